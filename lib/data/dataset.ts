@@ -1,0 +1,69 @@
+/** 8-bit pixels, row-major, channels interleaved. */
+export interface Pixels {
+  /** Columns. */
+  readonly width: number;
+  /** Rows. */
+  readonly height: number;
+  /** 1 = grey, 3 = RGB. */
+  readonly channels: 1 | 3;
+  /** `width * height * channels` values, 0 to 255. */
+  readonly data: Uint8Array;
+}
+
+/** An image that lies in a file. */
+export interface FileSource {
+  /** Tells this kind of source apart. */
+  readonly kind: 'file';
+  /** Absolute path. */
+  readonly path: string;
+}
+
+/** An encoded image file (PNG, JPEG, TIFF, WebP, DICOM) that is in memory, such as an upload. */
+export interface BytesSource {
+  /** Tells this kind of source apart. */
+  readonly kind: 'bytes';
+  /** What error messages call it. */
+  readonly name: string;
+  /** The bytes of the file. */
+  readonly bytes: Uint8Array;
+}
+
+/** Pixels that are made on demand, such as a phantom's. */
+export interface PixelsSource {
+  /** Tells this kind of source apart. */
+  readonly kind: 'pixels';
+  /** What error messages call it. */
+  readonly name: string;
+  /** Makes the pixels; the same pixels at every call. */
+  readonly pixels: () => Pixels | Promise<Pixels>;
+}
+
+/** Where an image comes from. */
+export type ImageSource = FileSource | BytesSource | PixelsSource;
+
+/** One row of a data set: an image and what is known of it. Nothing is decoded yet. */
+export interface Sample {
+  /** Unique within the data set. */
+  readonly id: string;
+  /** Where the image comes from. */
+  readonly image: ImageSource;
+  /** Index into {@link Dataset.classes}. */
+  readonly label: number;
+  /** Whose image it is; text, because leading zeros count. */
+  readonly patient?: string;
+}
+
+/** A fixed sequence of samples. Write your own by implementing these four members. */
+export interface Dataset {
+  /** What messages and reports call it. */
+  readonly name: string;
+  /** Class names; the index is the label. */
+  readonly classes: readonly string[];
+  /** Number of samples. */
+  readonly length: number;
+  /**
+   * @param index 0 to `length - 1`
+   * @returns the sample; the same one at every call
+   */
+  sample(index: number): Sample;
+}
