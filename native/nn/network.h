@@ -1,0 +1,78 @@
+// What every backbone is to the rest of the house: a module with named taps.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <torch/nn/module.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/options.h"
+
+namespace cxr {
+
+/// Named activations of one forward pass. A network calls `x = taps(name, x)` at each place it offers.
+class Taps {
+ public:
+  Taps() = default;
+  /// Asks for these activations to be kept, in float32.
+  explicit Taps(std::vector<std::string> wanted);
+
+  /// Records `x` if it was asked for, or starts the autograd graph there (see `cutAt`), and returns what the
+  /// network goes on with.
+  at::Tensor operator()(const std::string& name, const at::Tensor& x);
+
+  /// Detaches the named activation, in float32, and differentiates only from there on: what Grad-CAM needs, at
+  /// the price of a backward pass through the layers behind the tap only. Must run under no-grad.
+  void cutAt(const std::string& name);
+
+  /// The activation recorded under `name`; throws if the pass has not met it.
+  const at::Tensor& at(const std::string& name) const;
+
+ private:
+  std::map<std::string, at::Tensor> recorded_;
+  std::string cut_;
+};
+
+/// A backbone with its head.
+class Network : public torch::nn::Module {
+ public:
+  /// images [B, C, H, W] -> logits [B, classes]
+  virtual at::Tensor forward(const at::Tensor& images, Taps& taps) = 0;
+  /// Names that `forward` offers to `Taps`, in order of the pass.
+  virtual std::vector<std::string> tapNames() const = 0;
+  /// The tap whose activation Grad-CAM explains by default: the last feature map [B, K, h, w].
+  virtual std::string camLayer() const = 0;
+};
+
+/// A job on a network: reads options on the JavaScript thread, runs on the compute lane.
+using NetworkKernel = std::function<std::vector<at::Tensor>(Network&, const std::vector<at::Tensor>& inputs)>;
+
+struct NetworkOperation {
+  size_t inputs;
+  std::function<size_t(const Options&)> outputs;
+  std::function<NetworkKernel(const Options&)> prepare;
+};
+
+/// Architectures by name, and what can be done with a network by name.
+class NetworkRegistry {
+ public:
+  using Factory = std::function<std::shared_ptr<Network>()>;
+  void addArchitecture(const std::string& name, std::function<Factory(const Options&)> prepare) {
+    architectures_[name] = std::move(prepare);
+  }
+  void addOperation(const std::string& name, NetworkOperation operation) {
+    operations_[name] = std::move(operation);
+  }
+  const std::function<Factory(const Options&)>& architecture(const std::string& name) const;
+  const NetworkOperation& operation(const std::string& name) const;
+
+ private:
+  std::map<std::string, std::function<Factory(const Options&)>> architectures_;
+  std::map<std::string, NetworkOperation> operations_;
+};
+
+}  // namespace cxr
