@@ -66,4 +66,9 @@ export interface Dataset {
    * @returns the sample; the same one at every call
    */
   sample(index: number): Sample;
+  /**
+   * @param index 0 to `length - 1`
+   * @returns what error messages add to an image's name, such as `labels.csv, line 17`
+   */
+  origin?(index: number): string;
 }

@@ -1,0 +1,142 @@
+import path from 'node:path';
+import { CxrGazeError } from '../errors.js';
+import { knownKeys, list, nearest, oneOf, text } from '../validate.js';
+import { listed } from './csv.js';
+import { listImages } from './image-files.js';
+import { type DataWarning, ImageTable } from './image-table.js';
+import { emptyClasses, orderByFrequency } from './table-dataset.js';
+
+/** Options of {@link openImageFolder}. */
+export interface ImageFolderOptions {
+  /** Folder of the set. */
+  readonly root: string;
+  /**
+   * `'split/class'` for `root/split/class/*.png`, `'class'` for `root/class/*.png` (one split `'all'`);
+   * by default whichever all images fit.
+   */
+  readonly layout?: 'split/class' | 'class';
+  /** Class names in label order; by default by decreasing number of training images, equal ones by name. */
+  readonly classes?: readonly string[];
+  /** The split that orders the classes; `'train'`, or `'all'` in the layout `'class'`. */
+  readonly trainSplit?: string;
+}
+
+/** A folder of images, divided. */
+export interface ImageFolderSplits {
+  /** Class names in label order, common to all splits. */
+  readonly classes: readonly string[];
+  /** Data sets by name of the split, sorted. */
+  readonly splits: ReadonlyMap<string, ImageTable>;
+  /** Classes without training images, files that are no images. */
+  readonly warnings: readonly DataWarning[];
+}
+
+interface Entry {
+  readonly file: string;
+  readonly split: string;
+  readonly label: string;
+}
+
+/**
+ * Opens a folder whose subfolders are the classes. The id of a sample is its path below `root`;
+ * patients are not known. Images lie directly in the folder of their class.
+ *
+ * @throws `ERR_DATASET` for an image that fits no layout or an unknown class, `ERR_FILE` for a folder
+ *   that cannot be read, `ERR_PATH_ESCAPE` for a link out of it
+ */
+export async function openImageFolder(options: ImageFolderOptions): Promise<ImageFolderSplits> {
+  knownKeys('options', options, ['root', 'layout', 'classes', 'trainSplit']);
+  const root = path.resolve(text('options.root', options.root));
+  if (options.layout !== undefined) oneOf('options.layout', options.layout, ['split/class', 'class']);
+  const own = options.classes === undefined ? undefined : list('options.classes', options.classes, text);
+  const { images, others } = await listImages(root);
+  const entries = divide(root, images, options.layout);
+  const names = [...new Set(entries.map((entry) => entry.split))].sort();
+  const trainSplit = text(
+    'options.trainSplit',
+    options.trainSplit ?? (names.includes('all') ? 'all' : 'train'),
+  );
+  const classes = own ?? orderClasses(root, entries, names, trainSplit);
+  const splits = new Map(names.map((split) => [split, splitTable(root, split, entries, classes)]));
+  return {
+    classes,
+    splits,
+    warnings: [...emptyClasses(splits.get(trainSplit)), ...otherFiles(root, others)],
+  };
+}
+
+function divide(root: string, images: readonly string[], layout: ImageFolderOptions['layout']): Entry[] {
+  const [first] = images;
+  if (first === undefined)
+    throw new CxrGazeError('ERR_DATASET', `Expected images in ${root} but found none`, { details: { root } });
+  const depth = layout === undefined ? first.split('/').length : layout === 'class' ? 2 : 3;
+  const misfit = images.find((file) => file.split('/').length !== depth || depth < 2 || depth > 3);
+  if (misfit !== undefined) {
+    const expected = layout ?? (depth === 2 ? 'class' : depth === 3 ? 'split/class' : 'class or split/class');
+    throw new CxrGazeError(
+      'ERR_DATASET',
+      `Expected all images as ${expected}/* below ${root} but found ${misfit}`,
+      {
+        details: { root, file: misfit, expected },
+      },
+    );
+  }
+  return images.map((file) => {
+    const parts = file.split('/');
+    const label = parts[depth - 2] as string;
+    return { file, label, split: depth === 3 ? (parts[0] as string) : 'all' };
+  });
+}
+
+function orderClasses(
+  root: string,
+  entries: readonly Entry[],
+  names: readonly string[],
+  trainSplit: string,
+): string[] {
+  if (!names.includes(trainSplit))
+    throw new CxrGazeError(
+      'ERR_DATASET',
+      `${root} has no split '${trainSplit}', whose frequencies order the classes; the splits are ${listed(names)}. Give trainSplit or classes`,
+      { details: { root, trainSplit, splits: names } },
+    );
+  const counts = new Map(entries.map(({ label }) => [label, 0]));
+  for (const { label, split } of entries)
+    if (split === trainSplit) counts.set(label, (counts.get(label) as number) + 1);
+  return orderByFrequency(counts);
+}
+
+function splitTable(
+  root: string,
+  split: string,
+  all: readonly Entry[],
+  classes: readonly string[],
+): ImageTable {
+  const entries = all.filter((entry) => entry.split === split);
+  const labels = entries.map(({ file, label }) => {
+    const index = classes.indexOf(label);
+    if (index >= 0) return index;
+    const near = nearest(label, classes);
+    throw new CxrGazeError(
+      'ERR_DATASET',
+      `The folder of ${path.join(root, file)} is not one of the ${classes.length} classes${near ? `; did you mean '${near}'?` : ''} They are ${listed(classes)}`,
+      { details: { file, found: label, expected: classes } },
+    );
+  });
+  return new ImageTable({
+    name: `${path.basename(root)} ${split}`,
+    classes,
+    root,
+    ids: entries.map(({ file }) => file),
+    paths: entries.map(({ file }) => file),
+    labels: Int32Array.from(labels),
+    patients: entries.map(() => undefined),
+    origin: () => root,
+  });
+}
+
+function otherFiles(root: string, others: readonly string[]): DataWarning[] {
+  if (others.length === 0) return [];
+  const message = `${root}: ${others.length} ${others.length === 1 ? 'file is' : 'files are'} not taken for images: ${listed(others.slice(0, 5))}${others.length > 5 ? ', ...' : ''}`;
+  return [{ kind: 'other-files', message, details: { root, files: others } }];
+}

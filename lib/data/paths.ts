@@ -1,0 +1,137 @@
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { CxrGazeError } from '../errors.js';
+import { text } from '../validate.js';
+
+/** What is found at a path: a file, nothing, something that is no file, or a place outside the root. */
+export type FileState = 'file' | 'missing' | 'not-a-file' | 'outside';
+
+/** Folders looked at together: enough to hide the latency of a network file system. */
+const CONCURRENCY = 16;
+/** With more wanted files in a folder than this, listing the folder beats asking for each. */
+const LIST_FROM = 32;
+
+/**
+ * The absolute path of a table's or archive's relative one. Only the text is judged here: absolute
+ * paths (of either kind of system) and every `..` are refused; {@link surveyFiles} follows links.
+ *
+ * @param root folder that the path must stay in
+ * @param relative path with `/` (or the system's separator)
+ * @throws `ERR_PATH_ESCAPE`
+ */
+export function resolveInside(root: string, relative: string): string {
+  text('root', root);
+  const reason = escapes(text('relative', relative));
+  if (reason === undefined) return path.resolve(root, relative);
+  throw new CxrGazeError(
+    'ERR_PATH_ESCAPE',
+    `The path ${JSON.stringify(relative)} ${reason}; it has to stay in ${root}`,
+    {
+      details: { path: relative, root },
+    },
+  );
+}
+
+function escapes(relative: string): string | undefined {
+  if (relative.includes('\0')) return 'holds a NUL character';
+  if (path.posix.isAbsolute(relative) || path.win32.isAbsolute(relative) || /^[A-Za-z]:/.test(relative))
+    return 'is absolute';
+  // A backslash separates on Windows only, but a table is written on one system and read on another.
+  return relative.split(/[\\/]/).includes('..') ? "climbs by '..'" : undefined;
+}
+
+/**
+ * Looks for many files at once, folder by folder: a folder of 100,000 wanted images is one listing.
+ *
+ * @param paths absolute paths
+ * @param root if given, the real path of each file (links followed) has to lie in the root's real path
+ * @returns the state of each path, in order
+ * @throws `ERR_FILE` if a folder may not be read
+ */
+export async function surveyFiles(paths: readonly string[], root?: string): Promise<FileState[]> {
+  const states = new Array<FileState>(paths.length).fill('missing');
+  const realRoot = root === undefined ? undefined : await realPath(root);
+  if (root !== undefined && realRoot === undefined) return states;
+  const folders = [...byFolder(paths)];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let folder = folders[next++]; folder; folder = folders[next++]) {
+      const [name, indices] = folder;
+      await surveyFolder(name, indices, paths, realRoot, states);
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  return states;
+}
+
+function byFolder(paths: readonly string[]): Map<string, number[]> {
+  const folders = new Map<string, number[]>();
+  paths.forEach((file, index) => {
+    const folder = path.dirname(file);
+    const indices = folders.get(folder);
+    if (indices) indices.push(index);
+    else folders.set(folder, [index]);
+  });
+  return folders;
+}
+
+async function surveyFolder(
+  folder: string,
+  indices: readonly number[],
+  paths: readonly string[],
+  realRoot: string | undefined,
+  states: FileState[],
+): Promise<void> {
+  const realFolder = await realPath(folder);
+  if (realFolder === undefined) return;
+  if (!isInside(realRoot, realFolder)) {
+    for (const index of indices) states[index] = 'outside';
+    return;
+  }
+  const files = indices.length >= LIST_FROM ? await plainFiles(realFolder) : undefined;
+  for (const index of indices) {
+    const file = paths[index] as string;
+    // Not in the listing may still be there: a file system can ignore case, or a link be the entry.
+    states[index] = files?.has(path.basename(file)) ? 'file' : await fileState(file, realRoot);
+  }
+}
+
+/** Names of the entries that are files and no links. */
+async function plainFiles(folder: string): Promise<Set<string>> {
+  const entries = await tolerant(folder, readdir(folder, { withFileTypes: true }));
+  return new Set(entries?.filter((entry) => entry.isFile()).map((entry) => entry.name));
+}
+
+async function fileState(file: string, realRoot: string | undefined): Promise<FileState> {
+  const link = await tolerant(file, lstat(file));
+  if (!link) return 'missing';
+  if (!link.isSymbolicLink()) return link.isFile() ? 'file' : 'not-a-file';
+  const target = await realPath(file);
+  if (target === undefined) return 'missing';
+  if (!isInside(realRoot, target)) return 'outside';
+  return (await tolerant(target, stat(target)))?.isFile() ? 'file' : 'not-a-file';
+}
+
+function isInside(realRoot: string | undefined, real: string): boolean {
+  if (realRoot === undefined || real === realRoot) return true;
+  return real.startsWith(realRoot.endsWith(path.sep) ? realRoot : realRoot + path.sep);
+}
+
+function realPath(file: string): Promise<string | undefined> {
+  return tolerant(file, realpath(file));
+}
+
+const ABSENT = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'];
+
+/** Undefined where nothing is there; other failures, such as a missing permission, are errors. */
+async function tolerant<T>(file: string, work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (ABSENT.includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw new CxrGazeError('ERR_FILE', `Cannot look at ${file}: ${(cause as Error).message}`, {
+      cause,
+      details: { file },
+    });
+  }
+}

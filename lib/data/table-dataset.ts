@@ -1,0 +1,341 @@
+import path from 'node:path';
+import { CxrGazeError } from '../errors.js';
+import { flag, invalidArgument, knownKeys, list, nearest, oneOf, text } from '../validate.js';
+import { type CsvTable, listed, readCsv } from './csv.js';
+import { type DataWarning, ImageTable, readPaths, refuseDuplicates, sharedPatients } from './image-table.js';
+
+/** Keeps the rows whose cell equals one of the values. */
+export interface WhereClause {
+  /** Name of the column. */
+  readonly column: string;
+  /** Accepted text, or several of them; compared exactly. */
+  readonly equals: string | readonly string[];
+}
+
+/** Options of {@link openTable}. */
+export interface TableOptions {
+  /** The table: UTF-8 CSV with a header. */
+  readonly csv: string;
+  /** Folder that image paths are relative to and may not leave. */
+  readonly root: string;
+  /** Column of the image path; `'path'` by default. */
+  readonly pathColumn?: string;
+  /** Column of the class name; `'label'` by default. */
+  readonly labelColumn?: string;
+  /** Column that tells train, val and test apart; without it all rows form one split `'all'`. */
+  readonly splitColumn?: string;
+  /** Column of the patient; without it patients are unknown. */
+  readonly patientColumn?: string;
+  /** Column of the unique image name; the path by default. */
+  readonly idColumn?: string;
+  /** What to do with rows without a label: refuse the table (default), or leave them out and count them. */
+  readonly emptyLabel?: 'error' | 'skip';
+  /** Only rows that satisfy all of these; all rows by default. */
+  readonly where?: readonly WhereClause[];
+  /**
+   * Class names in label order. By default those that occur, by decreasing number of rows in
+   * `trainSplit`, equal numbers by name.
+   */
+  readonly classes?: readonly string[];
+  /** The split that orders the classes; `'train'`, or `'all'` without a split column. */
+  readonly trainSplit?: string;
+  /** Whether rows may carry labels outside `classes`, which are then left out and counted; `false` by default. */
+  readonly skipUnknownLabels?: boolean;
+}
+
+/** A table, divided. */
+export interface TableSplits {
+  /** Class names in label order, common to all splits. */
+  readonly classes: readonly string[];
+  /** Data sets by the name in the split column, in order of appearance. */
+  readonly splits: ReadonlyMap<string, ImageTable>;
+  /** Rows of the file. */
+  readonly rows: number;
+  /** Rows left out, by reason; nothing is left out silently. */
+  readonly skipped: {
+    /** Rows that `where` did not ask for. */
+    readonly where: number;
+    /** Rows without a label. */
+    readonly emptyLabel: number;
+    /** Rows with a label outside `classes`. */
+    readonly unknownLabel: number;
+  };
+  /** Patients in two splits, classes without training images, rows without patient. */
+  readonly warnings: readonly DataWarning[];
+}
+
+const OPTIONS = [
+  'csv',
+  'root',
+  'pathColumn',
+  'labelColumn',
+  'splitColumn',
+  'patientColumn',
+  'idColumn',
+  'emptyLabel',
+  'where',
+  'classes',
+  'trainSplit',
+  'skipUnknownLabels',
+] as const;
+
+/** Options with their defaults, checked. */
+interface Plan {
+  readonly csv: string;
+  readonly root: string;
+  readonly pathColumn: string;
+  readonly labelColumn: string;
+  readonly splitColumn: string | undefined;
+  readonly patientColumn: string | undefined;
+  readonly idColumn: string;
+  readonly emptyLabel: 'error' | 'skip';
+  readonly where: readonly { readonly column: string; readonly equals: readonly string[] }[];
+  readonly classes: readonly string[] | undefined;
+  readonly trainSplit: string;
+  readonly skipUnknownLabels: boolean;
+}
+
+/**
+ * Opens a table of images with classes of its own. Images are not opened, and need not be there yet;
+ * `checkImages` tells which are missing.
+ *
+ * @throws `ERR_TABLE` with line and column for a missing column, an unknown label, an empty cell or a
+ *   duplicate id; `ERR_PATH_ESCAPE` for a path out of `root`; `ERR_FILE` if the table cannot be read
+ */
+export async function openTable(options: TableOptions): Promise<TableSplits> {
+  const plan = checkOptions(options);
+  const table = await readCsv(plan.csv);
+  const wanted = applyWhere(table, plan);
+  const label = table.column(plan.labelColumn);
+  const labelled = withLabel(table, wanted, label, plan);
+  const groups = bySplit(table, labelled, plan.splitColumn);
+  const classes = plan.classes ?? orderClasses(table, groups, label, plan);
+  const known = plan.skipUnknownLabels
+    ? labelled.filter((row) => classes.includes(table.cell(row, label)))
+    : labelled;
+  const labels = labelIndices(table, known, label, classes);
+  const id = table.column(plan.idColumn);
+  const emptyId = known.find((row) => table.cell(row, id).trim() === '');
+  if (emptyId !== undefined)
+    throw table.error(emptyId, id, `the ${id === table.column(plan.pathColumn) ? 'path' : 'id'} is empty`);
+  refuseDuplicates(table, id, known);
+  await readPaths({ table, column: table.column(plan.pathColumn), rows: known, root: plan.root });
+  const splits = new Map<string, ImageTable>();
+  for (const [name, rows] of groups) splits.set(name, imageTable(name, table, rows, labels, classes, plan));
+  return {
+    classes,
+    splits,
+    rows: table.length,
+    skipped: {
+      where: table.length - wanted.length,
+      emptyLabel: wanted.length - labelled.length,
+      unknownLabel: labelled.length - known.length,
+    },
+    warnings: [
+      ...sharedPatients(splits),
+      ...emptyClasses(splits.get(plan.trainSplit)),
+      ...patientless(table, known, plan),
+    ],
+  };
+}
+
+/**
+ * Reads a clause as the command line writes it: `source=nih`, `source=montgomery,shenzhen`. What stands
+ * before the first `=` is the column; `column=` keeps the rows whose cell is empty.
+ *
+ * @param clause text of one `--where`
+ */
+export function parseWhere(clause: string): WhereClause {
+  const cut = typeof clause === 'string' ? clause.indexOf('=') : -1;
+  if (cut < 1) throw invalidArgument('where', "a clause like 'column=value' or 'column=value,value'", clause);
+  return { column: clause.slice(0, cut), equals: clause.slice(cut + 1).split(',') };
+}
+
+function checkOptions(options: TableOptions): Plan {
+  knownKeys('options', options, OPTIONS);
+  const column = (
+    key: 'pathColumn' | 'labelColumn' | 'splitColumn' | 'patientColumn' | 'idColumn',
+  ): string | undefined => (options[key] === undefined ? undefined : text(`options.${key}`, options[key]));
+  const pathColumn = column('pathColumn') ?? 'path';
+  const splitColumn = column('splitColumn');
+  return {
+    csv: text('options.csv', options.csv),
+    root: path.resolve(text('options.root', options.root)),
+    pathColumn,
+    labelColumn: column('labelColumn') ?? 'label',
+    splitColumn,
+    patientColumn: column('patientColumn'),
+    idColumn: column('idColumn') ?? pathColumn,
+    emptyLabel: oneOf('options.emptyLabel', options.emptyLabel ?? 'error', ['error', 'skip']),
+    where: list('options.where', options.where ?? [], checkClause),
+    classes: options.classes === undefined ? undefined : checkClasses(options.classes),
+    trainSplit: text(
+      'options.trainSplit',
+      options.trainSplit ?? (splitColumn === undefined ? 'all' : 'train'),
+    ),
+    skipUnknownLabels: flag('options.skipUnknownLabels', options.skipUnknownLabels ?? false),
+  };
+}
+
+function checkClause(name: string, value: unknown): Plan['where'][number] {
+  const clause = value as WhereClause;
+  knownKeys(name, clause, ['column', 'equals']);
+  const equals = typeof clause.equals === 'string' ? [clause.equals] : clause.equals;
+  if (!Array.isArray(equals) || equals.length === 0 || !equals.every((v) => typeof v === 'string'))
+    throw invalidArgument(`${name}.equals`, 'a string or a list of strings', clause.equals);
+  return { column: text(`${name}.column`, clause.column), equals };
+}
+
+function checkClasses(value: unknown): string[] {
+  const classes = list('options.classes', value, text);
+  const twice = classes.find((name, i) => classes.indexOf(name) !== i);
+  if (twice !== undefined || classes.length === 0)
+    throw invalidArgument('options.classes', 'one or more different class names', twice ?? value);
+  return classes;
+}
+
+function applyWhere(table: CsvTable, { where }: Plan): number[] {
+  let rows = Array.from({ length: table.length }, (_, row) => row);
+  for (const { column: name, equals } of where) {
+    const column = table.column(name);
+    const present = new Set(Array.from({ length: table.length }, (_, row) => table.cell(row, column)));
+    const absent = equals.find((value) => !present.has(value));
+    if (absent !== undefined) {
+      const near = nearest(absent, [...present]);
+      throw new CxrGazeError(
+        'ERR_TABLE',
+        `${table.file}, column '${name}': no row holds ${JSON.stringify(absent)}${near ? `; did you mean '${near}'?` : ''} It holds ${listed([...present].sort())}`,
+        { details: { file: table.file, column: name, found: absent } },
+      );
+    }
+    rows = rows.filter((row) => equals.includes(table.cell(row, column)));
+  }
+  if (rows.length > 0) return rows;
+  const clauses = where.map(({ column, equals }) => `${column}=${equals.join(',')}`).join(' and ');
+  throw new CxrGazeError(
+    'ERR_TABLE',
+    `${table.file}: the table has no rows${clauses ? ` with ${clauses}` : ''}`,
+    {
+      details: { file: table.file },
+    },
+  );
+}
+
+function withLabel(table: CsvTable, rows: readonly number[], label: number, plan: Plan): number[] {
+  const labelled = rows.filter((row) => table.cell(row, label).trim() !== '');
+  const empty = rows.length - labelled.length;
+  if (labelled.length > 0 && (empty === 0 || plan.emptyLabel === 'skip')) return labelled;
+  const first = rows.find((row) => table.cell(row, label).trim() === '') as number;
+  const remedy = labelled.length > 0 ? "; with emptyLabel 'skip' such rows are left out and counted" : '';
+  throw table.error(first, label, `the label is empty, as in ${empty} of ${rows.length} rows${remedy}`, {
+    empty,
+  });
+}
+
+function bySplit(
+  table: CsvTable,
+  rows: readonly number[],
+  splitColumn: string | undefined,
+): Map<string, number[]> {
+  if (splitColumn === undefined) return new Map([['all', [...rows]]]);
+  const column = table.column(splitColumn);
+  const groups = new Map<string, number[]>();
+  for (const row of rows) {
+    const split = table.cell(row, column).trim();
+    if (split === '') throw table.error(row, column, 'the split is empty');
+    const group = groups.get(split);
+    if (group) group.push(row);
+    else groups.set(split, [row]);
+  }
+  return groups;
+}
+
+function orderClasses(
+  table: CsvTable,
+  groups: ReadonlyMap<string, readonly number[]>,
+  label: number,
+  plan: Plan,
+): string[] {
+  const train = groups.get(plan.trainSplit);
+  if (!train)
+    throw new CxrGazeError(
+      'ERR_TABLE',
+      `${table.file}: no row with a label is in the split '${plan.trainSplit}', whose frequencies order the classes; the splits are ${listed([...groups.keys()])}. Give trainSplit or classes`,
+      { details: { file: table.file, trainSplit: plan.trainSplit, splits: [...groups.keys()] } },
+    );
+  const counts = new Map<string, number>();
+  for (const rows of groups.values()) for (const row of rows) counts.set(table.cell(row, label), 0);
+  for (const row of train)
+    counts.set(table.cell(row, label), (counts.get(table.cell(row, label)) as number) + 1);
+  return orderByFrequency(counts);
+}
+
+/** Names by decreasing count, equal counts by name (UTF-16 order, the same on every machine). @internal */
+export function orderByFrequency(counts: ReadonlyMap<string, number>): string[] {
+  return [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name]) => name);
+}
+
+function labelIndices(
+  table: CsvTable,
+  rows: readonly number[],
+  label: number,
+  classes: readonly string[],
+): Map<number, number> {
+  const index = new Map(classes.map((name, i) => [name, i]));
+  const labels = new Map<number, number>();
+  for (const row of rows) {
+    const name = table.cell(row, label);
+    const found = index.get(name);
+    if (found === undefined) {
+      const near = nearest(name, classes);
+      const problem = `${JSON.stringify(name)} is not one of the ${classes.length} classes${near ? `; did you mean '${near}'?` : ''} They are ${listed(classes)}`;
+      throw table.error(row, label, problem, { found: name, expected: classes });
+    }
+    labels.set(row, found);
+  }
+  return labels;
+}
+
+function imageTable(
+  split: string,
+  table: CsvTable,
+  all: readonly number[],
+  labels: ReadonlyMap<number, number>,
+  classes: readonly string[],
+  plan: Plan,
+): ImageTable {
+  const rows = all.filter((row) => labels.has(row));
+  const [image, id] = [table.column(plan.pathColumn), table.column(plan.idColumn)];
+  const patient = plan.patientColumn === undefined ? undefined : table.column(plan.patientColumn);
+  return new ImageTable({
+    name: `${path.basename(table.file)} ${split}`,
+    classes,
+    root: plan.root,
+    ids: rows.map((row) => table.cell(row, id)),
+    paths: rows.map((row) => table.cell(row, image)),
+    labels: Int32Array.from(rows, (row) => labels.get(row) as number),
+    patients: rows.map((row) =>
+      patient === undefined ? undefined : table.cell(row, patient).trim() || undefined,
+    ),
+    origin: (index) => `${table.file}, line ${table.line(rows[index] as number)}`,
+  });
+}
+
+/** A class that training never shows can be neither weighted nor learnt. @internal */
+export function emptyClasses(train: ImageTable | undefined): DataWarning[] {
+  const classes = train?.classes.filter((_, k) => train.classCounts[k] === 0) ?? [];
+  if (classes.length === 0) return [];
+  const message = `${classes.length === 1 ? 'A class has' : `${classes.length} classes have`} no training image: ${listed(classes)}`;
+  return [{ kind: 'class-without-training-images', message, details: { classes } }];
+}
+
+function patientless(table: CsvTable, rows: readonly number[], { patientColumn }: Plan): DataWarning[] {
+  if (patientColumn === undefined) return [];
+  const column = table.column(patientColumn);
+  const lines = rows.filter((row) => table.cell(row, column).trim() === '').map((row) => table.line(row));
+  if (lines.length === 0) return [];
+  const message = `${table.file}, column '${patientColumn}': ${lines.length} of ${rows.length} rows name no patient (the first in line ${lines[0]})`;
+  return [
+    { kind: 'row-without-patient', message, details: { file: table.file, column: patientColumn, lines } },
+  ];
+}
