@@ -1,0 +1,267 @@
+#include "data_exports.h"
+
+#include <ATen/ATen.h>
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "image/batch.h"
+#include "image/pixel_file.h"
+#include "image/resize.h"
+#include "image/rotate.h"
+#include "runtime/guard.h"
+#include "tensor/tensor_handle.h"
+
+namespace cxr {
+namespace {
+
+constexpr napi_type_tag kPixelFileTag{0x6378722d67617a65, 0x706978656c663031};
+
+/// An open file of prepared pixels; jobs that still read from it keep it open after `close`.
+class PixelFileHandle : public Napi::ObjectWrap<PixelFileHandle> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "PixelFile", {InstanceMethod<&PixelFileHandle::close>("close")});
+  }
+  explicit PixelFileHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PixelFileHandle>(info) {
+    if (info.Length() != 1 || !info[0].IsExternal()) {
+      throw Napi::TypeError::New(info.Env(), "Pixel files are made by openPixelFile, not by `new`");
+    }
+    file_ = *info[0].As<Napi::External<std::shared_ptr<const image::PixelFile>>>().Data();
+    info.This().As<Napi::Object>().TypeTag(&kPixelFileTag);
+  }
+
+  static bool is(const Napi::Value& value) {
+    return value.IsObject() && value.As<Napi::Object>().CheckTypeTag(&kPixelFileTag);
+  }
+  static std::shared_ptr<const image::PixelFile> fileOf(const Napi::Value& value) {
+    auto file = Unwrap(value.As<Napi::Object>())->file_;
+    if (!file) throw Error("ERR_DISPOSED", "Expected an open prepared cache but it has been closed");
+    return file;
+  }
+
+ private:
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    file_.reset();
+    return info.Env().Undefined();
+  }
+
+  std::shared_ptr<const image::PixelFile> file_;
+};
+
+FailurePtr makeFailure(const std::string& code, const std::string& message) {
+  auto failure = std::make_shared<Failure>();
+  failure->code = code;
+  failure->message = message;
+  failure->operation = "data lane";
+  return failure;
+}
+
+/// `value[name]` as the typed array that lib/native.ts promises; what would let memory be overrun is checked
+/// again.
+template <typename Array>
+Array typedArray(const Napi::Object& object, const char* name, napi_typedarray_type type, size_t length) {
+  Napi::Value value = object.Get(name);
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type ||
+      value.As<Napi::TypedArray>().ElementLength() != length) {
+    throw invalidArgument(std::string("Expected ") + std::to_string(length) +
+                          " items of the right type for " + name);
+  }
+  return value.As<Array>();
+}
+
+Napi::Uint8Array pixelsOf(const Napi::Value& value, size_t length, const std::string& name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw invalidArgument("Expected a Uint8Array for " + name);
+  }
+  auto array = value.As<Napi::Uint8Array>();
+  if (array.ElementLength() == length) return array;
+  throw invalidArgument("Expected " + std::to_string(length) + " bytes for " + name + " but received " +
+                        std::to_string(array.ElementLength()) +
+                        (array.ElementLength() == 0 ? " (its buffer may have been transferred away)" : ""));
+}
+
+int sideOf(const Napi::Value& value, const std::string& name, int most) {
+  const double side = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
+  if (side >= 1 && side <= most && side == static_cast<int>(side)) return static_cast<int>(side);
+  throw invalidArgument("Expected an integer from 1 to " + std::to_string(most) + " for " + name);
+}
+
+int channelsOf(const Napi::Value& value) {
+  const double channels = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
+  if (channels == 1 || channels == 3) return static_cast<int>(channels);
+  throw invalidArgument("Expected 1 or 3 for channels");
+}
+
+// resizeArea(pixels, width, height, channels, outWidth, outHeight) -> promise of a Uint8Array
+Napi::Value resizeAreaEntry(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const int width = sideOf(info[1], "width", image::kMaxSide);
+  const int height = sideOf(info[2], "height", image::kMaxSide);
+  const int channels = channelsOf(info[3]);
+  const int outWidth = sideOf(info[4], "outWidth", image::kMaxSide);
+  const int outHeight = sideOf(info[5], "outHeight", image::kMaxSide);
+  auto pixels = pixelsOf(info[0], static_cast<size_t>(width) * height * channels, "pixels");
+  const uint8_t* source = pixels.Data();
+  std::vector<Napi::ObjectReference> inputs;
+  inputs.push_back(Napi::Persistent(pixels.As<Napi::Object>()));
+  return DataEnvironment::of(env).submit(env, std::move(inputs), [=]() -> DataEnvironment::Result {
+    auto resized =
+        std::make_shared<std::vector<uint8_t>>(static_cast<size_t>(outWidth) * outHeight * channels);
+    image::resizeArea(source, width, height, channels, resized->data(), outWidth, outHeight);
+    return [resized](Napi::Env env) -> Napi::Value {
+      auto array = Napi::Uint8Array::New(env, resized->size());
+      std::memcpy(array.Data(), resized->data(), resized->size());
+      return array;
+    };
+  });
+}
+
+// openPixelFile(path, bytes) -> handle
+Napi::Value openPixelFileEntry(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const auto path = info[0].As<Napi::String>().Utf8Value();
+  const auto bytes = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+  std::shared_ptr<const image::PixelFile> file = std::make_shared<image::PixelFile>(path, bytes);
+  return DataEnvironment::of(env).pixelFileClass().New(
+      {Napi::External<std::shared_ptr<const image::PixelFile>>::New(env, &file)});
+}
+
+/// The members of the batch that `assembleBatch` is asked for.
+std::vector<image::BatchItem> itemsOf(const Napi::Object& spec, size_t area,
+                                      std::vector<Napi::ObjectReference>& inputs) {
+  auto sources = spec.Get("sources").As<Napi::Array>();
+  const size_t count = sources.Length();
+  auto offsets = typedArray<Napi::Float64Array>(spec, "offsets", napi_float64_array, count);
+  auto channels = typedArray<Napi::Uint8Array>(spec, "channels", napi_uint8_array, count);
+  auto flips = typedArray<Napi::Uint8Array>(spec, "flips", napi_uint8_array, count);
+  auto angles = typedArray<Napi::Float64Array>(spec, "angles", napi_float64_array, count);
+  std::vector<image::BatchItem> items(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    Napi::Value source = sources.Get(i);
+    image::BatchItem& item = items[i];
+    item.channels = channels[i];
+    if (item.channels != 1 && item.channels != 3) throw invalidArgument("Expected 1 or 3 for channels");
+    item.flip = flips[i] != 0;
+    item.angle = angles[i];
+    if (PixelFileHandle::is(source)) {
+      item.file = PixelFileHandle::fileOf(source);
+      if (!(offsets[i] >= 0 && offsets[i] <= 9007199254740991.0))
+        throw invalidArgument("Expected an offset in the file");
+      item.offset = static_cast<uint64_t>(offsets[i]);
+    } else {
+      auto pixels = pixelsOf(source, area * item.channels, "sources[" + std::to_string(i) + "]");
+      item.memory = pixels.Data();
+      inputs.push_back(Napi::Persistent(pixels.As<Napi::Object>()));
+    }
+  }
+  return items;
+}
+
+/// A handle of a uint8 tensor [B, H, W, C] on the bytes as they are: no copy.
+Napi::Value toHandle(Napi::Env env, const std::shared_ptr<image::Batch>& batch, int width, int height) {
+  const int64_t perImage = static_cast<int64_t>(width) * height * batch->channels;
+  const int64_t images = static_cast<int64_t>(batch->pixels.size()) / perImage;
+  auto& tensors = TensorEnvironment::of(env);
+  auto cell = tensors.makeCell();
+  cell->fill(at::from_blob(
+      batch->pixels.data(), {images, height, width, batch->channels}, [batch](void*) {}, at::kByte));
+  tensors.reportMemory(env);
+  return tensors.wrap(env, std::move(cell));
+}
+
+// assembleBatch({width, height, sources, offsets, channels, flips, angles}) -> promise of a tensor handle
+Napi::Value assembleBatchEntry(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto spec = info[0].As<Napi::Object>();
+  const int width = sideOf(spec.Get("width"), "width", image::kMaxRotatedSide);
+  const int height = sideOf(spec.Get("height"), "height", image::kMaxRotatedSide);
+  std::vector<Napi::ObjectReference> inputs;
+  auto items = std::make_shared<std::vector<image::BatchItem>>(
+      itemsOf(spec, static_cast<size_t>(width) * height, inputs));
+  return DataEnvironment::of(env).submit(env, std::move(inputs), [=]() -> DataEnvironment::Result {
+    auto batch = std::make_shared<image::Batch>(image::assembleBatch(*items, width, height));
+    return [=](Napi::Env env) { return toHandle(env, batch, width, height); };
+  });
+}
+
+// setDataThreads(count)
+Napi::Value setDataThreadsEntry(const Napi::CallbackInfo& info) {
+  DataLane::instance().setThreads(sideOf(info[0], "threads", DataLane::kMaxThreads));
+  return info.Env().Undefined();
+}
+
+// dataThreads() -> number
+Napi::Value dataThreadsEntry(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), DataLane::instance().threads());
+}
+
+// pendingDataJobs() -> number
+Napi::Value pendingDataJobsEntry(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return Napi::Number::New(env, static_cast<double>(DataEnvironment::of(env).pending()));
+}
+
+}  // namespace
+
+DataEnvironment::DataEnvironment(Napi::Env env)
+    : queue_(DataLane::instance().open()),
+      mailbox_(Environment::of(env).mailbox()),
+      pixelFileClass_(Napi::Persistent(PixelFileHandle::define(env))) {
+  // Before any static destructor and before the memory of inputs goes: nothing may run on after this.
+  env.AddCleanupHook([](DataEnvironment* self) { self->close(); }, this);
+}
+
+DataEnvironment& DataEnvironment::of(Napi::Env env) {
+  return *std::static_pointer_cast<DataEnvironment>(Environment::of(env).dataLane);
+}
+
+Napi::Promise DataEnvironment::submit(Napi::Env env, std::vector<Napi::ObjectReference> inputs, Work work) {
+  const uint64_t id = nextId_++;
+  const bool queued = DataLane::instance().post(*queue_, [id, mailbox = mailbox_, work = std::move(work)] {
+    Result result;
+    FailurePtr failure;
+    try {
+      result = work();
+    } catch (const Error& error) {
+      failure = makeFailure(error.code(), error.what());
+    } catch (const std::bad_alloc&) {
+      failure = makeFailure("ERR_OUT_OF_MEMORY", "Host memory for pixels could not be had");
+    } catch (const std::exception& error) {
+      failure = makeFailure("ERR_NATIVE", error.what());
+    }
+    mailbox->post(
+        [id, result, failure](Napi::Env env) { DataEnvironment::of(env).settle(env, id, result, failure); });
+  });
+  if (!queued) throw Error("ERR_CLOSED", "This thread is leaving: no more work can be queued");
+  auto deferred = Napi::Promise::Deferred::New(env);
+  open_.emplace(id, Open{deferred, std::move(inputs)});
+  mailbox_->hold(env);
+  return deferred.Promise();
+}
+
+void DataEnvironment::settle(Napi::Env env, uint64_t id, const Result& result, const FailurePtr& failure) {
+  auto found = open_.find(id);
+  if (found == open_.end()) return;
+  auto deferred = found->second.deferred;
+  open_.erase(found);
+  mailbox_->letGo(env);
+  if (failure) {
+    deferred.Reject(Environment::of(env).makeError(env, failure->code, failure->message, failure));
+  } else {
+    deferred.Resolve(result(env));
+  }
+}
+
+void defineDataExports(Napi::Env env, Napi::Object exports) {
+  Environment::of(env).dataLane = std::make_shared<DataEnvironment>(env);
+  exports.Set("resizeArea", Napi::Function::New<guarded<resizeAreaEntry>>(env, "resizeArea"));
+  exports.Set("openPixelFile", Napi::Function::New<guarded<openPixelFileEntry>>(env, "openPixelFile"));
+  exports.Set("assembleBatch", Napi::Function::New<guarded<assembleBatchEntry>>(env, "assembleBatch"));
+  exports.Set("setDataThreads", Napi::Function::New<guarded<setDataThreadsEntry>>(env, "setDataThreads"));
+  exports.Set("dataThreads", Napi::Function::New<guarded<dataThreadsEntry>>(env, "dataThreads"));
+  exports.Set("pendingDataJobs", Napi::Function::New<guarded<pendingDataJobsEntry>>(env, "pendingDataJobs"));
+}
+
+}  // namespace cxr
