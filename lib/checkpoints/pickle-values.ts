@@ -1,0 +1,95 @@
+import type { TensorRecord } from './tensor-record.js';
+
+/**
+ * What a `.pt` file may hold: tensors and plain containers. A Python tuple is a frozen array, a list an array that is
+ * not frozen, a dict of any kind a {@link PlainDict}, bytes a `Uint8Array`; an integer beyond 2^53 is a bigint; a
+ * `torch.dtype` is its name (`'torch.float32'`) and a `torch.device` its text. Containers may be shared, and even
+ * contain themselves, as in Python.
+ */
+export type PlainValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly PlainValue[]
+  | PlainDict
+  | ReadonlySet<PlainValue>
+  | TensorRecord;
+
+/** A Python dict, OrderedDict, defaultdict or Counter: a Map in insertion order. */
+export class PlainDict extends Map<PlainValue, PlainValue> {
+  /** Attributes set on the dict object itself, such as a state dict's `_metadata`; absent without any. */
+  attributes?: ReadonlyMap<PlainValue, PlainValue>;
+}
+
+/** Whether a value of the structure is a tensor. */
+export function isTensorRecord(value: PlainValue): value is TensorRecord {
+  return kindOf(value) === 'a tensor';
+}
+
+/** What a value is, in Python's words, for messages. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'None';
+  if (value instanceof PlainDict) return 'a dict';
+  if (value instanceof Set) return 'a set';
+  if (value instanceof Uint8Array) return 'bytes';
+  if (value instanceof PickleOpaque) return value.description;
+  if (Array.isArray(value)) return Object.isFrozen(value) ? 'a tuple' : 'a list';
+  if (typeof value === 'object') return 'a tensor';
+  if (typeof value === 'string') return 'a string';
+  if (typeof value === 'boolean') return 'a bool';
+  return Number.isInteger(value) || typeof value === 'bigint' ? 'an int' : 'a float';
+}
+
+/**
+ * Something that may be on the pickle's stack and in argument tuples but not in the result: a storage, a function, a
+ * class.
+ */
+export class PickleOpaque {
+  /** What it is, for messages, such as `the class torch.FloatStorage`. */
+  readonly description: string;
+
+  /** @param description what it is, for messages */
+  constructor(description: string) {
+    this.description = description;
+  }
+}
+
+/** Anything on the stack of the unpickler. */
+export type PickleItem = PlainValue | PickleOpaque;
+
+/** Where in the pickle a global or a call stands; makes the error that names the place. */
+export interface PicklePlace {
+  /** Position of the opcode, counted from the pickle's first byte. */
+  readonly position: number;
+  /** An `ERR_CHECKPOINT` that names file and position. */
+  error(problem: string, details?: Readonly<Record<string, unknown>>): Error;
+}
+
+/** A name that the pickle may mention. It is never Python's function or class, only our stand-in. */
+export class PickleGlobal extends PickleOpaque {
+  /** What calling it with REDUCE gives; absent for a mere name. */
+  readonly call?: (args: readonly PickleItem[], place: PicklePlace) => PickleItem;
+
+  /**
+   * @param path module and name, such as `collections.OrderedDict`
+   * @param call what REDUCE gives, if it may be called
+   */
+  constructor(path: string, call?: (args: readonly PickleItem[], place: PicklePlace) => PickleItem) {
+    super(path);
+    if (call) this.call = call;
+  }
+}
+
+/**
+ * The world that a pickle may refer to. The unpickler itself knows containers and numbers only; a world decides which
+ * globals exist. (Reading whole modules as inert records would be another world.)
+ */
+export interface PickleWorld {
+  /** The stand-in for a global, a plain value for a constant, or `undefined` if the name is not allowed. */
+  global(path: string): PickleItem | undefined;
+  /** What a persistent id stands for: in PyTorch's files a storage. */
+  persistent(id: PickleItem, place: PicklePlace): PickleItem;
+}

@@ -1,0 +1,116 @@
+import type { CxrGazeError } from '../errors.js';
+import { nearest } from '../validate.js';
+import { checkpointError } from './fault.js';
+import { isTensorRecord, kindOf, PlainDict, type PlainValue } from './pickle-values.js';
+import type { TensorRecord } from './tensor-record.js';
+
+/** Top-level keys under which training programs keep their weights, in order of preference. */
+const USUAL_KEYS = ['weights', 'state_dict', 'model_state_dict', 'model'];
+
+/** Most values visited where a whole structure is flattened; sharing can make a small pickle unfold without bound. */
+const MAX_VISITS = 1_000_000;
+const MAX_DEPTH = 32;
+
+/**
+ * Picks the state dict out of a checkpoint's structure.
+ *
+ * @param file path of the file, for messages
+ * @param root the whole structure
+ * @param key top-level key of the state dict; `undefined` takes the structure itself if it is one, else the first of
+ *   `weights`, `state_dict`, `model_state_dict`, `model` that is; `null` takes every tensor of the structure under its
+ *   path, such as `optimizer.state.0.exp_avg`
+ */
+export function selectTensors(
+  file: string,
+  root: PlainValue,
+  key?: string | null,
+): Map<string, TensorRecord> {
+  if (key === null) return flatten(file, root);
+  if (key === undefined) {
+    const found = isStateDict(root)
+      ? root
+      : USUAL_KEYS.map((usual) => childOf(root, usual)).find(isStateDict);
+    if (found) return namedTensors(found);
+    throw noStateDict(file, root);
+  }
+  const chosen = childOf(root, key);
+  if (isStateDict(chosen)) return namedTensors(chosen);
+  if (chosen === undefined) {
+    const keys = topKeys(root);
+    const near = nearest(key, keys);
+    const hint = near === undefined ? '' : `; did you mean '${near}'?`;
+    throw checkpointError(
+      file,
+      `there is no key ${JSON.stringify(key)}${hint} The file has ${listed(keys)}`,
+      { key, keys },
+    );
+  }
+  throw checkpointError(
+    file,
+    `the value of ${JSON.stringify(key)} is no state dict (a dict of tensors by name), but ${kindOf(chosen)}`,
+    { key },
+  );
+}
+
+function noStateDict(file: string, root: PlainValue): CxrGazeError {
+  const keys = topKeys(root);
+  const problem = `no state dict found: the structure is ${kindOf(root)} with ${listed(keys)}, not a dict of tensors by name nor one under ${USUAL_KEYS.join(', ')}; name one by the option key`;
+  return checkpointError(file, problem, { keys });
+}
+
+/** A dict of named tensors. Modules may add entries of their own, which PyTorch names `_extra_state`. */
+function isStateDict(value: PlainValue | undefined): value is PlainDict {
+  if (!(value instanceof PlainDict) || value.size === 0) return false;
+  return [...value].every(
+    ([name, item]) => typeof name === 'string' && (isTensorRecord(item) || /(^|\.)_extra_state$/.test(name)),
+  );
+}
+
+function namedTensors(dict: PlainDict): Map<string, TensorRecord> {
+  const tensors = new Map<string, TensorRecord>();
+  for (const [name, item] of dict) {
+    if (isTensorRecord(item)) tensors.set(name as string, Object.freeze({ ...item, name: name as string }));
+  }
+  return tensors;
+}
+
+function childOf(root: PlainValue, key: string): PlainValue | undefined {
+  return root instanceof PlainDict ? root.get(key) : undefined;
+}
+
+function topKeys(root: PlainValue): string[] {
+  return root instanceof PlainDict ? [...root.keys()].filter((key) => typeof key === 'string') : [];
+}
+
+function listed(keys: readonly string[]): string {
+  if (keys.length === 0) return 'no keys';
+  const shown = keys
+    .slice(0, 12)
+    .map((key) => JSON.stringify(key.length > 60 ? `${key.slice(0, 57)}...` : key));
+  return `the key${keys.length > 1 ? 's' : ''} ${shown.join(', ')}${keys.length > 12 ? ` and ${keys.length - 12} more` : ''}`;
+}
+
+function flatten(file: string, root: PlainValue): Map<string, TensorRecord> {
+  const tensors = new Map<string, TensorRecord>();
+  let visits = 0;
+  const visit = (value: PlainValue, path: readonly string[]): void => {
+    if (++visits > MAX_VISITS)
+      throw checkpointError(file, `the structure unfolds into more than ${MAX_VISITS} values`);
+    if (path.length > MAX_DEPTH)
+      throw checkpointError(
+        file,
+        `the structure is nested deeper than ${MAX_DEPTH} levels, or contains itself`,
+      );
+    if (value instanceof PlainDict) for (const [key, item] of value) visit(item, [...path, String(key)]);
+    else if (Array.isArray(value))
+      for (const [index, item] of value.entries()) visit(item as PlainValue, [...path, String(index)]);
+    else if (isTensorRecord(value)) {
+      const name = path.join('.');
+      if (tensors.has(name))
+        throw checkpointError(file, `two tensors of the structure have the path ${JSON.stringify(name)}`);
+      tensors.set(name, Object.freeze({ ...value, name }));
+    }
+  };
+  visit(root, []);
+  return tensors;
+}
