@@ -80,7 +80,8 @@ function stampOf(root, settings) {
     .filter((file) => /\.(cc|cu|cuh|h|cmake)$/.test(file))
     .map((file) => path.join('native', file))
     .sort();
-  for (const file of ['CMakeLists.txt', ...native]) hash.update(`${file}\0`).update(readFileSync(path.join(root, file)));
+  for (const file of ['CMakeLists.txt', ...native])
+    hash.update(`${file}\0`).update(readFileSync(path.join(root, file)));
   return hash.digest('hex');
 }
 
@@ -96,14 +97,18 @@ export async function build(options = {}) {
   const env = options.env ?? process.env;
   const log = options.log ?? (() => {});
   const tools = checkTools(env);
-  const libtorch = await ensureLibTorch({ env, log, ...(options.fetch === undefined ? {} : { fetch: options.fetch }) });
+  const libtorch = await ensureLibTorch({
+    env,
+    log,
+    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+  });
   const require = createRequire(path.join(root, 'package.json'));
   const settings = {
-    'CXR_GAZE_LIBTORCH': libtorch.folder,
-    'CXR_GAZE_LIBTORCH_VERSION': libtorch.version,
-    'compiler': tools.compiler,
+    CXR_GAZE_LIBTORCH: libtorch.folder,
+    CXR_GAZE_LIBTORCH_VERSION: libtorch.version,
+    compiler: tools.compiler,
     'node-addon-api': moduleVersion(require, 'node-addon-api'),
-    'arch': `${process.platform}-${process.arch}`,
+    arch: `${process.platform}-${process.arch}`,
   };
   const objects = path.join(root, '.build', 'native');
   mkdirSync(path.dirname(objects), { recursive: true });
@@ -120,10 +125,15 @@ export async function build(options = {}) {
     if (options.force === true) rmSync(objects, { recursive: true, force: true });
     mkdirSync(path.dirname(addon), { recursive: true });
     const jobs = options.jobs ?? defaultJobs();
-    log(`Addon: building with ${tools.compiler}, CMake ${tools.cmake}, LibTorch ${libtorch.version}, ${jobs} at a time`);
+    log(
+      `Addon: building with ${tools.compiler}, CMake ${tools.cmake}, LibTorch ${libtorch.version}, ${jobs} at a time`,
+    );
     const started = Date.now();
     const args = ['--out', objects, '--config', 'Release', '--parallel', String(jobs)];
-    if (tools.generator !== null && !generatorDiffers(objects, tools.generator)) args.push('--generator', tools.generator);
+    if (tools.generator !== null) {
+      dropOtherGenerator(objects, tools.generator);
+      args.push('--generator', tools.generator);
+    }
     for (const name of /** @type {const} */ (['CXR_GAZE_LIBTORCH', 'CXR_GAZE_LIBTORCH_VERSION'])) {
       args.push(`--CD${name}=${settings[name]}`);
     }
@@ -162,27 +172,26 @@ function moduleVersion(require, name) {
   try {
     return require(`${name}/package.json`).version;
   } catch (cause) {
-    throw new SetupError(`the npm package ${name} is not installed.`, { remedy: ['run npm install first'], cause });
+    throw new SetupError(`the npm package ${name} is not installed.`, {
+      remedy: ['run npm install first'],
+      cause,
+    });
   }
 }
 
 /**
- * CMake refuses to change the generator of a build folder; the folder is then begun anew.
+ * CMake refuses to change the generator or the source folder of a build folder: such a one is begun anew.
  *
  * @param {string} objects
  * @param {string} generator
- * @returns {false}
  */
-function generatorDiffers(objects, generator) {
-  try {
-    const cache = readFileSync(path.join(objects, 'CMakeCache.txt'), 'utf8');
-    const used = /^CMAKE_GENERATOR:INTERNAL=(.+)$/m.exec(cache)?.[1];
-    const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.+)$/m.exec(cache)?.[1];
-    if (used !== generator || home === undefined || !existsSync(home)) rmSync(objects, { recursive: true, force: true });
-  } catch {
-    // No cache yet.
-  }
-  return false;
+function dropOtherGenerator(objects, generator) {
+  const file = path.join(objects, 'CMakeCache.txt');
+  if (!existsSync(file)) return;
+  const cache = readFileSync(file, 'utf8');
+  const used = /^CMAKE_GENERATOR:INTERNAL=(.+)$/m.exec(cache)?.[1];
+  const folder = /^CMAKE_CACHEFILE_DIR:INTERNAL=(.+)$/m.exec(cache)?.[1];
+  if (used !== generator || folder !== objects) rmSync(objects, { recursive: true, force: true });
 }
 
 /**
@@ -229,7 +238,11 @@ async function cmakeJs(require, command, args, { root, env, log, logFile }) {
  */
 export function loadFailure(addon, env = process.env) {
   const script = 'try { require(process.argv[1]) } catch (e) { console.log(e.message); process.exit(3) }';
-  const result = spawnSync(process.execPath, ['-e', script, addon], { encoding: 'utf8', env, timeout: 120_000 });
+  const result = spawnSync(process.execPath, ['-e', script, addon], {
+    encoding: 'utf8',
+    env,
+    timeout: 120_000,
+  });
   if (result.status === 0) return null;
   if (result.status === 3) return result.stdout.trim();
   const end = result.signal === null ? `status ${result.status}` : `signal ${result.signal}`;
@@ -251,8 +264,8 @@ async function main() {
   const { values } = parseArgs({
     options: {
       'no-fetch': { type: 'boolean', default: false },
-      'force': { type: 'boolean', default: false },
-      'jobs': { type: 'string' },
+      force: { type: 'boolean', default: false },
+      jobs: { type: 'string' },
     },
   });
   const jobs = values.jobs === undefined ? undefined : Number(values.jobs);

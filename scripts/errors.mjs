@@ -22,7 +22,11 @@ export class SetupError extends Error {
  */
 export function failScript(error) {
   const text =
-    error instanceof SetupError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    error instanceof SetupError
+      ? error.message
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error);
   process.stderr.write(`\ncxr-gaze set-up failed: ${text}\n`);
   process.exitCode = 1;
 }

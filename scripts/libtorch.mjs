@@ -76,8 +76,8 @@ export function versionOf(folder) {
   if (archive !== undefined && /^\d+\.\d+\.\d+/.test(archive)) return archive;
   for (const header of ['torch/headeronly/version.h', 'torch/csrc/api/include/torch/version.h']) {
     const text = readText(path.join(folder, 'include', header)) ?? '';
-    const parts = ['MAJOR', 'MINOR', 'PATCH'].map((part) =>
-      new RegExp(`#define TORCH_VERSION_${part} (\\d+)`).exec(text)?.[1],
+    const parts = ['MAJOR', 'MINOR', 'PATCH'].map(
+      (part) => new RegExp(`#define TORCH_VERSION_${part} (\\d+)`).exec(text)?.[1],
     );
     if (parts.every((part) => part !== undefined)) return parts.join('.');
   }
@@ -162,9 +162,14 @@ export function findLibTorch(options = {}) {
     const folder = path.resolve(env.CXR_GAZE_LIBTORCH);
     const result = inspect(folder);
     if (typeof result === 'string') {
-      throw new SetupError(`Expected a LibTorch folder for CXR_GAZE_LIBTORCH but ${folder} will not do: ${result}.`, {
-        remedy: ['name a folder that holds include/ and lib/, or unset CXR_GAZE_LIBTORCH to let it be found or fetched'],
-      });
+      throw new SetupError(
+        `Expected a LibTorch folder for CXR_GAZE_LIBTORCH but ${folder} will not do: ${result}.`,
+        {
+          remedy: [
+            'name a folder that holds include/ and lib/, or unset CXR_GAZE_LIBTORCH to let it be found or fetched',
+          ],
+        },
+      );
     }
     step(`${result.version} from CXR_GAZE_LIBTORCH, ${folder}`);
     return take(result, 'CXR_GAZE_LIBTORCH');
@@ -216,9 +221,12 @@ export async function ensureLibTorch(options = {}) {
   ];
   const forbidden = !(options.fetch ?? true) || isSet(env.CXR_GAZE_NO_FETCH);
   if (forbidden) {
-    throw new SetupError(`no LibTorch was found, and fetching one is switched off. Tried: ${tried.join('; ')}.`, {
-      remedy: [...remedy, 'or allow the download (drop --no-fetch, unset CXR_GAZE_NO_FETCH)'],
-    });
+    throw new SetupError(
+      `no LibTorch was found, and fetching one is switched off. Tried: ${tried.join('; ')}.`,
+      {
+        remedy: [...remedy, 'or allow the download (drop --no-fetch, unset CXR_GAZE_NO_FETCH)'],
+      },
+    );
   }
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new SetupError(
@@ -229,7 +237,8 @@ export async function ensureLibTorch(options = {}) {
   }
   const folder = await fetchLibTorch({ cache: cacheFolder(env), env, log, remedy });
   const result = inspect(folder);
-  if (typeof result === 'string') throw new SetupError(`the fetched LibTorch in ${folder} will not do: ${result}.`, { remedy });
+  if (typeof result === 'string')
+    throw new SetupError(`the fetched LibTorch in ${folder} will not do: ${result}.`, { remedy });
   return { ...result, source: 'download' };
 }
 

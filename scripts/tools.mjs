@@ -1,6 +1,7 @@
 /** The programs that a build needs: found, new enough, and what to install where they are not. */
 import { spawnSync } from 'node:child_process';
 import os from 'node:os';
+import path from 'node:path';
 import process from 'node:process';
 import { SetupError } from './errors.mjs';
 
@@ -22,6 +23,8 @@ import { SetupError } from './errors.mjs';
 export function output(command, args, options = {}) {
   const result = spawnSync(command, args, {
     encoding: 'utf8',
+    // Python puts the working directory on its path: a folder named torch or pip there is not the machine's.
+    cwd: path.parse(process.cwd()).root,
     env: options.env ?? process.env,
     timeout: options.timeout ?? 30_000,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -47,11 +50,13 @@ function atLeast(version, least) {
  * @returns {{ name: string, version: string, ok: boolean } | null}
  */
 function compiler(env) {
-  for (const name of env.CXX ? [env.CXX] : ['c++', 'g++', 'clang++']) {
-    const banner = output(name, ['--version'], { env });
+  // CXX may hold words before the compiler's options, as in `ccache g++`.
+  for (const words of env.CXX ? [env.CXX.trim().split(/\s+/)] : [['c++'], ['g++'], ['clang++']]) {
+    const [command = '', ...before] = words;
+    const banner = output(command, [...before, '--version'], { env });
     if (banner === null) continue;
     const clang = /clang/i.test(banner);
-    const version = output(name, clang ? ['-dumpversion'] : ['-dumpfullversion'], { env }) ?? '0';
+    const version = output(command, [...before, clang ? '-dumpversion' : '-dumpfullversion'], { env }) ?? '0';
     const kind = clang ? 'clang++' : 'g++';
     return { name: kind, version, ok: atLeast(version, clang ? [14] : [11]) };
   }
@@ -79,7 +84,9 @@ export function checkTools(env = process.env) {
     problems.push('a C++ compiler (g++ 11 or later, clang++ 14 or later)');
     packages.push('g++');
   } else if (!cxx.ok) {
-    problems.push(`a C++20 compiler (found ${cxx.name} ${cxx.version}; g++ 11 or clang++ 14 is the oldest that works)`);
+    problems.push(
+      `a C++20 compiler (found ${cxx.name} ${cxx.version}; g++ 11 or clang++ 14 is the oldest that works)`,
+    );
     packages.push('g++-12');
   }
   const cmake = /cmake version (\d+(\.\d+)*)/.exec(output('cmake', ['--version'], { env }) ?? '')?.[1];

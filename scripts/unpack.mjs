@@ -1,6 +1,6 @@
-/** Unpacks of PyTorch's wheel what compiling and running need, and sees it onto the disk. */
+/** Unpacks of PyTorch's wheel or archive what compiling and running need, and sees it onto the disk. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, createWriteStream, fsyncSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, createWriteStream, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { pipeline } from 'node:stream/promises';
@@ -8,14 +8,25 @@ import { SetupError } from './errors.mjs';
 
 /** @typedef {{ name: string, bytes: number }} Unpacked */
 
+/**
+ * What is used of yauzl 3's promises; its published types stop at version 2.
+ *
+ * @typedef {import('yauzl').ZipFile & {
+ *   eachEntry(): AsyncIterable<import('yauzl').Entry>,
+ *   openReadStreamPromise(entry: import('yauzl').Entry): Promise<import('node:stream').Readable>,
+ * }} Zip
+ * @typedef {{ openPromise(file: string, options: import('yauzl').Options): Promise<Zip> }} Yauzl
+ */
+
 /** Libraries that belong to Python or to PyTorch's own tests. */
-const UNUSED = /^lib\/(libtorch_python|libshm|libjitbackend_test|libtorchbind_test|libbackend_with_compiler|libaoti_custom_ops)/;
+const UNUSED =
+  /^lib\/(libtorch_python|libshm|libjitbackend_test|libtorchbind_test|libbackend_with_compiler|libaoti_custom_ops)/;
 
 /** More than any wheel of PyTorch unpacks to; a crafted archive stops here and not at the end of the disk. */
 const MOST_BYTES = 4 * 2 ** 30;
 
 /**
- * Where an entry of the wheel goes.
+ * Where an entry of the wheel (`torch/lib/libc10.so`) or of the archive (`libtorch/lib/libc10.so`) goes.
  *
  * @param {string} entry
  * @returns {string | null} a path below the LibTorch folder, null where it is not needed
@@ -23,19 +34,19 @@ const MOST_BYTES = 4 * 2 ** 30;
 export function placeOf(entry) {
   const licence = /^torch-[^/]+\.dist-info\/(?:licenses\/)?(LICENSE|NOTICE)$/.exec(entry);
   if (licence?.[1] !== undefined) return licence[1];
-  const inside = /^torch\/((?:lib|include)\/.+|version\.py)$/.exec(entry)?.[1];
+  const inside = /^(?:lib)?torch\/((?:lib|include)\/.+|version\.py|build-version)$/.exec(entry)?.[1];
   return inside === undefined || inside.endsWith('/') || UNUSED.test(inside) ? null : inside;
 }
 
 /**
- * @param {string} wheel
+ * @param {string} file
  * @param {string} folder made here
  * @returns {Promise<Unpacked[]>} what was written, in the archive's order
  */
-export async function unpackWheel(wheel, folder) {
+export async function unpackLibTorch(file, folder) {
   // Loaded here: set-up imports this file before `npm ci` has put yauzl in its place.
-  const { openPromise } = await import('yauzl');
-  const zip = await openPromise(wheel, { strictFileNames: true, validateEntrySizes: true });
+  const { openPromise } = /** @type {Yauzl} */ (/** @type {unknown} */ (await import('yauzl')));
+  const zip = await openPromise(file, { strictFileNames: true, validateEntrySizes: true });
   /** @type {Unpacked[]} */
   const files = [];
   let total = 0;
@@ -44,7 +55,8 @@ export async function unpackWheel(wheel, folder) {
       const name = placeOf(entry.fileName);
       if (name === null) continue;
       total += entry.uncompressedSize;
-      if (total > MOST_BYTES) throw new SetupError(`${wheel} unpacks to more than ${MOST_BYTES} bytes: not a wheel of PyTorch.`);
+      if (total > MOST_BYTES)
+        throw new SetupError(`${file} unpacks to more than ${MOST_BYTES} bytes: no build of PyTorch does.`);
       const target = path.join(folder, name);
       mkdirSync(path.dirname(target), { recursive: true });
       await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(target, { flags: 'wx' }));
@@ -53,7 +65,7 @@ export async function unpackWheel(wheel, folder) {
   } finally {
     zip.close();
   }
-  if (files.length === 0) throw new SetupError(`${wheel} holds no LibTorch.`);
+  if (files.length === 0) throw new SetupError(`${file} holds no LibTorch.`);
   return files;
 }
 
@@ -79,12 +91,4 @@ function sync(file) {
   } finally {
     closeSync(handle);
   }
-}
-
-/**
- * @param {string} file
- * @param {string} text
- */
-export function writeDurably(file, text) {
-  writeFileSync(file, text, { flush: true });
 }
