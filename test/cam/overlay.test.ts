@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { jet } from '../../lib/cam/jet.js';
+import { overlay } from '../../lib/cam/overlay.js';
+import { fixture } from '../support/paths.js';
+
+interface OverlayCase {
+  readonly name: string;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: 1 | 3;
+  readonly imageWeight: number;
+  readonly image: number[];
+  readonly map: number[];
+  readonly overlay: number[];
+}
+
+const reference = JSON.parse(readFileSync(fixture('cam', 'overlay.json'), 'utf8')) as {
+  jet: number[][];
+  cases: OverlayCase[];
+};
+
+t.test("jet equals OpenCV's table", async (t) => {
+  t.same(
+    reference.jet.map((_, i) => [...jet(i)]),
+    reference.jet,
+  );
+});
+
+t.test('overlays equal those of show_cam_on_image byte for byte', async (t) => {
+  for (const item of reference.cases) {
+    const { width, height } = item;
+    const result = overlay(
+      { width, height, channels: item.channels, data: Uint8Array.from(item.image) },
+      { width, height, data: Float32Array.from(item.map) },
+      { imageWeight: item.imageWeight },
+    );
+    t.equal(result.channels, 3);
+    t.same(Array.from(result.data), item.overlay, item.name);
+  }
+});
+
+t.test('resizes a map of another size', async (t) => {
+  const image = { width: 4, height: 4, channels: 1 as const, data: new Uint8Array(16).fill(100) };
+  const small = overlay(image, { width: 1, height: 1, data: Float32Array.of(0.5) });
+  const full = overlay(image, { width: 4, height: 4, data: new Float32Array(16).fill(0.5) });
+  t.same(small.data, full.data, 'a single value covers the image');
+
+  const ramp = overlay(image, { width: 2, height: 1, data: Float32Array.of(0, 0.8) });
+  const columns = overlay(image, {
+    width: 4,
+    height: 4,
+    data: Float32Array.from({ length: 16 }, (_, i) => [0, 0.2, 0.6, 0.8][i % 4] as number),
+  });
+  t.same(ramp.data, columns.data, 'half-pixel centres, clamped at the edges');
+});
+
+t.test('refuses what does not fit', async (t) => {
+  const image = { width: 2, height: 1, channels: 1 as const, data: new Uint8Array(2) };
+  const map = { width: 2, height: 1, data: Float32Array.of(0, 1) };
+  const code = 'ERR_INVALID_ARGUMENT';
+  t.throws(() => overlay({ ...image, data: new Uint8Array(3) }, map), { code, message: /image\.data/ });
+  t.throws(() => overlay(image, { ...map, data: Float32Array.of(0) }), { code, message: /map\.data/ });
+  t.throws(() => overlay(image, { ...map, data: Float32Array.of(0, 1.5) }), { code, message: /map\.data\[1\]/ });
+  t.throws(() => overlay(image, { ...map, data: Float32Array.of(Number.NaN, 0) }), { code, message: /NaN/ });
+  t.throws(() => overlay(image, map, { imageWeight: 2 }), { code, message: /imageWeight/ });
+});

@@ -1,0 +1,107 @@
+import { number, numbers, record, type Tolerance } from './case.js';
+import { size } from './fill.js';
+
+/** What our code gave for an output that is a tensor. */
+export interface Actual {
+  readonly shape: readonly number[];
+  readonly data: ArrayLike<number>;
+}
+
+const within = (a: number, b: number, bound: number): boolean => Math.abs(a - b) <= bound;
+
+/** Lists what differs between an output of ours and that of a case; nothing where they agree. */
+export function compareOutput(path: string, ours: unknown, theirs: unknown, tolerance: Tolerance): string[] {
+  if (isActual(ours)) return compareTensor(path, ours, record(path, theirs), tolerance);
+  if (typeof theirs === 'number') return compareNumber(path, ours, theirs, tolerance);
+  if (Array.isArray(theirs)) {
+    if (!Array.isArray(ours) || ours.length !== theirs.length) {
+      return [`${path}: expected a list of ${theirs.length} but got ${brief(ours)}`];
+    }
+    return theirs.flatMap((item, i) => compareOutput(`${path}[${i}]`, ours[i], item, tolerance));
+  }
+  if (typeof theirs === 'object' && theirs !== null) return compareObject(path, ours, theirs, tolerance);
+  return ours === theirs ? [] : [`${path}: expected ${brief(theirs)} but got ${brief(ours)}`];
+}
+
+function isActual(value: unknown): value is Actual {
+  return typeof value === 'object' && value !== null && 'shape' in value && 'data' in value;
+}
+
+function compareNumber(path: string, ours: unknown, theirs: number, { rtol, atol }: Tolerance): string[] {
+  const bound = atol + rtol * Math.abs(theirs);
+  return typeof ours === 'number' && within(ours, theirs, bound) ? [] : [`${path}: expected ${theirs} but got ${brief(ours)}`];
+}
+
+function compareObject(path: string, ours: unknown, theirs: object, tolerance: Tolerance): string[] {
+  const own = typeof ours === 'object' && ours !== null ? (ours as Record<string, unknown>) : {};
+  return Object.entries(theirs).flatMap(([key, value]) =>
+    key in own ? compareOutput(`${path}.${key}`, own[key], value, tolerance) : [`${path}.${key}: we have no such output`],
+  );
+}
+
+const tensorKeys = ['shape', 'values', 'sum', 'abs_sum', 'samples'];
+
+/** Values and samples by atol + rtol |b|; sums by atol + rtol abs_sum. */
+function compareTensor(path: string, ours: Actual, theirs: Record<string, unknown>, tolerance: Tolerance): string[] {
+  const unknown = Object.keys(theirs).find((key) => !tensorKeys.includes(key));
+  if (unknown !== undefined) return [`${path}: unknown key '${unknown}' of a tensor output`];
+  const shape = numbers(`${path}.shape`, theirs.shape);
+  if (shape.join() !== ours.shape.join() || size(shape) !== ours.data.length) {
+    return [`${path}: expected shape [${shape}] but got [${ours.shape}] with ${ours.data.length} values`];
+  }
+  if (theirs.values === undefined && theirs.samples === undefined) return [`${path}: neither values nor samples`];
+  return [
+    ...comparePoints(path, ours, theirs, tolerance),
+    ...compareSums(path, ours, theirs, tolerance),
+  ];
+}
+
+function comparePoints(
+  path: string,
+  ours: Actual,
+  theirs: Record<string, unknown>,
+  { rtol, atol }: Tolerance,
+): string[] {
+  const expected = new Map<number, number>();
+  if (theirs.values !== undefined) {
+    const values = numbers(`${path}.values`, theirs.values);
+    if (values.length !== ours.data.length) return [`${path}: ${values.length} values of shape [${ours.shape}]`];
+    for (const [i, value] of values.entries()) expected.set(i, value);
+  }
+  for (const [index, value] of Object.entries(record(`${path}.samples`, theirs.samples ?? {}))) {
+    expected.set(Number(index), number(`${path}.samples.${index}`, value));
+  }
+  const wrong = [...expected].filter(([i, b]) => !within(ours.data[i] as number, b, atol + rtol * Math.abs(b)));
+  if (wrong.length === 0) return [];
+  const [index, value] = wrong[0] as [number, number];
+  const others = wrong.length > 1 ? ` (and ${wrong.length - 1} more of ${expected.size})` : '';
+  return [`${path}[${index}]: expected ${value} but got ${ours.data[index]}${others}`];
+}
+
+function compareSums(
+  path: string,
+  ours: Actual,
+  theirs: Record<string, unknown>,
+  { rtol, atol }: Tolerance,
+): string[] {
+  if (theirs.sum === undefined && theirs.abs_sum === undefined) return [];
+  const absolute = number(`${path}.abs_sum`, theirs.abs_sum);
+  const bound = atol + rtol * absolute;
+  let sum = 0;
+  let absSum = 0;
+  for (let i = 0; i < ours.data.length; i++) {
+    sum += ours.data[i] as number;
+    absSum += Math.abs(ours.data[i] as number);
+  }
+  const faults: string[] = [];
+  if (!within(absSum, absolute, bound)) faults.push(`${path}.abs_sum: expected ${absolute} but got ${absSum}`);
+  if (theirs.sum !== undefined && !within(sum, number(`${path}.sum`, theirs.sum), bound)) {
+    faults.push(`${path}.sum: expected ${theirs.sum} but got ${sum}`);
+  }
+  return faults;
+}
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

@@ -1,0 +1,32 @@
+import type { Kind } from '../kind.js';
+import type { Known } from '../runner.js';
+import { balancedSamplerKind } from './balanced-sampler.js';
+import { classWeightsKind } from './class-weights.js';
+import { labelCsvKind } from './label-csv.js';
+import { ldamMarginsKind } from './ldam-margins.js';
+import { metricsKind } from './metrics.js';
+import { runNameKind } from './run-name.js';
+
+const kinds: Readonly<Record<string, Kind>> = {
+  'gazelt/balanced-sampler': balancedSamplerKind,
+  'gazelt/class-weights': classWeightsKind,
+  'gazelt/label-csv': labelCsvKind,
+  'gazelt/ldam-margins': ldamMarginsKind,
+  'gazelt/metrics': metricsKind,
+  'gazelt/run-name': runNameKind,
+};
+
+const teachers = "GazeLT's teachers are not built yet";
+
+/** What the runner of the golden cases knows. */
+export const known: Known = {
+  kinds: new Map(Object.entries(kinds)),
+  waiting: new Map([
+    ['gazelt/heatmap', 'gaze heat maps are not built yet'],
+    ['gazelt/tau-norm', 'decoupled training is not built yet'],
+    ['gazelt/teacher', teachers],
+    ['gazelt/teacher-attention', teachers],
+    ['gazelt/time-windows', 'gaze time windows are not built yet'],
+  ]),
+  systems: ['loc-attention', 'mcgip', 'raddiag', 'rp3d'],
+};

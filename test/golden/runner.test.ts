@@ -1,0 +1,128 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { compareOutput } from './compare.js';
+import type { Kind } from './kind.js';
+import { makeInput } from './recipe.js';
+import { type Known, runFolder, summarise } from './runner.js';
+
+const double: Kind = {
+  config: ['factor'],
+  inputs: ['x'],
+  waits: ({ factor }) => (factor === 7 ? 'sevens are not built yet' : undefined),
+  run: ({ config, inputs }) => {
+    const { shape, data } = inputs.x as { shape: number[]; data: Float32Array };
+    return { y: { shape, data: data.map((v) => v * (config.factor as number)) }, name: 'double' };
+  },
+};
+
+const known: Known = {
+  kinds: new Map([['here/double', double]]),
+  waiting: new Map([['here/later', 'later is not built yet']]),
+  systems: ['elsewhere'],
+};
+
+const x = { fill: 'x', shape: [3] };
+const values = [-0.62997554, -0.45471215, -0.09956894].map((v) => 2 * v);
+const good = {
+  case: 'here/double',
+  config: { factor: 2 },
+  inputs: { x },
+  outputs: { y: { shape: [3], values }, name: 'double' },
+  tolerance: { rtol: 1e-6, atol: 1e-7 },
+};
+
+async function run(t: Test, cases: Record<string, unknown>): Promise<{ status: string; notes: string }[]> {
+  const folder = t.testdir({ deep: {} });
+  mkdirSync(join(folder, 'deep', 'er'));
+  for (const [name, content] of Object.entries(cases)) {
+    const text = typeof content === 'string' ? content : JSON.stringify(content);
+    writeFileSync(join(folder, 'deep', 'er', `${name}.json`), text);
+  }
+  const outcomes = await runFolder(folder, known);
+  t.equal(outcomes.length, Object.keys(cases).length, 'every case has an outcome');
+  return outcomes.map(({ status, notes }) => ({ status, notes: notes.join('\n') }));
+}
+
+t.test('finds cases in folders of folders and passes what agrees', async (t) => {
+  t.same(await run(t, { a: good, b: good }), [
+    { status: 'passed', notes: '' },
+    { status: 'passed', notes: '' },
+  ]);
+});
+
+t.test('fails what differs', async (t) => {
+  const wrong = [
+    { ...good, outputs: { y: { shape: [3], values: [...values.slice(0, 2), 0] } } },
+    { ...good, outputs: { y: { shape: [1, 3], values } } },
+    { ...good, outputs: { y: { shape: [3], samples: { 1: 5 }, sum: -2.36851326, abs_sum: 2.36851326 } } },
+    { ...good, outputs: { y: { shape: [3], samples: {}, sum: -2.3, abs_sum: 2.36851326 } } },
+    { ...good, outputs: { name: 'twofold' } },
+    { ...good, outputs: { y: null } },
+  ];
+  for (const [i, item] of wrong.entries()) {
+    const [outcome] = await run(t, { item });
+    t.equal(outcome?.status, 'failed', `case ${i}: ${outcome?.notes}`);
+  }
+});
+
+t.test('fails what it has never heard of', async (t) => {
+  const unknown: [string, unknown, RegExp][] = [
+    ['kind', { ...good, case: 'here/triple' }, /unknown kind/],
+    ['system', { ...good, case: 'nowhere/double' }, /unknown kind/],
+    ['config', { ...good, config: { factor: 2, power: 3 } }, /unknown config key 'power'/],
+    ['input', { ...good, inputs: { x, z: x } }, /unknown input 'z'/],
+    ['recipe', { ...good, inputs: { x: { ...x, squeeze: 2 } } }, /unknown recipe inputs.x.squeeze/],
+    ['output', { ...good, outputs: { ...good.outputs, w: 1 } }, /unknown output key 'w'/],
+    ['tensor key', { ...good, outputs: { y: { shape: [3], values, median: 1 } } }, /unknown key 'median'/],
+    ['torn file', '{ "case": "here/dou', /JSON/],
+    ['no case', [], /not an object/],
+  ];
+  for (const [name, item, notes] of unknown) {
+    const [outcome] = await run(t, { item });
+    t.equal(outcome?.status, 'failed', name);
+    t.match(outcome?.notes, notes, name);
+  }
+});
+
+t.test('counts what is not built as skipped', async (t) => {
+  const folder = t.testdir({
+    'a.json': JSON.stringify({ ...good, case: 'here/later' }),
+    'b.json': JSON.stringify({ ...good, case: 'elsewhere/thing', inputs: { z: { squeeze: 1 } } }),
+    'c.json': JSON.stringify({ ...good, config: { factor: 7 } }),
+    'd.json': JSON.stringify(good),
+    'e.json': '{}',
+    'README.md': 'no case',
+  });
+  const lines = summarise(await runFolder(folder, known));
+  t.equal(lines.at(-1), '1 passed, 1 failed, 3 skipped');
+  t.ok(lines.some((line) => line.startsWith('skipped elsewhere/thing: the system elsewhere is not built yet (1 case)')));
+  t.ok(lines.some((line) => line.startsWith('FAILED e.json')));
+});
+
+t.test('makes inputs by their recipes', async (t) => {
+  const data = (recipe: object): number[] =>
+    Array.from((makeInput('i', { ...x, ...recipe }) as { data: ArrayLike<number> }).data);
+  const u = [-0.6299755414947867, -0.4547121464274824, -0.0995689369738102];
+  const near = (a: number[], b: number[]): boolean => a.every((v, i) => Math.abs(v - (b[i] as number)) < 1e-6);
+  t.ok(near(data({}), u));
+  t.ok(near(data({ scale: 3, offset: 1 }), u.map((v) => 3 * v + 1)));
+  t.ok(near(data({ scale: 3, double: true }), u.map((v) => 3 * v)));
+  t.same(data({ shape: [3, 1], zero_first: true })[0], 0);
+  t.same(data({ bytes: true }), u.map((v) => Math.floor((v + 1) * 128)));
+  t.same(data({ classes: 10 }), [1, 2, 4]);
+  t.same(data({ classes: 10, power: 2 }), [0, 0, 2]);
+  t.same(data({ classes: 2, first_labels_in_order: true }), [0, 1, 0]);
+  t.same(makeInput('i', { literal: ['a'] }), ['a']);
+  t.throws(() => makeInput('i', { literal: 1, fill: 'x' }), /literal/);
+});
+
+t.test('compares nested outputs and counts', async (t) => {
+  const exact = { rtol: 0, atol: 0 };
+  t.same(compareOutput('o', { a: [1, [2]], b: 'x', c: null, d: true }, { a: [1, [2]], b: 'x', c: null, d: true }, exact), []);
+  t.equal(compareOutput('o', [1, 2], [1, 3], exact).length, 1);
+  t.equal(compareOutput('o', [1], [1, 2], exact).length, 1);
+  t.equal(compareOutput('o', { a: 1 }, { a: 1, b: 2 }, exact).length, 1);
+  t.equal(compareOutput('o', Number.NaN, 1, { rtol: 1, atol: 1 }).length, 1);
+  t.equal(compareOutput('o', null, 1, exact).length, 1);
+});
