@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/options.h"
+#include "tensor/registry.h"
 
 namespace cxr {
 
@@ -57,6 +57,14 @@ struct NetworkOperation {
   std::function<NetworkKernel(const Options&)> prepare;
 };
 
+using NetworkQueryKernel = std::function<Reply(Network&, const std::vector<at::Tensor>& inputs)>;
+
+/// Something asked of a network, or done to it, that settles a promise.
+struct NetworkQuery {
+  size_t maxInputs;
+  std::function<NetworkQueryKernel(const Options&)> prepare;
+};
+
 /// Architectures by name, and what can be done with a network by name.
 class NetworkRegistry {
  public:
@@ -67,12 +75,15 @@ class NetworkRegistry {
   void addOperation(const std::string& name, NetworkOperation operation) {
     operations_[name] = std::move(operation);
   }
+  void addQuery(const std::string& name, NetworkQuery query) { queries_[name] = std::move(query); }
+  const NetworkQuery& query(const std::string& name) const;
   const std::function<Factory(const Options&)>& architecture(const std::string& name) const;
   const NetworkOperation& operation(const std::string& name) const;
 
  private:
   std::map<std::string, std::function<Factory(const Options&)>> architectures_;
   std::map<std::string, NetworkOperation> operations_;
+  std::map<std::string, NetworkQuery> queries_;
 };
 
 }  // namespace cxr

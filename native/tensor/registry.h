@@ -19,6 +19,22 @@ namespace cxr {
 using Tensors = std::vector<at::Tensor>;
 using Kernel = std::function<Tensors(const Tensors& inputs)>;
 
+/// What a query tells JavaScript: plain values, new tensors, or one tensor's bytes.
+struct Reply {
+  std::vector<std::string> texts;
+  std::vector<double> numbers;
+  Tensors tensors;
+  at::Tensor bytes;
+};
+using QueryKernel = std::function<Reply(const Tensors& inputs)>;
+
+/// An operation that is run for its effect or for plain values, and settles a promise.
+struct Query {
+  size_t minInputs;
+  size_t maxInputs;
+  std::function<QueryKernel(const Options&)> prepare;
+};
+
 struct Operation {
   size_t minInputs;
   size_t maxInputs;
@@ -55,6 +71,17 @@ class Registry {
                     true};
   }
 
+  void addQuery(const std::string& name, size_t minInputs, size_t maxInputs,
+                std::function<QueryKernel(const Options&)> prepare) {
+    queries_[name] = {minInputs, maxInputs, std::move(prepare)};
+  }
+
+  const Query& findQuery(const std::string& name) const {
+    auto found = queries_.find(name);
+    if (found == queries_.end()) throw invalidArgument("Expected a known query but received '" + name + "'");
+    return found->second;
+  }
+
   const Operation& find(const std::string& name) const {
     auto found = table_.find(name);
     if (found == table_.end()) throw invalidArgument("Expected a known operation but received '" + name + "'");
@@ -63,6 +90,7 @@ class Registry {
 
  private:
   std::unordered_map<std::string, Operation> table_;
+  std::unordered_map<std::string, Query> queries_;
 };
 
 }  // namespace cxr

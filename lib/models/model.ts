@@ -1,0 +1,274 @@
+import { CxrGazeError } from '../errors.js';
+import { type ModelHandle, native, type OptionBag, type Reply } from '../native.js';
+import { callContext, noGrad } from '../tensor/context.js';
+import type { DType } from '../tensor/dtype.js';
+import { handlesOf } from '../tensor/run.js';
+import { Tensor } from '../tensor/tensor.js';
+import { tidy } from '../tensor/tidy.js';
+import { Work } from '../tensor/work.js';
+import { integer, invalidArgument, knownKeys, oneOf } from '../validate.js';
+
+/** Backbones by name. */
+export type Architecture = 'resnet18' | 'resnet34' | 'resnet50' | 'resnet101';
+
+/** All backbones. */
+export const architectures: readonly Architecture[] = ['resnet18', 'resnet34', 'resnet50', 'resnet101'];
+
+/**
+ * Classifier heads: `linear` is one layer (`fc.weight`), as torchvision and the long-tail benchmark have it;
+ * `bottleneck64` is GazeLT's two layers with 64 numbers between and no activation (`fc.0`, `fc.1`).
+ */
+export type HeadKind = 'linear' | 'bottleneck64';
+
+/** Options of {@link createModel}. */
+export interface ModelOptions {
+  /** The backbone. */
+  readonly architecture: Architecture;
+  /** Number of classes, at least 1. */
+  readonly classes: number;
+  /** The head; default `linear`. */
+  readonly head?: HeadKind;
+  /** Seed of the random initial weights; default 0. */
+  readonly seed?: number;
+}
+
+/** One tensor of a state dict. */
+export interface StateEntry {
+  /** PyTorch's key, such as `layer4.1.conv2.weight`. */
+  readonly name: string;
+  /** Whether it learns, is frozen, or is a buffer. */
+  readonly kind: 'parameter' | 'frozen' | 'buffer';
+  /** The values; shares the model's memory, so writing to it changes the model. */
+  readonly tensor: Tensor;
+}
+
+/** What {@link Model.loadStateDict} found. */
+export interface LoadReport {
+  /** Keys of the model that were not given. */
+  readonly missing: readonly string[];
+  /** Given keys that the model has not. */
+  readonly unexpected: readonly string[];
+}
+
+/**
+ * A backbone with its head, on the compute lane.
+ *
+ * @example
+ * ```ts
+ * using model = createModel({ architecture: 'resnet18', classes: 8, seed: 1 });
+ * const logits = model.forward(images); // [B, 3, H, W] -> [B, 8]
+ * ```
+ */
+export class Model {
+  #handle: ModelHandle | undefined;
+  #training = true;
+  /** What it was made from. */
+  readonly options: Readonly<Required<ModelOptions>>;
+
+  /** @internal */
+  constructor(options: Readonly<Required<ModelOptions>>) {
+    const { architecture, ...rest } = options;
+    this.options = options;
+    this.#handle = native().createModel(architecture, rest, callContext());
+  }
+
+  #live(): ModelHandle {
+    if (this.#handle) return this.#handle;
+    throw new CxrGazeError('ERR_DISPOSED', 'Expected a live Model but it has been disposed');
+  }
+
+  /** @internal Queues one of the native operations on networks. */
+  run(operation: string, inputs: readonly (Tensor | null)[], options?: OptionBag): Tensor[] {
+    return native()
+      .runModel(this.#live(), operation, handlesOf(inputs), options, callContext())
+      .map((handle) => new Tensor(handle));
+  }
+
+  /** @internal Queues one of the native queries on networks. */
+  ask(query: string, inputs: readonly Tensor[] = [], options?: OptionBag): Work<Reply> {
+    const context = callContext();
+    return Work.of(native().askModel(this.#live(), query, handlesOf(inputs), options, context), context.scope);
+  }
+
+  /** Whether the handle has been closed. */
+  get disposed(): boolean {
+    return this.#handle === undefined;
+  }
+
+  /** Whether batch statistics are used (training mode) rather than running ones. */
+  get training(): boolean {
+    return this.#training;
+  }
+
+  /**
+   * The forward pass.
+   *
+   * @param images float `[B, 3, H, W]`
+   * @returns logits `[B, classes]`
+   */
+  forward(images: Tensor): Tensor {
+    return this.run('forward', [images])[0] as Tensor;
+  }
+
+  /**
+   * The forward pass with named activations.
+   *
+   * @param images float `[B, 3, H, W]`
+   * @param taps names of {@link Model.tapNames}
+   * @returns the logits and one float32 (or float64) tensor for each tap
+   */
+  forwardWithTaps(images: Tensor, taps: readonly string[]): { logits: Tensor; taps: Record<string, Tensor> } {
+    const [logits, ...rest] = this.run('forward', [images], { taps });
+    return { logits: logits as Tensor, taps: Object.fromEntries(taps.map((name, i) => [name, rest[i] as Tensor])) };
+  }
+
+  /** The activations that can be tapped, in order of the pass, and the one that Grad-CAM explains by default. */
+  async tapNames(): Promise<{ taps: string[]; camLayer: string }> {
+    const { texts } = await this.ask('describe');
+    return { taps: texts.slice(0, -1), camLayer: texts.at(-1) as string };
+  }
+
+  /** Switches to training mode. @returns this model */
+  train(): this {
+    return this.#setMode(true);
+  }
+
+  /** Switches to evaluation mode. @returns this model */
+  eval(): this {
+    return this.#setMode(false);
+  }
+
+  #setMode(training: boolean): this {
+    this.#training = training;
+    this.ask('mode', [], { training });
+    return this;
+  }
+
+  /**
+   * Moves the weights.
+   *
+   * @param target element type, device, and whether convolutions are kept channels-last (default `false`)
+   * @returns this model
+   */
+  to(target: { readonly dtype?: DType; readonly device?: string; readonly channelsLast?: boolean }): this {
+    this.ask('move', [], { ...target });
+    return this;
+  }
+
+  /** Waits until the model has been built. @throws CxrGazeError whatever went wrong in building or moving it */
+  async ready(): Promise<void> {
+    await this.ask('describe');
+  }
+
+  /** All tensors under PyTorch's keys, in PyTorch's order. */
+  async state(): Promise<StateEntry[]> {
+    const { texts, tensors } = await this.ask('state');
+    return tensors.map((handle, i) => ({
+      name: texts[2 * i] as string,
+      kind: texts[2 * i + 1] as StateEntry['kind'],
+      tensor: new Tensor(handle),
+    }));
+  }
+
+  /** All tensors by PyTorch's key. They share the model's memory. */
+  async stateDict(): Promise<Map<string, Tensor>> {
+    return new Map((await this.state()).map(({ name, tensor }) => [name, tensor]));
+  }
+
+  /** The parameters that learn, by name: what an optimizer is given. */
+  async parameters(): Promise<Map<string, Tensor>> {
+    const state = await this.state();
+    const [learning, others] = [state.filter(isLearning), state.filter((entry) => !isLearning(entry))];
+    for (const { tensor } of others) tensor.dispose();
+    return new Map(learning.map(({ name, tensor }) => [name, tensor]));
+  }
+
+  /**
+   * Copies values into the model, converting type and device. Nothing is changed if anything does not fit.
+   *
+   * @param state tensors by key; `num_batches_tracked` may be absent
+   * @param options `strict` (default `true`): missing or unexpected keys are errors
+   * @throws CxrGazeError `ERR_STATE_DICT` naming the keys and shapes that do not fit
+   */
+  async loadStateDict(
+    state: ReadonlyMap<string, Tensor>,
+    options: { readonly strict?: boolean } = {},
+  ): Promise<LoadReport> {
+    knownKeys('options', options, ['strict']);
+    if (!(state instanceof Map)) throw invalidArgument('state', 'a Map of tensors', state);
+    const names = [...state.keys()];
+    const { texts, numbers } = await this.ask('load', [...state.values()], { names, strict: options.strict ?? true });
+    const of = (kind: string) => texts.filter((t) => t.startsWith(`${kind} `)).map((t) => t.slice(kind.length + 1));
+    const report = { missing: of('missing'), unexpected: of('unexpected') };
+    if (numbers[0] === 1) return report;
+    throw new CxrGazeError('ERR_STATE_DICT', `State dict does not fit ${this.options.architecture}: ${summary(texts)}`, {
+      details: { ...report, mismatched: of('mismatched') },
+    });
+  }
+
+  /**
+   * Lets only the parameters learn whose name begins with one of the prefixes.
+   *
+   * @param prefixes such as `['fc.']`; `['']` for all
+   * @returns the names that learn
+   */
+  async setTrainable(prefixes: readonly string[]): Promise<string[]> {
+    return (await this.ask('trainable', [], { prefixes })).texts;
+  }
+
+  /**
+   * How many times batch normalisation's running statistics move a training step. GazeLT's original ran the network
+   * twice on each batch, so its statistics moved twice.
+   *
+   * @param updates at least 1
+   * @returns this model
+   */
+  setBatchNormUpdates(updates: number): this {
+    this.ask('batchNormUpdates', [], { updates: integer('updates', updates, { min: 1 }) });
+    return this;
+  }
+
+  /** Closes the handle. Work already queued still sees the model. Calling it again does nothing. */
+  dispose(): void {
+    if (this.#handle) native().disposeModel(this.#handle);
+    this.#handle = undefined;
+  }
+
+  /** Same as {@link Model.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function isLearning(entry: StateEntry): boolean {
+  return entry.kind === 'parameter';
+}
+
+function summary(problems: readonly string[]): string {
+  const shown = problems.slice(0, 8).join('; ');
+  return problems.length > 8 ? `${shown}; and ${problems.length - 8} more` : shown;
+}
+
+const modelKeys = ['architecture', 'classes', 'head', 'seed'] as const;
+
+/**
+ * Makes a model with random weights, initialised as torchvision does, the same for the same seed.
+ *
+ * @param options backbone, classes, head, seed
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
+ */
+export function createModel(options: ModelOptions): Model {
+  knownKeys('options', options, modelKeys);
+  return new Model({
+    architecture: oneOf('architecture', options.architecture, architectures),
+    classes: integer('classes', options.classes, { min: 1 }),
+    head: oneOf('head', options.head ?? 'linear', ['linear', 'bottleneck64']),
+    seed: integer('seed', options.seed ?? 0, { min: 0 }),
+  });
+}
+
+/** Class probabilities: softmax of the logits, without a graph. */
+export function probabilities(model: Model, images: Tensor): Tensor {
+  return noGrad(() => tidy(() => model.forward(images).to({ dtype: 'float32' }).softmax(-1)));
+}
+

@@ -1,0 +1,193 @@
+/**
+ * Loads the addon and types it: the only file that knows where it lies. Importing it loads nothing; the first call of
+ * {@link native} does.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { CxrGazeError, type ErrorCode } from './errors.js';
+
+/** The native side of a tensor. */
+export interface TensorHandle {
+  /** What the tensor is, once the lane has filled it. */
+  meta(): { dtype: string; shape: number[]; device: string; requiresGrad: boolean } | undefined;
+}
+
+declare const brand: unique symbol;
+/** The native side of a model. */
+export interface ModelHandle {
+  readonly [brand]: 'model';
+}
+/** The native side of an optimizer. */
+export interface OptimizerHandle {
+  readonly [brand]: 'optimizer';
+}
+
+/** Plain values that cross to native code by name. */
+export type OptionBag = Readonly<
+  Record<string, boolean | number | string | readonly number[] | readonly string[] | undefined>
+>;
+
+/** What is captured with each job. */
+export interface CallContext {
+  readonly grad: boolean;
+  readonly autocast?: string | undefined;
+  readonly scope: number;
+  readonly requestedAt?: string | undefined;
+}
+
+/** The answer to a query. */
+export interface Reply {
+  readonly texts: string[];
+  readonly numbers: number[];
+  readonly tensors: TensorHandle[];
+  readonly bytes?: ArrayBuffer;
+}
+
+/** What the addon was built with and runs on. */
+export interface NativeBuildInfo {
+  /** Version of the LibTorch it was compiled against, such as `2.13.0`. */
+  readonly libtorch: string;
+  /** Compiler version. */
+  readonly compiler: string;
+  /** Node-API version. */
+  readonly napi: number;
+  /** Whether LibTorch was built with CUDA. */
+  readonly cudaBuilt: boolean;
+  /** Whether a CUDA device answers. */
+  readonly cudaVisible: boolean;
+  /** Instruction set that LibTorch chose, such as `AVX512`. */
+  readonly cpuCapability: string;
+}
+
+type Inputs = readonly (TensorHandle | null)[];
+
+/** The addon, as native/addon.cc exports it. */
+export interface NativeAddon {
+  setCallbacks(
+    makeError: (code: string, message: string, particulars: object) => unknown,
+    onLost: (error: unknown, scope: number) => void,
+  ): void;
+  close(): void;
+  buildInfo(): NativeBuildInfo;
+  run(operation: string, inputs: Inputs, options: OptionBag | undefined, context: CallContext): TensorHandle[];
+  ask(query: string, inputs: Inputs, options: OptionBag | undefined, context: CallContext): Promise<Reply>;
+  fromBytes(view: Uint8Array, dtype: string, shape: readonly number[], strides?: readonly number[]): TensorHandle;
+  dispose(handles: readonly TensorHandle[]): void;
+  memoryStats(): { liveTensors: number; hostBytes: number; deviceBytes: number; pendingJobs: number };
+  createModel(architecture: string, options: OptionBag, context: CallContext): ModelHandle;
+  runModel(
+    model: ModelHandle,
+    operation: string,
+    inputs: Inputs,
+    options: OptionBag | undefined,
+    context: CallContext,
+  ): TensorHandle[];
+  askModel(
+    model: ModelHandle,
+    query: string,
+    inputs: Inputs,
+    options: OptionBag | undefined,
+    context: CallContext,
+  ): Promise<Reply>;
+  disposeModel(model: ModelHandle): void;
+  createOptimizer(options: OptionBag, parameters: readonly TensorHandle[], context: CallContext): OptimizerHandle;
+  askOptimizer(
+    optimizer: OptimizerHandle,
+    query: string,
+    inputs: Inputs,
+    options: OptionBag | undefined,
+    context: CallContext,
+  ): Promise<Reply>;
+  disposeOptimizer(optimizer: OptimizerHandle): void;
+}
+
+/** Folder of the package: the nearest one above this file with a package.json. */
+export function packageRoot(): string {
+  let folder = path.dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(path.join(folder, 'package.json'))) {
+    const parent = path.dirname(folder);
+    if (parent === folder) throw new CxrGazeError('ERR_FILE', `No package.json above ${fileURLToPath(import.meta.url)}`);
+    folder = parent;
+  }
+  return folder;
+}
+
+/** Where the addon is looked for, in order. */
+export function addonPaths(): string[] {
+  return [path.join(packageRoot(), 'build', 'Release', 'cxr_gaze.node')];
+}
+
+/** Set by the tensor layer before the first load: what to do with an error that nobody awaited. */
+let lostHandler: (error: CxrGazeError, scope: number) => void = (error) => {
+  throw error;
+};
+
+/** @internal */
+export function onLost(handler: (error: CxrGazeError, scope: number) => void): void {
+  lostHandler = handler;
+}
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * The addon, loaded at the first call.
+ *
+ * @throws CxrGazeError `ERR_NATIVE_NOT_BUILT` with each path tried and the remedy
+ */
+export function native(): NativeAddon {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): NativeAddon {
+  const tried: string[] = [];
+  for (const file of addonPaths()) {
+    if (!existsSync(file)) {
+      tried.push(`${file}: not there`);
+      continue;
+    }
+    try {
+      const addon = createRequire(import.meta.url)(file) as NativeAddon;
+      return connect(addon, file);
+    } catch (cause) {
+      if (cause instanceof CxrGazeError) throw cause;
+      tried.push(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    }
+  }
+  throw new CxrGazeError(
+    'ERR_NATIVE_NOT_BUILT',
+    `The native part of cxr-gaze is not built or does not load. Tried:\n  ${tried.join('\n  ')}\nBuild it with \`npx cxr-gaze build\`; \`npx cxr-gaze doctor\` explains what is missing.`,
+    { details: { tried } },
+  );
+}
+
+function connect(addon: NativeAddon, file: string): NativeAddon {
+  checkLibTorch(addon.buildInfo().libtorch, file);
+  addon.setCallbacks(makeError, (error, scope) => lostHandler(error as CxrGazeError, scope));
+  // process.exit() runs no native clean-up hooks on the main thread, and static destructors must not meet a busy lane.
+  process.once('exit', () => addon.close());
+  return addon;
+}
+
+/** LibTorch's C++ interface differs between minor versions: another one at run time would crash, not fail. */
+function checkLibTorch(runtime: string, file: string): void {
+  const infoFile = path.join(path.dirname(file), 'build-info.json');
+  if (!existsSync(infoFile)) return;
+  const built = (JSON.parse(readFileSync(infoFile, 'utf8')) as { libtorch?: string }).libtorch ?? runtime;
+  const minor = (version: string) => version.split('.').slice(0, 2).join('.');
+  if (minor(built) === minor(runtime)) return;
+  throw new CxrGazeError(
+    'ERR_NATIVE_NOT_BUILT',
+    `Expected LibTorch ${minor(built)} (which ${file} was built with) but found ${runtime}. Build again with \`npx cxr-gaze build\`.`,
+  );
+}
+
+function makeError(code: string, message: string, particulars: object): CxrGazeError {
+  const { nativeStack, ...details } = particulars as Record<string, unknown>;
+  const error = new CxrGazeError(code as ErrorCode, message, { details });
+  if (nativeStack) Object.defineProperty(error, 'nativeStack', { value: nativeStack, enumerable: false });
+  return error;
+}

@@ -1,0 +1,140 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { CxrGazeError } from '../errors.js';
+import { type CallContext, native, onLost } from '../native.js';
+import type { Tensor } from './tensor.js';
+
+/** A tidy scope: the tensors made in it, and the errors of its work that nobody has seen. */
+export class Scope {
+  readonly id: number;
+  readonly parent: Scope | undefined;
+  readonly tensors = new Set<Tensor>();
+  readonly lost: CxrGazeError[] = [];
+  /** Whether work was queued in it: only then is there anything to wait for at its end. */
+  used = false;
+  ended = false;
+
+  private static count = 0;
+  private static readonly open = new Map<number, Scope>();
+
+  constructor(parent: Scope | undefined) {
+    this.id = ++Scope.count;
+    this.parent = parent;
+    Scope.open.set(this.id, this);
+  }
+
+  end(): void {
+    this.ended = true;
+    Scope.open.delete(this.id);
+    // What the lane reports later about this scope's work goes to the scope around it.
+    if (this.parent) Scope.heirs.set(this.id, this.parent.id);
+  }
+
+  private static readonly heirs = new Map<number, number>();
+
+  /** The open scope with that id, or the nearest open one around it. */
+  static find(id: number): Scope | undefined {
+    let current: number | undefined = id;
+    while (current !== undefined) {
+      const scope = Scope.open.get(current);
+      if (scope) return scope;
+      current = Scope.heirs.get(current);
+    }
+    return undefined;
+  }
+}
+
+interface AsyncContext {
+  readonly scope: Scope | undefined;
+  readonly grad: boolean;
+  readonly autocast: 'bfloat16' | 'float16' | undefined;
+}
+
+const storage = new AsyncLocalStorage<AsyncContext>();
+const outermost: AsyncContext = { scope: undefined, grad: true, autocast: undefined };
+
+function current(): AsyncContext {
+  return storage.getStore() ?? outermost;
+}
+
+let tracing = false;
+
+/**
+ * Whether errors tell the JavaScript line that asked for the failed operation, in `details.requestedAt`. Costs a few
+ * microseconds a call.
+ *
+ * @param on default `true`
+ */
+export function traceCalls(on = true): void {
+  tracing = on;
+}
+
+/** What native code is told about the call being made. */
+export function callContext(): CallContext {
+  const { scope, grad, autocast } = current();
+  if (scope) scope.used = true;
+  const requestedAt = tracing ? new Error('requested here').stack : undefined;
+  return { grad, autocast, scope: scope?.id ?? 0, requestedAt };
+}
+
+/** The scope that owns what is made now: the innermost one that is still open. */
+export function currentScope(): Scope | undefined {
+  let scope = current().scope;
+  while (scope?.ended) scope = scope.parent;
+  return scope;
+}
+
+/** @internal */
+export function withScope<T>(scope: Scope, fn: () => T): T {
+  return storage.run({ ...current(), scope }, fn);
+}
+
+/**
+ * Runs `fn` without recording the autograd graph. Async functions keep the setting across their awaits.
+ *
+ * @param fn what to run
+ * @returns what `fn` returns
+ */
+export function noGrad<T>(fn: () => T): T {
+  return storage.run({ ...current(), grad: false }, fn);
+}
+
+/**
+ * Runs `fn` with the autograd graph recorded, inside a {@link noGrad}.
+ *
+ * @param fn what to run
+ * @returns what `fn` returns
+ */
+export function enableGrad<T>(fn: () => T): T {
+  return storage.run({ ...current(), grad: true }, fn);
+}
+
+/** Options of {@link autocast}. */
+export interface AutocastOptions {
+  /** The type that convolutions and matrix products run in; `undefined` switches autocast off. */
+  readonly dtype: 'bfloat16' | 'float16' | undefined;
+}
+
+/**
+ * Runs `fn` under automatic mixed precision.
+ *
+ * @param options the lower precision
+ * @param fn what to run
+ * @returns what `fn` returns
+ */
+export function autocast<T>(options: AutocastOptions, fn: () => T): T {
+  return storage.run({ ...current(), autocast: options.dtype }, fn);
+}
+
+/** An error that nobody awaited: kept for the end of its scope, or raised as an unhandled rejection. */
+export function raiseLost(error: CxrGazeError, scopeId: number): void {
+  const scope = Scope.find(scopeId);
+  if (scope) scope.lost.push(error);
+  else void Promise.reject(error);
+}
+
+onLost(raiseLost);
+
+/** @internal Waits until everything queued so far has run and its errors have been reported. */
+export async function flush(): Promise<void> {
+  await native().ask('flush', [], undefined, callContext());
+}

@@ -1,0 +1,178 @@
+#include "nn/network_operations.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <set>
+
+#include "nn/batch_norm.h"
+#include "tensor/failure.h"
+
+namespace cxr {
+namespace {
+
+// Results: the logits, then the wanted taps in the order asked for.
+NetworkKernel forward(const Options& options) {
+  const auto wanted = options.has("taps") ? options.texts("taps") : std::vector<std::string>{};
+  return [wanted](Network& network, const Tensors& in) -> Tensors {
+    Taps taps(wanted);
+    Tensors results{network.forward(in[0], taps)};
+    for (const auto& name : wanted) results.push_back(taps.at(name));
+    return results;
+  };
+}
+
+void collect(const torch::nn::Module& module, const std::string& prefix, std::vector<NamedTensor>& state) {
+  for (const auto& item : module.named_parameters(/*recurse=*/false)) {
+    state.push_back({prefix + item.key(), item.value(), false});
+  }
+  for (const auto& item : module.named_buffers(/*recurse=*/false)) {
+    state.push_back({prefix + item.key(), item.value(), true});
+  }
+  for (const auto& item : module.named_children()) collect(*item.value(), prefix + item.key() + ".", state);
+}
+
+// texts: name, then "parameter", "frozen" or "buffer", for each tensor in turn.
+NetworkQueryKernel readState(const Options&) {
+  return [](Network& network, const Tensors&) {
+    Reply reply;
+    for (auto& item : stateOf(network)) {
+      reply.texts.push_back(item.name);
+      reply.texts.push_back(item.isBuffer ? "buffer" : item.tensor.requires_grad() ? "parameter" : "frozen");
+      // Parameters keep their identity, so that an optimizer given this handle moves the network's own weights.
+      reply.tensors.push_back(item.tensor);
+    }
+    return reply;
+  };
+}
+
+std::string mismatch(const NamedTensor& item, const at::Tensor& given) {
+  return item.name + " (expected " + describeTensor(item.tensor) + ", found " + describeTensor(given) + ")";
+}
+
+// texts of the reply: "missing KEY", "unexpected KEY", "mismatched KEY (...)". Nothing is copied when a shape is wrong,
+// or, with `strict`, when a key is missing or unexpected.
+NetworkQueryKernel loadState(const Options& options) {
+  const auto names = options.texts("names");
+  const bool strict = options.flag("strict", true);
+  return [=](Network& network, const Tensors& in) {
+    if (names.size() != in.size()) throw invalidArgument("Expected one tensor a name");
+    std::map<std::string, at::Tensor> given;
+    for (size_t i = 0; i < names.size(); ++i) given.emplace(names[i], in[i]);
+    Reply reply;
+    auto state = stateOf(network);
+    std::set<std::string> known;
+    bool fits = true;
+    for (const auto& item : state) {
+      known.insert(item.name);
+      auto found = given.find(item.name);
+      // Files from before PyTorch 0.4.1 have no num_batches_tracked.
+      const bool optional = item.name.ends_with("num_batches_tracked");
+      if (found == given.end()) {
+        if (!optional) reply.texts.push_back("missing " + item.name);
+        fits = fits && (optional || !strict);
+      } else if (found->second.sizes() != item.tensor.sizes()) {
+        reply.texts.push_back("mismatched " + mismatch(item, found->second));
+        fits = false;
+      }
+    }
+    for (const auto& name : names) {
+      if (known.count(name) != 0) continue;
+      reply.texts.push_back("unexpected " + name);
+      fits = fits && !strict;
+    }
+    reply.numbers = {fits ? 1.0 : 0.0};
+    if (!fits) return reply;
+    c10::GradMode::set_enabled(false);
+    for (auto& item : state) {
+      if (auto found = given.find(item.name); found != given.end()) item.tensor.copy_(found->second);
+    }
+    return reply;
+  };
+}
+
+NetworkQueryKernel setMode(const Options& options) {
+  const bool training = options.flag("training");
+  return [=](Network& network, const Tensors&) {
+    network.train(training);
+    return Reply{};
+  };
+}
+
+NetworkQueryKernel move(const Options& options) {
+  std::optional<at::ScalarType> dtype;
+  std::optional<at::Device> device;
+  if (options.has("dtype")) dtype = parseDtype(options.text("dtype"));
+  if (options.has("device")) device = at::Device(options.text("device"));
+  const bool channelsLast = options.flag("channelsLast");
+  return [=](Network& network, const Tensors&) {
+    if (dtype) network.to(*dtype);
+    if (device) network.to(*device);
+    c10::GradMode::set_enabled(false);
+    const auto format = channelsLast ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    for (auto& parameter : network.parameters()) {
+      if (parameter.dim() == 4) parameter.set_data(parameter.data().contiguous(format));
+    }
+    return Reply{};
+  };
+}
+
+// Parameters whose name begins with one of the prefixes learn; all others are frozen.
+NetworkQueryKernel setTrainable(const Options& options) {
+  const auto prefixes = options.texts("prefixes");
+  return [=](Network& network, const Tensors&) {
+    Reply reply;
+    for (auto& item : network.named_parameters()) {
+      bool learns = false;
+      for (const auto& prefix : prefixes) learns = learns || item.key().starts_with(prefix);
+      item.value().requires_grad_(learns);
+      if (learns) reply.texts.push_back(item.key());
+    }
+    return reply;
+  };
+}
+
+NetworkQueryKernel setBatchNormUpdates(const Options& options) {
+  const int64_t updates = options.integer("updates");
+  if (updates < 1) throw invalidArgument("Expected at least 1 for updates");
+  return [=](Network& network, const Tensors&) {
+    for (auto& module : network.modules(/*include_self=*/false)) {
+      if (auto* norm = module->as<BatchNorm2dImpl>()) norm->setUpdatesPerStep(updates);
+    }
+    return Reply{};
+  };
+}
+
+NetworkQueryKernel describe(const Options&) {
+  return [](Network& network, const Tensors&) {
+    Reply reply;
+    reply.texts = network.tapNames();
+    reply.texts.push_back(network.camLayer());
+    return reply;
+  };
+}
+
+}  // namespace
+
+std::vector<NamedTensor> stateOf(const torch::nn::Module& module) {
+  std::vector<NamedTensor> state;
+  collect(module, "", state);
+  return state;
+}
+
+void registerNetworkOperations(NetworkRegistry& registry) {
+  registry.addOperation("forward", {1,
+                                    [](const Options& options) {
+                                      return 1 + (options.has("taps") ? options.texts("taps").size() : 0);
+                                    },
+                                    forward});
+  registry.addQuery("state", {0, readState});
+  registry.addQuery("load", {Registry::kAnyNumber, loadState});
+  registry.addQuery("mode", {0, setMode});
+  registry.addQuery("move", {0, move});
+  registry.addQuery("trainable", {0, setTrainable});
+  registry.addQuery("batchNormUpdates", {0, setBatchNormUpdates});
+  registry.addQuery("describe", {0, describe});
+}
+
+}  // namespace cxr

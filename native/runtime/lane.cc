@@ -1,0 +1,96 @@
+#include "runtime/lane.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+namespace cxr {
+
+Lane& Lane::instance() {
+  static Lane* lane = new Lane();  // leaked on purpose: see the header
+  return *lane;
+}
+
+std::shared_ptr<Lane::Queue> Lane::open() {
+  std::lock_guard lock(mutex_);
+  auto queue = std::make_shared<Queue>();
+  queues_.push_back(queue);
+  if (!thread_.joinable()) {
+    stopping_ = false;
+    thread_ = std::thread([this] { loop(); });
+  }
+  return queue;
+}
+
+bool Lane::post(Queue& queue, std::unique_ptr<Job> job) {
+  {
+    std::lock_guard lock(mutex_);
+    if (queue.closed_) return false;
+    queue.jobs_.push_back(std::move(job));
+  }
+  work_.notify_one();
+  return true;
+}
+
+size_t Lane::pending(Queue& queue) {
+  std::lock_guard lock(mutex_);
+  return queue.jobs_.size() + (running_ == &queue ? 1 : 0);
+}
+
+void Lane::close(Queue& queue) {
+  std::deque<std::unique_ptr<Job>> dropped;  // destroyed after the lock: a job's tensors may take a while to free
+  std::thread ended;
+  {
+    std::unique_lock lock(mutex_);
+    if (queue.closed_) return;
+    queue.closed_ = true;
+    dropped.swap(queue.jobs_);
+    idle_.wait(lock, [&] { return running_ != &queue; });
+    std::erase_if(queues_, [&](const auto& other) { return other.get() == &queue; });
+    if (queues_.empty()) {
+      stopping_ = true;
+      ended = std::move(thread_);
+    }
+  }
+  if (ended.joinable()) {
+    work_.notify_all();
+    ended.join();
+  }
+}
+
+std::unique_ptr<Job> Lane::next(std::unique_lock<std::mutex>& lock, std::shared_ptr<Queue>& owner) {
+  for (;;) {
+    for (size_t step = 1; step <= queues_.size(); ++step) {
+      const size_t index = (turn_ + step) % queues_.size();
+      auto& jobs = queues_[index]->jobs_;
+      if (jobs.empty()) continue;
+      turn_ = index;
+      owner = queues_[index];
+      auto job = std::move(jobs.front());
+      jobs.pop_front();
+      return job;
+    }
+    if (stopping_) return nullptr;
+    work_.wait(lock);
+  }
+}
+
+void Lane::loop() {
+#ifdef __linux__
+  pthread_setname_np(pthread_self(), "cxr-compute");
+#endif
+  std::unique_lock lock(mutex_);
+  std::shared_ptr<Queue> owner;
+  while (auto job = next(lock, owner)) {
+    running_ = owner.get();
+    lock.unlock();
+    job->run();
+    job.reset();
+    lock.lock();
+    running_ = nullptr;
+    owner.reset();
+    idle_.notify_all();
+  }
+}
+
+}  // namespace cxr

@@ -1,0 +1,30 @@
+// From the exception in flight to a Failure with a code of lib/errors.ts.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "runtime/environment.h"
+#include "tensor/registry.h"
+
+namespace cxr {
+
+/// What a job needs to know of the call that made it.
+struct Call {
+  std::string operation;
+  bool grad = true;
+  std::string autocast;     ///< "", "bfloat16" or "float16"
+  uint64_t scope = 0;       ///< the active tidy scope
+  std::string requestedAt;  ///< the JavaScript stack, when tracing is on
+};
+
+/// Call inside a catch block. When the last holder of the failure goes and nobody has seen it, it is reported to
+/// JavaScript as lost.
+FailurePtr currentFailure(const Call& call, const Tensors& inputs, const std::shared_ptr<Mailbox>& mailbox);
+
+/// "float32[2,3,224,224]", with the device where it is not the CPU.
+std::string describeTensor(const at::Tensor& tensor);
+std::string dtypeName(at::ScalarType type);
+at::ScalarType parseDtype(const std::string& name);
+
+}  // namespace cxr
