@@ -35,23 +35,32 @@ export class RandomFile {
 
   /** Exactly `length` bytes from `offset`; nothing is allocated for a range that leaves the file. */
   async read(offset: number, length: number): Promise<Buffer> {
-    if (offset + length > this.size) {
-      const problem = `bytes ${offset} to ${offset + length} are asked for, but the file ends at ${this.size}`;
-      throw checkpointError(this.path, problem, { position: offset, length, size: this.size });
-    }
+    this.#checkRange(offset, length);
     const buffer = Buffer.allocUnsafe(length);
-    let done = 0;
-    while (done < length) {
-      const { bytesRead } = await this.#readSome(buffer, done, length - done, offset + done);
-      if (bytesRead === 0)
-        throw checkpointError(this.path, `the file was cut off at byte ${offset + done} while it was read`);
-      done += bytesRead;
-    }
+    await this.readInto(buffer, offset);
     return buffer;
   }
 
+  /** Fills `target` with the bytes from `offset`. */
+  async readInto(target: Uint8Array, offset: number): Promise<void> {
+    this.#checkRange(offset, target.length);
+    for (let done = 0; done < target.length; ) {
+      const { bytesRead } = await this.#readSome(target, done, target.length - done, offset + done);
+      if (bytesRead === 0) {
+        throw checkpointError(this.path, `the file was cut off at byte ${offset + done} while it was read`);
+      }
+      done += bytesRead;
+    }
+  }
+
+  #checkRange(offset: number, length: number): void {
+    if (offset + length <= this.size) return;
+    const problem = `bytes ${offset} to ${offset + length} are asked for, but the file ends at ${this.size}`;
+    throw checkpointError(this.path, problem, { position: offset, length, size: this.size });
+  }
+
   async #readSome(
-    buffer: Buffer,
+    buffer: Uint8Array,
     at: number,
     length: number,
     position: number,

@@ -39,7 +39,10 @@ export interface Unpickled {
 }
 
 /** The bytes end before the pickle does. */
-export class PickleCutShort extends Error {}
+export class PickleCutShort extends Error {
+  /** The class's name. */
+  override readonly name = 'PickleCutShort';
+}
 
 /**
  * Executes a pickle without executing anything: an allow-list of opcodes that build containers and numbers, and names
@@ -153,7 +156,8 @@ class Machine implements PicklePlace {
 
   bytes(length: number): Uint8Array {
     const at = this.#take(length);
-    return this.#bytes.slice(at, at + length);
+    // A copy: a view would keep the whole pickle alive.
+    return new Uint8Array(this.#bytes.subarray(at, at + length));
   }
 
   text(length: number): string {

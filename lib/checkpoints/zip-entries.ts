@@ -70,7 +70,8 @@ export async function listZipEntries(
   file: RandomFile,
   foreign: (name: string) => string | undefined,
 ): Promise<ZipEntry[]> {
-  const options = { lazyEntries: true, autoClose: false, strictFileNames: true };
+  // Sizes are checked by checkMethod, with the entry named.
+  const options = { lazyEntries: true, autoClose: false, strictFileNames: true, validateEntrySizes: false };
   const archive = await parsing(file.path, () => openArchive(file.fd, options));
   const directoryStart = archive.readEntryCursor;
   if (archive.entryCount > MAX_ENTRIES) {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { openTensorFile, type TensorFile } from '../../lib/checkpoints/open.js';
 import { isTensorRecord, PlainDict, type PlainValue } from '../../lib/checkpoints/pickle-values.js';
-import type { CxrGazeError } from '../../lib/errors.js';
+import { failure } from '../support/outcome.js';
 import { fixture } from '../support/paths.js';
 import { type ExpectedFile, expectedFiles, readStored } from '../support/stored-tensor.js';
 
@@ -12,16 +12,6 @@ const path = (name: string): string => fixture('checkpoints', name);
 /** Names and contents of a file's tensors. */
 function contents({ tensors }: TensorFile): Record<string, unknown> {
   return Object.fromEntries([...tensors].map(([name, record]) => [name, readStored(record)]));
-}
-
-/** What a rejected promise rejects with. */
-async function failure(work: Promise<unknown>): Promise<CxrGazeError> {
-  const outcome = await work.then(
-    () => undefined,
-    (error: CxrGazeError) => error,
-  );
-  if (!outcome) throw new Error('the file was accepted');
-  return outcome;
 }
 
 for (const [name, file] of Object.entries(expected)) {
