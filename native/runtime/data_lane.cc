@@ -16,6 +16,11 @@
 namespace cxr {
 namespace {
 
+/// Lets LibTorch's threads go first. Measured on 2 cores beside a ResNet step in bfloat16 of 131 ms, this
+/// thread busy without a pause (least of 7 interleaved runs): 439 ms at ordinary priority, 539 ms with
+/// SCHED_BATCH, 192 ms with SCHED_IDLE, 146 ms at nice 19. An OpenMP loop ends with its slowest thread, so a
+/// displaced thread stalls the others. Nobody starves: compute that waits for a batch leaves its cores to
+/// this thread.
 void stepBack() {
 #ifdef __linux__
   pthread_setname_np(pthread_self(), "cxr-data");
