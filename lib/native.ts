@@ -25,6 +25,25 @@ export interface OptimizerHandle {
   readonly [brand]: 'optimizer';
 }
 
+/** An open file of prepared pixels. */
+export interface PixelFileHandle {
+  /** Gives the file up; batches being read from it are finished first. */
+  close(): void;
+}
+
+/** What {@link NativeAddon.assembleBatch} makes a batch of; all arrays have one item an image. */
+export interface BatchSpec {
+  readonly width: number;
+  readonly height: number;
+  /** Where the pixels lie: in an open file at `offsets`, or in memory. */
+  readonly sources: readonly (PixelFileHandle | Uint8Array)[];
+  readonly offsets: Float64Array;
+  readonly channels: Uint8Array;
+  readonly flips: Uint8Array;
+  /** Degrees, counter-clockwise. */
+  readonly angles: Float64Array;
+}
+
 /** Plain values that cross to native code by name. */
 export type OptionBag = Readonly<
   Record<string, boolean | number | string | readonly number[] | readonly string[] | undefined>
@@ -102,6 +121,19 @@ export interface NativeAddon {
     context: CallContext,
   ): Promise<Reply>;
   disposeOptimizer(optimizer: OptimizerHandle): void;
+  resizeArea(
+    pixels: Uint8Array,
+    width: number,
+    height: number,
+    channels: number,
+    outWidth: number,
+    outHeight: number,
+  ): Promise<Uint8Array>;
+  openPixelFile(path: string, bytes: number): PixelFileHandle;
+  assembleBatch(spec: BatchSpec): Promise<TensorHandle>;
+  setDataThreads(count: number): void;
+  dataThreads(): number;
+  pendingDataJobs(): number;
 }
 
 /** Folder of the package: the nearest one above this file with a package.json. */

@@ -1,5 +1,6 @@
 // What JavaScript sees of the addon, on one screen.
 #include "cam/grad_cam.h"
+#include "data_exports.h"
 #include "image/normalize.h"
 #include "io/tensor_file.h"
 #include "loss/losses.h"
@@ -50,6 +51,7 @@ Napi::Value setCallbacks(const Napi::CallbackInfo& info) {
 // close(): called at the process's end, because Node runs no clean-up hooks on process.exit()
 Napi::Value close(const Napi::CallbackInfo& info) {
   Environment::of(info.Env()).close();
+  DataEnvironment::of(info.Env()).close();
   return info.Env().Undefined();
 }
 
@@ -61,6 +63,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   defineTensorExports(env, exports, operations());
   defineModelExports(env, exports, networks());
   defineOptimizerExports(env, exports);
+  defineDataExports(env, exports);
   return exports;
 }
 

@@ -29,6 +29,8 @@ class DataEnvironment {
   /// Queues work and gives its promise. `inputs` are kept from the garbage collector until the promise is
   /// settled; they are released here, on the JavaScript thread.
   Napi::Promise submit(Napi::Env env, std::vector<Napi::ObjectReference> inputs, Work work);
+  /// Drops what is queued and waits for what runs. Idempotent.
+  void close() { DataLane::instance().close(*queue_); }
   size_t pending() const { return DataLane::instance().pending(*queue_); }
   Napi::Function pixelFileClass() const { return pixelFileClass_.Value(); }
 
@@ -39,8 +41,6 @@ class DataEnvironment {
   };
 
   void settle(Napi::Env env, uint64_t id, const Result& result, const FailurePtr& failure);
-  void close() { DataLane::instance().close(*queue_); }
-
   std::shared_ptr<DataLane::Queue> queue_;
   std::shared_ptr<Mailbox> mailbox_;
   std::unordered_map<uint64_t, Open> open_;

@@ -88,6 +88,11 @@ export function withScope<T>(scope: Scope, fn: () => T): T {
   return storage.run({ ...current(), scope }, fn);
 }
 
+/** @internal For what is made in the background and handed to its user later: no scope of the moment may own it. */
+export function withoutScope<T>(fn: () => T): T {
+  return storage.run({ ...current(), scope: undefined }, fn);
+}
+
 /**
  * Runs `fn` without recording the autograd graph. Async functions keep the setting across their awaits.
  *
