@@ -1,5 +1,5 @@
+import { tensor } from '../tensor/create.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { tensor } from '../tensor/tensor.js';
 import { invalidArgument } from '../validate.js';
 
 /** One value for each class, such as {@link classWeights} and {@link ldamMargins} give: a tensor [C] or plain numbers. */
@@ -19,7 +19,8 @@ export function withClassValues<T>(
   if (values === undefined) return use(null);
   if (!isNumbers(values)) return use(values);
   if (values.length === 0) throw invalidArgument(name, 'one number for each class', values);
-  const made = tensor(values, [values.length], { dtype: values instanceof Float64Array ? 'float64' : 'float32' });
+  const data = Array.isArray(values) ? Float32Array.from(values) : (values as Float32Array | Float64Array);
+  const made = tensor(data, [data.length]);
   try {
     return use(made);
   } finally {

@@ -125,7 +125,8 @@ Explanation gradCam(Network& network, const at::Tensor& images, const std::strin
   if (!gradient.defined()) {
     throw invalidArgument("Expected a layer that the logits depend on for layer but received '" + name + "'");
   }
-  return {fromActivation(activation.detach(), gradient, images.size(2), images.size(3)), values, chosen};
+  const at::Tensor maps = fromActivation(activation.detach(), gradient, images.size(2), images.size(3));
+  return {maps.to(at::kFloat), values, chosen};
 }
 
 }  // namespace cam

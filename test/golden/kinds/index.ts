@@ -1,18 +1,26 @@
 import type { Kind } from '../kind.js';
 import type { Known } from '../runner.js';
+import { attentionLossKind } from './attention-loss.js';
 import { balancedSamplerKind } from './balanced-sampler.js';
 import { classWeightsKind } from './class-weights.js';
+import { classificationLossKind } from './classification-loss.js';
+import { kdLossKind } from './kd-loss.js';
 import { labelCsvKind } from './label-csv.js';
 import { ldamMarginsKind } from './ldam-margins.js';
 import { metricsKind } from './metrics.js';
+import { mixupKind } from './mixup.js';
 import { runNameKind } from './run-name.js';
 
 const kinds: Readonly<Record<string, Kind>> = {
+  'gazelt/attention-loss': attentionLossKind,
   'gazelt/balanced-sampler': balancedSamplerKind,
   'gazelt/class-weights': classWeightsKind,
+  'gazelt/classification-loss': classificationLossKind,
+  'gazelt/kd-loss': kdLossKind,
   'gazelt/label-csv': labelCsvKind,
   'gazelt/ldam-margins': ldamMarginsKind,
   'gazelt/metrics': metricsKind,
+  'gazelt/mixup': mixupKind,
   'gazelt/run-name': runNameKind,
 };
 

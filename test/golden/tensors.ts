@@ -1,0 +1,17 @@
+import { tensor } from '../../lib/tensor/create.js';
+import type { Tensor } from '../../lib/tensor/tensor.js';
+import type { Actual } from './compare.js';
+import { filled } from './recipe.js';
+
+/** An input of a case as a tensor: float32 (float64 where the recipe says so), labels as int64. */
+export function tensorOf(name: string, value: unknown, options: { requiresGrad?: boolean } = {}): Tensor {
+  const { shape, data } = filled(name, value);
+  return tensor(data, shape, { ...(data instanceof Int32Array ? { dtype: 'int64' } : {}), ...options });
+}
+
+/** A tensor's values for comparison. */
+export async function actual(value: Tensor): Promise<Actual> {
+  const { shape } = await value.ready();
+  const data = await value.data();
+  return { shape, data: data instanceof BigInt64Array ? Float64Array.from(data, Number) : data };
+}
