@@ -125,7 +125,7 @@ class ResNet : public Network {
 
   at::Tensor forward(const at::Tensor& images, Taps& taps) override {
     auto x = bn1_->forward(conv1_->forward(images)).relu_();   // [B, 64, H/2, W/2]
-    x = at::max_pool2d(x, 3, 2, 1);                            // [B, 64, H/4, W/4]
+    x = taps("maxpool", at::max_pool2d(x, 3, 2, 1));           // [B, 64, H/4, W/4]
     for (size_t stage = 0; stage < blocks_.size(); ++stage) {  // [B, 64 e 2^stage, H/2^(2+stage), ..]
       for (size_t k = 0; k < blocks_[stage].size(); ++k) {
         x = taps(blockName(stage, k), blocks_[stage][k]->forward(x));
@@ -136,7 +136,7 @@ class ResNet : public Network {
   }
 
   std::vector<std::string> tapNames() const override {
-    std::vector<std::string> names;
+    std::vector<std::string> names = {"maxpool"};
     for (size_t stage = 0; stage < blocks_.size(); ++stage) {
       for (size_t k = 0; k < blocks_[stage].size(); ++k) names.push_back(blockName(stage, k));
     }
