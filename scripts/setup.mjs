@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, packageRoot } from './build.mjs';
 import { failScript, SetupError } from './errors.mjs';
@@ -131,4 +132,6 @@ async function main() {
   compile(packageRoot, values['typescript-only'] ? '.' : 'test');
 }
 
-await main().catch(failScript);
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await main().catch(failScript);
+}

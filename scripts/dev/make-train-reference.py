@@ -1,0 +1,116 @@
+"""Makes test/fixtures/training/pytorch-20-steps.json with PyTorch and torchvision: 20 steps of training in float64.
+
+ResNet-18 in training mode, filled weights (test/golden/fill.ts has the generator's twin), 64 px, batches of four, eight
+classes, Adam at 1e-4; once with cross-entropy and once with LDAM and 'balanced' class weights. Run:
+    python scripts/dev/make-train-reference.py
+It runs everything with one and with two threads and refuses to write where the losses differ by more than 1e-9.
+"""
+import json
+import math
+import pathlib
+
+import numpy as np
+import torch
+
+# Only the network is needed: where torchvision's compiled part is not there, these names keep its import going.
+if not hasattr(torch.ops.torchvision, "nms"):
+    library = torch.library.Library("torchvision", "DEF")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+from torchvision.models import resnet18  # noqa: E402
+
+FIXTURE = pathlib.Path(__file__).parents[2] / "test" / "fixtures" / "training" / "pytorch-20-steps.json"
+STEPS, BATCH, SIZE, LR = 20, 4, 64, 1e-4
+COUNTS = [500, 200, 100, 50, 20, 10, 5, 2]
+MASK = np.uint64(0xFFFFFFFF)
+
+
+def uniform(name, n):
+    seed = 0x811C9DC5
+    for byte in name.encode():
+        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
+    x = (np.uint64(seed) + np.arange(n, dtype=np.uint64) * np.uint64(0x9E3779B9)) & MASK
+    x ^= x >> np.uint64(16)
+    x = (x * np.uint64(0x85EBCA6B)) & MASK
+    x ^= x >> np.uint64(13)
+    x = (x * np.uint64(0xC2B2AE35)) & MASK
+    x ^= x >> np.uint64(16)
+    return x.astype(np.float64) / 2147483648.0 - 1.0
+
+
+def fill_state(key, shape):
+    u = uniform(key, math.prod(shape)).reshape(shape)
+    if key.endswith("num_batches_tracked"):
+        return np.zeros(shape)
+    if key.endswith("running_var"):
+        u = 1 + 0.5 * u
+    elif key.endswith("running_mean"):
+        u = 0.1 * u
+    elif len(shape) <= 1:
+        u = 1 + 0.1 * u if len(shape) == 1 and key.endswith("weight") else 0.1 * u
+    else:
+        u = u * math.sqrt(3.0 / math.prod(shape[1:]))
+    return u.astype(np.float32)
+
+
+def batch(step):
+    x = uniform(f"train.x{step}", BATCH * 3 * SIZE * SIZE).astype(np.float32).reshape(BATCH, 3, SIZE, SIZE)
+    labels = np.floor((uniform(f"train.labels{step}", BATCH) + 1) / 2 * len(COUNTS)).astype(np.int64)
+    return torch.from_numpy(x).double(), torch.from_numpy(labels)
+
+
+def cross_entropy(logits, labels):
+    return torch.nn.functional.cross_entropy(logits, labels)
+
+
+def ldam(logits, labels):
+    roots = 1 / np.sqrt(np.sqrt(np.array(COUNTS, dtype=np.float64)))
+    margins = torch.from_numpy((roots * (0.5 / roots.max())).astype(np.float32)).double()
+    weights = torch.from_numpy((sum(COUNTS) / (len(COUNTS) * np.array(COUNTS))).astype(np.float32)).double()
+    shifted = logits - torch.nn.functional.one_hot(labels, len(COUNTS)) * margins
+    return torch.nn.functional.cross_entropy(30 * shifted, labels, weight=weights)
+
+
+def train(loss_of, threads):
+    torch.set_num_threads(threads)
+    model = resnet18(num_classes=len(COUNTS)).double()
+    state = model.state_dict()
+    model.load_state_dict({k: torch.from_numpy(fill_state(k, tuple(v.shape))).to(v.dtype) for k, v in state.items()})
+    model.train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+    losses = []
+    for step in range(STEPS):
+        x, labels = batch(step)
+        optimizer.zero_grad()
+        loss = loss_of(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, model.state_dict()
+
+
+KEYS = ["conv1.weight", "bn1.weight", "bn1.running_mean", "bn1.running_var", "layer1.0.conv1.weight",
+        "layer2.0.downsample.0.weight", "layer3.1.bn2.bias", "layer4.1.conv2.weight", "layer4.1.bn2.running_var",
+        "fc.weight", "fc.bias"]
+
+
+def samples(values):
+    values = values.flatten()
+    indices = np.unique(np.linspace(0, len(values) - 1, 8).astype(int)).tolist()
+    return {str(i): values[i].item() for i in indices}
+
+
+runs = {}
+for name, loss_of in {"crossEntropy": cross_entropy, "ldam": ldam}.items():
+    losses, state = train(loss_of, 1)
+    others, _ = train(loss_of, 2)
+    worst = max(abs(a - b) / abs(a) for a, b in zip(losses, others))
+    print(f"{name}: {losses[0]:.6f} ... {losses[-1]:.6f}, one against two threads {worst:.1e}")
+    if worst > 1e-9:
+        raise SystemExit(f"{name} is not reproducible to 1e-9")
+    runs[name] = {"losses": losses, "state": {key: samples(state[key]) for key in KEYS}}
+
+FIXTURE.parent.mkdir(parents=True, exist_ok=True)
+FIXTURE.write_text(json.dumps({"torch": torch.__version__, "steps": STEPS, "batch": BATCH, "size": SIZE, "lr": LR,
+                               "counts": COUNTS, "runs": runs}, indent=1) + "\n")
+print(f"wrote {FIXTURE}")
