@@ -156,13 +156,16 @@ function decodeText(content: string | Uint8Array, name: string): string {
 
 async function parseRows(content: string, name: string): Promise<Row[]> {
   const rows: Row[] = [];
+  let returns = 0;
   const parser = parse({
     // Both are accepted line by line; csv-parse by itself would fix on the first line's ending.
     record_delimiter: ['\r\n', '\n'],
     skip_empty_lines: true,
     max_record_size: MAX_ROW,
     on_record: (values: string[], { lines }) => {
-      rows.push({ values, lastLine: lines });
+      // csv-parse counts a carriage return inside a cell as a line of its own.
+      for (const value of values) if (value.includes('\r')) returns += value.split('\r').length - 1;
+      rows.push({ values, lastLine: lines - returns });
       return null;
     },
   });

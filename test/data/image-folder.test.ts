@@ -1,0 +1,92 @@
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { listImages } from '../../lib/data/image-files.js';
+import { openImageFolder } from '../../lib/data/image-folder.js';
+
+t.test('root/split/class', async (t) => {
+  const root = t.testdir({
+    train: {
+      Mass: { '1.png': '', '2.JPG': '' },
+      Edema: { '3.dcm': '' },
+      Nodule: { '4.tif': '', '.DS_Store': '' },
+    },
+    test: { Mass: { '5.png': '', 'notes.txt': '' }, Edema: {} },
+  });
+  const { classes, splits, warnings } = await openImageFolder({ root });
+  t.strictSame(classes, ['Mass', 'Edema', 'Nodule'], 'by training frequency, then by name');
+  t.strictSame(
+    [...splits].map(([name, set]) => [name, set.length, set.classCounts]),
+    [
+      ['test', 1, [1, 0, 0]],
+      ['train', 4, [2, 1, 1]],
+    ],
+  );
+  t.strictSame(splits.get('train')?.sample(1), {
+    id: 'train/Mass/1.png',
+    image: { kind: 'file', path: join(root, 'train', 'Mass', '1.png') },
+    label: 0,
+  });
+  t.match(warnings, [
+    { kind: 'other-files', details: { files: ['test/Mass/notes.txt', 'train/Nodule/.DS_Store'] } },
+  ]);
+  const own = await openImageFolder({ root, classes: ['Nodule', 'Edema', 'Mass'] });
+  t.strictSame([...(own.splits.get('train')?.labels ?? [])], [1, 2, 2, 0]);
+  await t.rejects(openImageFolder({ root, classes: ['Edema', 'Nodules', 'Mass'] }), {
+    code: 'ERR_DATASET',
+    message: /train.Nodule.4\.tif.*did you mean 'Nodules'/,
+  });
+  await t.rejects(openImageFolder({ root, trainSplit: 'training' }), {
+    code: 'ERR_DATASET',
+    message: /'test', 'train'/,
+  });
+});
+
+t.test('root/class', async (t) => {
+  const root = t.testdir({ b: { '1.png': '' }, a: { '2.webp': '', '3.png': '' } });
+  const { classes, splits } = await openImageFolder({ root });
+  t.strictSame(classes, ['a', 'b']);
+  t.strictSame(splits.get('all')?.ids, ['a/2.webp', 'a/3.png', 'b/1.png']);
+  await t.rejects(openImageFolder({ root, layout: 'split/class' }), {
+    code: 'ERR_DATASET',
+    message: /as split\/class\/\*.*a\/2\.webp/,
+  });
+});
+
+t.test('folders that fit no layout', async (t) => {
+  const refuses = async (content: object, message: RegExp): Promise<unknown> =>
+    t.rejects(openImageFolder({ root: t.testdir(content as Record<string, never>) }), {
+      code: 'ERR_DATASET',
+      message,
+    });
+  await refuses({}, /Expected images .* found none/);
+  await refuses({ '1.png': '' }, /found 1\.png/);
+  await refuses({ a: { '1.png': '' }, b: { c: { '2.png': '' } } }, /found b\/c\/2\.png/);
+  await refuses({ a: { b: { c: { d: { '1.png': '' } } } } }, /found a\/b\/c\/d\/1\.png/);
+  await t.rejects(openImageFolder({ root: join(t.testdir({}), 'none') }), { code: 'ERR_FILE' });
+  await t.rejects(openImageFolder({ root: '' }), { code: 'ERR_INVALID_ARGUMENT' });
+  await t.rejects(openImageFolder({ root: 'x', layout: 'flat' as 'class' }), {
+    code: 'ERR_INVALID_ARGUMENT',
+  });
+  await t.rejects(openImageFolder({ rot: 'x' } as unknown as { root: string }), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: /did you mean 'root'/,
+  });
+});
+
+t.test('listing images', async (t) => {
+  const dir = t.testdir({
+    in: { 'b.png': '', 'a.PNG': '', '._a.png': '', sub: { deep: { 'c.jpeg': '' } }, 'x.txt': '' },
+    out: { 'o.png': '', d: { 'p.png': '' } },
+  });
+  const folder = join(dir, 'in');
+  await symlink(join(folder, 'b.png'), join(folder, 'inside.png'));
+  await symlink('nowhere', join(folder, 'dead.png'));
+  t.strictSame(await listImages(folder), {
+    images: ['a.PNG', 'b.png', 'inside.png', 'sub/deep/c.jpeg'],
+    others: ['._a.png', 'dead.png', 'x.txt'],
+  });
+  await symlink(join(dir, 'out', 'o.png'), join(folder, 'outside.png'));
+  await t.rejects(listImages(folder), { code: 'ERR_PATH_ESCAPE', message: /outside\.png leads out/ });
+  await t.rejects(listImages(join(folder, 'b.png')), { code: 'ERR_FILE', message: /is a file/ });
+});
