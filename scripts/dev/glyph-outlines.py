@@ -10,7 +10,7 @@ from fontTools.pens.basePen import BasePen
 from fontTools.ttLib import TTFont
 
 RANGES = [(0x20, 0x7E), (0xA0, 0x17F), (0x384, 0x3CE), (0x401, 0x45F)]
-EXTRA = "–—‘’“”„†•…‰′″‹›€−≈≠≤≥∞√∑→←↑↓"
+EXTRA = "–—‘’“”„†•…‰′″‹›€−≈≠≤≥∞√∑→←↑↓\ufffd"
 
 HEADER = '''/**
  * Outlines of the letters that charts use, so that a PNG shows its text on a machine without fonts, and the same text

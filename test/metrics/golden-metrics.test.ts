@@ -13,7 +13,7 @@ function leaves(value: unknown, path: string): [string, number][] {
   return Object.entries(value as object).flatMap(([key, child]) => leaves(child, `${path}.${key}`));
 }
 
-if (files.length === 0) t.skip(`no golden metrics cases in ${folder}`);
+if (files.length === 0) t.test('golden metrics', { skip: `no cases in ${folder}` }, async () => {});
 
 for (const file of files) {
   t.test(file, async (t) => {

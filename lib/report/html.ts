@@ -1,0 +1,91 @@
+import { knownKeys, list, text } from '../validate.js';
+import { writeFileAtomic } from './atomic-file.js';
+import { splitTitle } from './html/format.js';
+import type { Content } from './html/markup.js';
+import { html, trusted } from './html/markup.js';
+import { groupTable, notClinical, pageHeader } from './html/overview.js';
+import { evaluationSection, gallery, learningCurves, optionTable } from './html/sections.js';
+import { style } from './html/style.js';
+import type { ReportData } from './report-data.js';
+
+/** Nothing may be loaded and nothing may run, whatever a class name says. */
+const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly body: Content;
+}
+
+/**
+ * The report as one HTML page: no script, no request, charts inline, images as `data:` URIs. It follows the reader's
+ * light or dark setting and prints.
+ *
+ * @throws `ERR_INVALID_ARGUMENT` where the data do not fit, `ERR_IMAGE` for a gallery image that is none
+ */
+export async function renderReport(data: ReportData): Promise<string> {
+  checkReport(data);
+  const sections = await reportSections(data);
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${trusted(policy)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${data.title}</title>
+<style>${trusted(style)}</style>
+</head>
+<body>
+${pageHeader(data, sections)}
+<main>
+${sections.map(
+  ({
+    id,
+    title,
+    body,
+  }) => html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>
+${body}
+</section>
+`,
+)}</main>
+<footer>Made by cxr-gaze. ${notClinical}</footer>
+</body>
+</html>
+`;
+  return page.text;
+}
+
+/** Writes the report to a file, whole or not at all. */
+export async function writeReport(path: string, data: ReportData): Promise<void> {
+  await writeFileAtomic(path, await renderReport(data));
+}
+
+async function reportSections(data: ReportData): Promise<Section[]> {
+  const sections: Section[] = [];
+  const summary = groupTable(data.evaluations);
+  if (summary !== null) sections.push({ id: 'groups', title: 'Head, medium and tail', body: summary });
+  for (const [i, evaluation] of data.evaluations.entries()) {
+    const body = await evaluationSection(evaluation);
+    sections.push({ id: `split-${i + 1}`, title: splitTitle(evaluation.split), body });
+  }
+  if (data.gallery.length > 0) {
+    sections.push({ id: 'gallery', title: 'Where the network looked', body: gallery(data.gallery) });
+  }
+  if (data.history.length > 0) {
+    sections.push({ id: 'curves', title: 'Learning curves', body: await learningCurves(data) });
+  }
+  sections.push({ id: 'options', title: 'Options', body: optionTable(data.options) });
+  return sections;
+}
+
+function checkReport(data: ReportData): void {
+  knownKeys('data', data, [
+    ...['title', 'description', 'date', 'facts', 'options', 'notices', 'history', 'bestEpoch'],
+    ...['evaluations', 'gallery'],
+  ]);
+  text('data.title', data.title);
+  text('data.date', data.date);
+  for (const name of ['facts', 'notices', 'history', 'evaluations', 'gallery'] as const) {
+    list(`data.${name}`, data[name], (_, value) => value);
+  }
+}
