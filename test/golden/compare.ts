@@ -7,10 +7,22 @@ export interface Actual {
   readonly data: ArrayLike<number>;
 }
 
+/** An output of ours whose keys have to be those of the case, all of them and in their order. */
+export class OrderedEntries {
+  readonly entries: readonly (readonly [name: string, value: unknown])[];
+
+  constructor(entries: readonly (readonly [name: string, value: unknown])[]) {
+    this.entries = entries;
+  }
+}
+
 const within = (a: number, b: number, bound: number): boolean => Math.abs(a - b) <= bound;
 
 /** Lists what differs between an output of ours and that of a case; nothing where they agree. */
 export function compareOutput(path: string, ours: unknown, theirs: unknown, tolerance: Tolerance): string[] {
+  if (ours instanceof OrderedEntries) {
+    return compareOutput(path, ours.entries, Object.entries(record(path, theirs)), tolerance);
+  }
   if (isActual(ours)) return compareTensor(path, ours, record(path, theirs), tolerance);
   if (typeof theirs === 'number') return compareNumber(path, ours, theirs, tolerance);
   if (Array.isArray(theirs)) {

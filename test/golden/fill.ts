@@ -10,14 +10,16 @@ export function fnv1a(name: string): number {
 /** `n` numbers uniform in [-1, 1), in double precision. */
 export function uniform(name: string, n: number): Float64Array {
   const seed = fnv1a(name);
-  return Float64Array.from({ length: n }, (_, i) => {
-    let x = (seed + Math.imul(i, 0x9e3779b9)) >>> 0;
+  const values = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
     // murmur3's 32-bit finaliser
-    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b) >>> 0;
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35) >>> 0;
+    let x = (seed + Math.imul(i, 0x9e3779b9)) | 0;
+    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
     x = (x ^ (x >>> 16)) >>> 0;
-    return x / 2147483648 - 1;
-  });
+    values[i] = x / 2147483648 - 1;
+  }
+  return values;
 }
 
 /** Number of elements of a shape. */
@@ -34,14 +36,17 @@ export function fill(name: string, shape: readonly number[]): Float32Array {
 export function fillState(key: string, shape: readonly number[]): Float32Array {
   const n = size(shape);
   if (key.endsWith('num_batches_tracked')) return new Float32Array(n);
-  return Float32Array.from(uniform(key, n), affineOf(key, shape));
+  const u = uniform(key, n);
+  const [offset, scale] = affineOf(key, shape);
+  const values = new Float32Array(n);
+  for (let i = 0; i < n; i++) values[i] = offset + scale * (u[i] as number);
+  return values;
 }
 
-function affineOf(key: string, shape: readonly number[]): (u: number) => number {
-  if (key.endsWith('running_var')) return (u) => 1 + 0.5 * u;
-  if (key.endsWith('running_mean')) return (u) => 0.1 * u;
-  if (shape.length === 1 && key.endsWith('weight')) return (u) => 1 + 0.1 * u;
-  if (shape.length <= 1) return (u) => 0.1 * u;
-  const deviation = Math.sqrt(3 / size(shape.slice(1)));
-  return (u) => u * deviation;
+function affineOf(key: string, shape: readonly number[]): [offset: number, scale: number] {
+  if (key.endsWith('running_var')) return [1, 0.5];
+  if (key.endsWith('running_mean')) return [0, 0.1];
+  if (shape.length === 1 && key.endsWith('weight')) return [1, 0.1];
+  if (shape.length <= 1) return [0, 0.1];
+  return [0, Math.sqrt(3 / size(shape.slice(1)))];
 }

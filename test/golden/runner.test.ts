@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { compareOutput } from './compare.js';
+import { compareOutput, OrderedEntries } from './compare.js';
 import type { Kind } from './kind.js';
 import { makeInput } from './recipe.js';
 import { type Known, runFolder, summarise } from './runner.js';
@@ -120,6 +120,13 @@ t.test('makes inputs by their recipes', async (t) => {
 t.test('compares nested outputs and counts', async (t) => {
   const exact = { rtol: 0, atol: 0 };
   t.same(compareOutput('o', { a: [1, [2]], b: 'x', c: null, d: true }, { a: [1, [2]], b: 'x', c: null, d: true }, exact), []);
+  const entries = new OrderedEntries([
+    ['a', [1]],
+    ['b', [2, 3]],
+  ]);
+  t.same(compareOutput('o', entries, { a: [1], b: [2, 3] }, exact), []);
+  t.not(compareOutput('o', entries, { b: [2, 3], a: [1] }, exact).length, 0, 'the order counts');
+  t.not(compareOutput('o', entries, { a: [1] }, exact).length, 0, 'a key too many');
   t.equal(compareOutput('o', [1, 2], [1, 3], exact).length, 1);
   t.equal(compareOutput('o', [1], [1, 2], exact).length, 1);
   t.equal(compareOutput('o', { a: 1 }, { a: 1, b: 2 }, exact).length, 1);

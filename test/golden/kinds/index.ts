@@ -10,6 +10,9 @@ import { ldamMarginsKind } from './ldam-margins.js';
 import { metricsKind } from './metrics.js';
 import { mixupKind } from './mixup.js';
 import { runNameKind } from './run-name.js';
+import { stateDictKind } from './state-dict.js';
+import { studentKind } from './student.js';
+import { trainStepKind } from './train-step.js';
 
 const kinds: Readonly<Record<string, Kind>> = {
   'gazelt/attention-loss': attentionLossKind,
@@ -22,6 +25,9 @@ const kinds: Readonly<Record<string, Kind>> = {
   'gazelt/metrics': metricsKind,
   'gazelt/mixup': mixupKind,
   'gazelt/run-name': runNameKind,
+  'gazelt/state-dict': stateDictKind,
+  'gazelt/student': studentKind,
+  'gazelt/train-step': trainStepKind,
 };
 
 const teachers = "GazeLT's teachers are not built yet";

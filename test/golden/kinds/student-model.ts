@@ -1,0 +1,53 @@
+import { createModel, type HeadKind, type Model } from '../../../lib/models/model.js';
+import { tensor } from '../../../lib/tensor/create.js';
+import { noGrad } from '../../../lib/tensor/context.js';
+import { tidy } from '../../../lib/tensor/tidy.js';
+import { choice, number, record, string } from '../case.js';
+import type { Actual } from '../compare.js';
+import { fillState } from '../fill.js';
+import { actual } from '../tensors.js';
+
+const scheme = "fill_state(prefix + key); integer buffers other than num_batches_tracked keep the constructor's values";
+
+/** GazeLT's student, or the benchmark's, with the filled weights that a case describes; in float32. */
+export async function goldenStudent(
+  config: Readonly<Record<string, unknown>>,
+  weights: unknown,
+): Promise<Model> {
+  const filling = record('weights', weights);
+  const unknown = Object.keys(filling).find((key) => key !== 'scheme' && key !== 'prefix');
+  if (unknown !== undefined) throw new Error(`unknown key '${unknown}' of the weights`);
+  choice('weights.scheme', filling.scheme, [scheme]);
+  const prefix = string('weights.prefix', filling.prefix);
+  const model = createModel({
+    architecture: 'resnet50',
+    classes: number('num_classes', config.num_classes),
+    head: choice<HeadKind>('head', config.head, ['bottleneck64', 'linear']),
+  });
+  await fillModel(model, prefix);
+  return choice('mode', config.mode, ['train', 'eval']) === 'train' ? model.train() : model.eval();
+}
+
+/** Overwrites every parameter and buffer by `fillState(prefix + key)`. */
+export async function fillModel(model: Model, prefix = ''): Promise<void> {
+  await tidy(async () => {
+    for (const { name, tensor: target } of await model.state()) {
+      const { shape } = await target.ready();
+      noGrad(() => target.copy_(tensor(fillState(prefix + name, shape), shape)));
+    }
+    await model.ready();
+  });
+}
+
+/** Values of the state dict's entry that `state.<key>` or another prefix names; throws for a key that is none. */
+export async function stateValues(model: Model, outputs: readonly string[], prefix: string): Promise<Map<string, Actual>> {
+  return tidy(async () => {
+    const state = await model.stateDict();
+    const values = new Map<string, Actual>();
+    for (const output of outputs.filter((name) => name.startsWith(prefix))) {
+      const entry = state.get(output.slice(prefix.length));
+      if (entry !== undefined) values.set(output, await actual(entry));
+    }
+    return values;
+  });
+}
