@@ -106,37 +106,34 @@ t.test('images that repeat each other widen the interval by patient, not by imag
   t.ok(ratio > 2.2 && ratio < 3.6, `${ratio} is about the square root of 8`);
 });
 
-t.test('a class in too few resamples has no interval, and that is said', async (t) => {
-  const rare = both(
-    Array.from({ length: 40 }, (_, i) => [2 + (i % 3), 1, i === 0 ? 4 : 1]),
-    Array.from({ length: 40 }, (_, i) => (i === 0 ? 2 : i % 2)),
-  ).flat;
-  // One patient in ten owns the image: she is missing from e^-1 of the resamples, with two patients from a quarter.
-  const m = evaluatePredictions({
-    ...rare,
-    patients: rare.classes.flatMap(() => Array(14).fill('x')).slice(0, 40),
-    bootstrap: { resamples: 20 },
-  });
+t.test('one patient: every resample is the whole', async (t) => {
+  const patients = Array.from(flat.labels, () => 'x');
+  const m = evaluatePredictions({ ...flat, patients, bootstrap: { resamples: 20 } });
   t.equal(m.intervals?.units, 1);
-  t.same(
-    m.intervals?.accuracy,
-    { low: m.accuracy, high: m.accuracy },
-    'one patient: every resample is the whole',
-  );
-  const lonely = evaluatePredictions({
+  t.strictSame(m.intervals?.accuracy, { low: m.accuracy, high: m.accuracy });
+  t.strictSame(m.intervals?.auroc, { low: m.auroc, high: m.auroc });
+});
+
+t.test('a number that is undefined in most resamples has no interval, and that is said', async (t) => {
+  // Each class belongs to one of two patients, and AUROC needs both, who are drawn together in half of the resamples.
+  const pair = {
     ...both(
       [
-        [3, 1],
-        [2, 1],
-        [1, 2],
+        [7, 3],
+        [6, 4],
+        [3, 7],
       ],
       [0, 0, 1],
     ).flat,
-    patients: ['a', 'b', 'c'],
-    bootstrap: { resamples: 200, seed: 5 },
-  });
-  // The second class is missing from (2/3)^3 = 30 % of the resamples and alone in 1/27: still defined.
-  t.ok(lonely.intervals?.perClass[1]?.auroc);
+    patients: ['p', 'p', 'q'],
+  };
+  const run = (seed: number) => evaluatePredictions({ ...pair, bootstrap: { resamples: 21, seed } });
+  const [few, enough] = [run(0), run(1)];
+  t.equal(few.intervals?.perClass[1]?.auroc, null);
+  t.equal(few.intervals?.auroc, null);
+  t.match(few.notices, [{ code: 'interval-undefined', message: /class 0, class 1/ }]);
+  t.strictSame(enough.intervals?.perClass[1]?.auroc, { low: 1, high: 1 });
+  t.strictSame(enough.notices, []);
 });
 
 t.test('quantile is linear between order statistics', async (t) => {

@@ -1,3 +1,4 @@
+import { textWidth } from '../text-outlines.js';
 import { displayNames } from './names.js';
 import type { ChartSpec } from './render.js';
 import type { ChartTheme } from './theme.js';
@@ -25,6 +26,10 @@ export function confusionChart(
     });
   });
   const cell = options.cell ?? 30;
+  const fontSize = labelSize(
+    cell,
+    cells.map(({ label }) => label),
+  );
   const size = Math.max(160, cell * classes.length);
   const axis = { domain: false, ticks: false, labelPadding: 6 };
   return {
@@ -61,13 +66,17 @@ export function confusionChart(
           },
         },
       },
-      {
-        mark: { type: 'text', fontSize: values === 'counts' ? 10 : 9 },
-        encoding: {
-          text: { field: 'label', type: 'nominal' },
-          color: { condition: { test: 'datum.share > 0.5', value: theme.onAccent }, value: theme.text },
-        },
-      },
+      ...(fontSize === null
+        ? []
+        : [
+            {
+              mark: { type: 'text', fontSize },
+              encoding: {
+                text: { field: 'label', type: 'nominal' },
+                color: { condition: { test: 'datum.share > 0.5', value: theme.onAccent }, value: theme.text },
+              },
+            },
+          ]),
     ],
   };
 }
@@ -76,4 +85,11 @@ export function confusionChart(
 function cellLabel(count: number, share: number, values: ConfusionValues): string {
   if (count === 0) return '';
   return values === 'counts' ? String(count) : share.toFixed(2).replace(/^0/, '');
+}
+
+/** The size at which the longest label fits a cell; `null` where nobody could read it. */
+function labelSize(cell: number, labels: readonly string[]): number | null {
+  const widest = Math.max(...labels.map((label) => textWidth(label, 1)), 0.6);
+  const size = Math.min(10, (cell - 4) / widest);
+  return size < 5 ? null : size;
 }

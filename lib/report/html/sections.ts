@@ -50,7 +50,7 @@ ${
 </div>
 <div class="card"><h3>Confusion matrix</h3>${await figure(
     confusionChart(metrics.confusionMatrix, metrics.classes, 'counts', pageTheme, {
-      cell: metrics.classes.length > 24 ? 18 : 31,
+      cell: metrics.classes.length > 24 ? Math.max(8, Math.floor(760 / metrics.classes.length)) : 31,
     }),
     'Rows are the truth, columns the prediction. Numbers are images; the colour is their share of the row.',
   )}</div>
