@@ -30,12 +30,20 @@ interface Job {
 /**
  * One thread, begun with the first DICOM file: the codecs are WebAssembly and take half a second for a
  * large radiograph, in which the event loop must go on; and what a crafted file does to a codec's memory
- * it does there. One job at a time, so that a crash has one culprit. It does not keep the process alive.
+ * it does there. One job at a time, so that a crash has one culprit; the next job gets a new thread. An idle
+ * thread does not keep the process alive. @internal
  */
-class DicomThread {
+export class DicomThread {
+  readonly #script: URL;
   readonly #queue: Job[] = [];
   #worker: Worker | undefined;
 
+  /** @param script what the thread runs */
+  constructor(script: URL) {
+    this.#script = script;
+  }
+
+  /** @returns the pixels of one file, after those asked for before */
   decode(request: DicomRequest): Promise<Pixels> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ request, resolve, reject });
@@ -55,7 +63,7 @@ class DicomThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./dicom-worker.js', import.meta.url));
+    const worker = new Worker(this.#script);
     worker.on('message', (reply: DicomReply) => {
       const job = this.#queue.shift();
       if ('pixels' in reply) job?.resolve(reply.pixels);
@@ -79,7 +87,7 @@ class DicomThread {
   }
 }
 
-const thread = new DicomThread();
+const thread = new DicomThread(new URL('./dicom-worker.js', import.meta.url));
 
 /**
  * Decodes a DICOM file with one grey image to 8 bits: rescale, then the first VOI window (LINEAR,

@@ -88,18 +88,32 @@ async function surveyFolder(
     for (const index of indices) states[index] = 'outside';
     return;
   }
-  const files = indices.length >= LIST_FROM ? await plainFiles(realFolder) : undefined;
+  const listing = indices.length >= LIST_FROM ? await list(realFolder) : undefined;
   for (const index of indices) {
     const file = paths[index] as string;
-    // Not in the listing may still be there: a file system can ignore case, or a link be the entry.
-    states[index] = files?.has(path.basename(file)) ? 'file' : await fileState(file, realRoot);
+    const name = path.basename(file);
+    if (listing?.files.has(name)) states[index] = 'file';
+    else if (!listing || listing.folded.has(fold(name))) states[index] = await fileState(file, realRoot);
   }
 }
 
-/** Names of the entries that are files and no links. */
-async function plainFiles(folder: string): Promise<Set<string>> {
-  const entries = await tolerant(folder, readdir(folder, { withFileTypes: true }));
-  return new Set(entries?.filter((entry) => entry.isFile()).map((entry) => entry.name));
+interface Listing {
+  /** Names of the entries that are files and no links. */
+  readonly files: ReadonlySet<string>;
+  /** Names of all entries, as a file system that ignores case or Unicode form compares them. */
+  readonly folded: ReadonlySet<string>;
+}
+
+async function list(folder: string): Promise<Listing> {
+  const entries = (await tolerant(folder, readdir(folder, { withFileTypes: true }))) ?? [];
+  return {
+    files: new Set(entries.filter((entry) => entry.isFile()).map((entry) => entry.name)),
+    folded: new Set(entries.map((entry) => fold(entry.name))),
+  };
+}
+
+function fold(name: string): string {
+  return name.normalize('NFC').toLowerCase();
 }
 
 async function fileState(file: string, realRoot: string | undefined): Promise<FileState> {

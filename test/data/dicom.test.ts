@@ -1,8 +1,11 @@
 import { createRequire } from 'node:module';
+import fc from 'fast-check';
 import sharp from 'sharp';
 import t, { type Test } from 'tap';
 import { decodeImage } from '../../lib/data/decode.js';
+import { DicomThread } from '../../lib/data/dicom.js';
 import { readDicom } from '../../lib/data/dicom-reader.js';
+import { CxrGazeError } from '../../lib/errors.js';
 import {
   type DicomElement,
   type DicomLayout,
@@ -320,4 +323,70 @@ t.test('through decodeImage: in a thread of its own, for files in memory and man
   await t.rejects(decodeImage(bad), { name: 'CxrGazeError', code: 'ERR_IMAGE', details: { file: 'b.dcm' } });
   await t.rejects(decodeImage(good, { maxPixels: 2 }), { code: 'ERR_IMAGE', message: /maxPixels/ });
   t.equal(bytes.length > 0 && bytes[128], 0x44, 'the bytes given remain the caller’s');
+});
+
+t.test('a thread that breaks down takes only its own job with it', async (t) => {
+  const script = `
+    const { parentPort } = require('node:worker_threads');
+    parentPort.on('message', ({ name }) => {
+      if (name === 'throw') throw new Error('out of memory');
+      if (name === 'exit') process.exit(3);
+      parentPort.postMessage({ pixels: { width: 1, height: 1, channels: 1, data: Uint8Array.of(name.length) } });
+    });`;
+  const thread = new DicomThread(
+    new URL(
+      `data:text/javascript,${encodeURIComponent(`import { createRequire } from 'node:module'; const require = createRequire('file:///');${script}`)}`,
+    ),
+  );
+  const names = ['a', 'throw', 'bb', 'exit', 'ccc'];
+  const results = await Promise.allSettled(
+    names.map((name) => thread.decode({ bytes: Uint8Array.of(1), name, limits })),
+  );
+  t.match(results, [
+    { status: 'fulfilled', value: { data: { 0: 1 } } },
+    {
+      status: 'rejected',
+      reason: {
+        code: 'ERR_IMAGE',
+        message: 'Cannot decode throw: the DICOM decoder broke down: out of memory',
+      },
+    },
+    { status: 'fulfilled', value: { data: { 0: 2 } } },
+    { status: 'rejected', reason: { code: 'ERR_IMAGE', message: /exit: .*status 3/ } },
+    { status: 'fulfilled', value: { data: { 0: 3 } } },
+  ]);
+});
+
+t.test('any damage gives an image or a coded error', async () => {
+  const jpeg = await sharp(ramp, { raw: { width: 64, height: 48, channels: 1 } })
+    .toColourspace('b-w')
+    .jpeg()
+    .toBuffer();
+  const j2k = await encode('openjpeg', 'J2KEncoder', ramp, 8);
+  const jls = await encode('charls', 'JpegLSEncoder', ramp16, 12);
+  const files = [
+    dicomFile(greyImage(8, 8, twelve, new Uint8Array(128), { [CENTER]: DS('40'), [WIDTH]: DS('400') }), LE),
+    dicomFile(greyImage(64, 48, eight, fragments(jpeg)), { syntax: '1.2.840.10008.1.2.4.50' }),
+    dicomFile(greyImage(64, 48, eight, fragments(j2k, 500)), { syntax: '1.2.840.10008.1.2.4.90' }),
+    dicomFile(greyImage(64, 48, twelve, fragments(jls)), { syntax: '1.2.840.10008.1.2.4.80' }),
+    dicomFile(greyImage(8, 8, eight, new Uint8Array(64)), {
+      syntax: '1.2.840.10008.1.2.1.99',
+      deflate: true,
+    }),
+  ];
+  const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 6 });
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...files), damage, fc.nat(), async (whole, changes, cut) => {
+      const file = Buffer.from(cut % 4 === 0 ? whole.subarray(0, cut % whole.length) : whole);
+      for (const [at, value] of changes) file[132 + (at % Math.max(1, file.length - 132))] = value;
+      try {
+        const { width, height, data } = await readDicom(file, 'x.dcm', { ...limits, maxPixels: 1_000_000 });
+        return data.length === width * height;
+      } catch (error) {
+        if (error instanceof CxrGazeError && error.code === 'ERR_IMAGE') return true;
+        throw error;
+      }
+    }),
+    { numRuns: 150 },
+  );
 });
