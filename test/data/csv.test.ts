@@ -78,7 +78,7 @@ t.test('malformed tables name file and line', async (t) => {
   await refuses('a,b\n1,x"2\n', /line 2: Invalid Opening Quote/);
   await refuses('a,b\n1,"2"x\n', /line 2: Invalid Closing Quote/);
   await refuses(Buffer.from([0x61, 0x0a, 0xff, 0xfe]), /not UTF-8/);
-  await refuses(`a\n"${'x'.repeat(2 ** 21)}"`, /line 2: Max Record Size/);
+  await refuses(`a\n"${'x'.repeat(2 ** 20 + 9)}"`, /line 2: Max Record Size/);
 });
 
 t.test('files', async (t) => {
@@ -103,8 +103,8 @@ t.test('what is written is read, whatever the text, also across the chunks of a 
     }),
   );
   const texts = ['\u{1F600}', 'é', 'x', ''];
-  const long = Array.from({ length: 30_000 }, (_, i) => [`${i}`, texts[i % 4] as string]);
+  const long = Array.from({ length: 12_000 }, (_, i) => [`${i}`, texts[i % 4] as string]);
   const read = await parseCsv(`n,text\r\n${long.map((row) => row.join()).join('\r\n')}`, 'long.csv');
   t.ok(rowsOf(read).every((row, i) => row[0] === long[i]?.[0] && row[1] === long[i]?.[1]));
-  t.equal(read.line(29_999), 30_001);
+  t.equal(read.line(11_999), 12_001);
 });
