@@ -60,10 +60,10 @@ PixelFile::PixelFile(const std::string& path, uint64_t bytes)
     : path_(path), bytes_(bytes), descriptor_(openFile(path)) {
   if (descriptor_ < 0) throw fileError(path, "it cannot be opened: " + lastSystemError());
   const int64_t size = sizeOf(descriptor_);
-  if (size >= 0 && static_cast<uint64_t>(size) == bytes) return;
+  if (size >= 0 && static_cast<uint64_t>(size) >= bytes) return;
   const std::string problem =
       size < 0 ? "its length cannot be had: " + lastSystemError()
-               : "its length is " + std::to_string(size) + " bytes, not " + std::to_string(bytes);
+               : "its length is " + std::to_string(size) + " bytes, less than " + std::to_string(bytes);
   closeFile(descriptor_);
   throw fileError(path, problem);
 }

@@ -14,7 +14,7 @@ namespace cxr::image {
 /// microseconds a record.
 class PixelFile {
  public:
-  /// Throws ERR_FILE when `path` (UTF-8) cannot be opened or does not hold exactly `bytes` bytes.
+  /// Throws ERR_FILE when `path` (UTF-8) cannot be opened or holds less than `bytes` bytes.
   PixelFile(const std::string& path, uint64_t bytes);
   ~PixelFile();
   PixelFile(const PixelFile&) = delete;

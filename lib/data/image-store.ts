@@ -1,0 +1,94 @@
+import type { PixelFileHandle } from '../native.js';
+import { integer, knownKeys } from '../validate.js';
+import { Gate } from './bounded.js';
+import type { Dataset } from './dataset.js';
+import { checkLimits, type DecodeLimits } from './decode-limits.js';
+import { prepareSample } from './prepare-sample.js';
+
+/** Where the pixels of one sample lie, at the store's size. @internal */
+export interface PixelPlace {
+  readonly source: PixelFileHandle | Uint8Array;
+  readonly offset: number;
+  readonly channels: 1 | 3;
+}
+
+/**
+ * The images of a data set at the size of a network's input, still 8-bit: what a `DataLoader` reads. Made by
+ * `prepareImages` (all decoded beforehand) or as {@link ImagesOnDemand}.
+ */
+export abstract class ImageStore {
+  /** The samples whose images these are, in order. */
+  readonly dataset: Dataset;
+  /** Columns of every image. */
+  readonly width: number;
+  /** Rows of every image. */
+  readonly height: number;
+
+  /** @internal */
+  constructor(dataset: Dataset, width: number, height: number) {
+    this.dataset = dataset;
+    this.width = width;
+    this.height = height;
+  }
+
+  /** @internal */
+  abstract locate(index: number): PixelPlace | Promise<PixelPlace>;
+
+  /** Gives files and memory up; batches already begun are finished. Calling it again does nothing. */
+  dispose(): void {}
+
+  /** Same as {@link ImageStore.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** Options of {@link ImagesOnDemand}. */
+export interface OnDemandOptions {
+  /** Columns of the network's input, 1 to 16384. */
+  readonly width: number;
+  /** Rows of the network's input, 1 to 16384. */
+  readonly height: number;
+  /** Images decoded at once; 2 by default. */
+  readonly concurrency?: number;
+  /** Against image headers that promise too much. */
+  readonly limits?: DecodeLimits;
+}
+
+/** The largest side of a network's input. @internal */
+export const maxInputSide = 16384;
+
+/**
+ * Decodes each image whenever it is asked for: for a single pass, such as prediction. Training reads every image again
+ * and again; `prepareImages` decodes them once.
+ */
+export class ImagesOnDemand extends ImageStore {
+  readonly #gate: Gate;
+  readonly #limits: DecodeLimits;
+
+  /**
+   * @param dataset whose images are decoded
+   * @param options size and limits
+   */
+  constructor(dataset: Dataset, options: OnDemandOptions) {
+    knownKeys('options', options, ['width', 'height', 'concurrency', 'limits']);
+    const { width, height, concurrency = 2, limits = {} } = options;
+    super(
+      dataset,
+      integer('options.width', width, { min: 1, max: maxInputSide }),
+      integer('options.height', height, { min: 1, max: maxInputSide }),
+    );
+    this.#gate = new Gate(integer('options.concurrency', concurrency, { min: 1 }));
+    checkLimits(limits);
+    this.#limits = limits;
+  }
+
+  /** @internal */
+  override async locate(index: number): Promise<PixelPlace> {
+    const { width, height } = this;
+    const { data, channels } = await this.#gate.run(() =>
+      prepareSample(this.dataset, index, { width, height, limits: this.#limits }),
+    );
+    return { source: data, offset: 0, channels };
+  }
+}
