@@ -4,7 +4,8 @@ import { CxrGazeError } from './errors.js';
 export function describe(value: unknown): string {
   if (value === null) return 'null';
   if (value === undefined) return 'undefined';
-  if (typeof value === 'string') return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} (string)`;
+  if (typeof value === 'string')
+    return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} (string)`;
   if (typeof value === 'function') return `${value.name || 'anonymous'} (function)`;
   if (typeof value !== 'object') return `${String(value)} (${typeof value})`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
@@ -13,9 +14,13 @@ export function describe(value: unknown): string {
 
 /** The error that every failed check throws. `Expected X for NAME but received VALUE (TYPE)`. */
 export function invalidArgument(name: string, expected: string, received: unknown): CxrGazeError {
-  return new CxrGazeError('ERR_INVALID_ARGUMENT', `Expected ${expected} for ${name} but received ${describe(received)}`, {
-    details: { argument: name, expected, received: describe(received) },
-  });
+  return new CxrGazeError(
+    'ERR_INVALID_ARGUMENT',
+    `Expected ${expected} for ${name} but received ${describe(received)}`,
+    {
+      details: { argument: name, expected, received: describe(received) },
+    },
+  );
 }
 
 /** Bounds of a numeric option, both included unless `above` is used for an open lower end. */
@@ -26,7 +31,11 @@ export interface Range {
 }
 
 function inRange(value: number, { min, max, above }: Range): boolean {
-  return (min === undefined || value >= min) && (max === undefined || value <= max) && (above === undefined || value > above);
+  return (
+    (min === undefined || value >= min) &&
+    (max === undefined || value <= max) &&
+    (above === undefined || value > above)
+  );
 }
 
 function rangeText({ min, max, above }: Range): string {
@@ -65,7 +74,11 @@ export function flag(name: string, value: unknown): boolean {
 export function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
   if (typeof value === 'string' && (allowed as readonly string[]).includes(value)) return value as T;
   const near = typeof value === 'string' ? nearest(value, allowed) : undefined;
-  throw invalidArgument(name, `one of ${allowed.map((a) => `'${a}'`).join(', ')}${near ? ` (nearest: '${near}')` : ''}`, value);
+  throw invalidArgument(
+    name,
+    `one of ${allowed.map((a) => `'${a}'`).join(', ')}${near ? ` (nearest: '${near}')` : ''}`,
+    value,
+  );
 }
 
 /** An array whose items all pass `item(name[i], value[i])`. */
@@ -80,9 +93,13 @@ export function knownKeys(name: string, options: object, known: readonly string[
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
     const near = nearest(key, known);
-    throw new CxrGazeError('ERR_INVALID_ARGUMENT', `Unknown option ${name}.${key}${near ? `; did you mean '${near}'?` : ''}`, {
-      details: { argument: `${name}.${key}`, known },
-    });
+    throw new CxrGazeError(
+      'ERR_INVALID_ARGUMENT',
+      `Unknown option ${name}.${key}${near ? `; did you mean '${near}'?` : ''}`,
+      {
+        details: { argument: `${name}.${key}`, known },
+      },
+    );
   }
 }
 

@@ -87,7 +87,10 @@ export class Model {
   /** @internal Queues one of the native queries on networks. */
   ask(query: string, inputs: readonly Tensor[] = [], options?: OptionBag): Work<Reply> {
     const context = callContext();
-    return Work.of(native().askModel(this.#live(), query, handlesOf(inputs), options, context), context.scope);
+    return Work.of(
+      native().askModel(this.#live(), query, handlesOf(inputs), options, context),
+      context.scope,
+    );
   }
 
   /** Whether the handle has been closed. */
@@ -119,7 +122,10 @@ export class Model {
    */
   forwardWithTaps(images: Tensor, taps: readonly string[]): { logits: Tensor; taps: Record<string, Tensor> } {
     const [logits, ...rest] = this.run('forward', [images], { taps });
-    return { logits: logits as Tensor, taps: Object.fromEntries(taps.map((name, i) => [name, rest[i] as Tensor])) };
+    return {
+      logits: logits as Tensor,
+      taps: Object.fromEntries(taps.map((name, i) => [name, rest[i] as Tensor])),
+    };
   }
 
   /** The activations that can be tapped, in order of the pass, and the one that Grad-CAM explains by default. */
@@ -197,13 +203,21 @@ export class Model {
     knownKeys('options', options, ['strict']);
     if (!(state instanceof Map)) throw invalidArgument('state', 'a Map of tensors', state);
     const names = [...state.keys()];
-    const { texts, numbers } = await this.ask('load', [...state.values()], { names, strict: options.strict ?? true });
-    const of = (kind: string) => texts.filter((t) => t.startsWith(`${kind} `)).map((t) => t.slice(kind.length + 1));
+    const { texts, numbers } = await this.ask('load', [...state.values()], {
+      names,
+      strict: options.strict ?? true,
+    });
+    const of = (kind: string) =>
+      texts.filter((t) => t.startsWith(`${kind} `)).map((t) => t.slice(kind.length + 1));
     const report = { missing: of('missing'), unexpected: of('unexpected') };
     if (numbers[0] === 1) return report;
-    throw new CxrGazeError('ERR_STATE_DICT', `State dict does not fit ${this.options.architecture}: ${summary(texts)}`, {
-      details: { ...report, mismatched: of('mismatched') },
-    });
+    throw new CxrGazeError(
+      'ERR_STATE_DICT',
+      `State dict does not fit ${this.options.architecture}: ${summary(texts)}`,
+      {
+        details: { ...report, mismatched: of('mismatched') },
+      },
+    );
   }
 
   /**
@@ -271,4 +285,3 @@ export function createModel(options: ModelOptions): Model {
 export function probabilities(model: Model, images: Tensor): Tensor {
   return noGrad(() => tidy(() => model.forward(images).to({ dtype: 'float32' }).softmax(-1)));
 }
-

@@ -77,6 +77,9 @@ export function viewOf(bytes: ArrayBuffer, dtype: string): TensorData {
     case 'bool':
       return new Uint8Array(bytes);
     default:
-      throw new CxrGazeError('ERR_INVALID_DTYPE', `JavaScript has no typed array for ${dtype}: convert with to() first`);
+      throw new CxrGazeError(
+        'ERR_INVALID_DTYPE',
+        `JavaScript has no typed array for ${dtype}: convert with to() first`,
+      );
   }
 }

@@ -58,9 +58,13 @@ export class Optimizer {
   }
 
   #ask(query: string, inputs: readonly Tensor[] = [], options?: OptionBag): Work<Reply> {
-    if (!this.#handle) throw new CxrGazeError('ERR_DISPOSED', 'Expected a live Optimizer but it has been disposed');
+    if (!this.#handle)
+      throw new CxrGazeError('ERR_DISPOSED', 'Expected a live Optimizer but it has been disposed');
     const context = callContext();
-    return Work.of(native().askOptimizer(this.#handle, query, handlesOf(inputs), options, context), context.scope);
+    return Work.of(
+      native().askOptimizer(this.#handle, query, handlesOf(inputs), options, context),
+      context.scope,
+    );
   }
 
   /** One update from the parameters' gradients. Queued: the promise need not be awaited. */
@@ -89,7 +93,9 @@ export class Optimizer {
    * @returns the norm before
    */
   async clipGradients(maximum: number): Promise<number> {
-    const { numbers } = await this.#ask('clipGradients', [], { maximum: number('maximum', maximum, { above: 0 }) });
+    const { numbers } = await this.#ask('clipGradients', [], {
+      maximum: number('maximum', maximum, { above: 0 }),
+    });
     return numbers[0] as number;
   }
 
@@ -116,9 +122,14 @@ export class Optimizer {
   async loadState(entries: readonly OptimizerStateEntry[]): Promise<void> {
     const indices = entries.map(({ parameter }) => this.#names.indexOf(parameter));
     const stranger = entries[indices.indexOf(-1)];
-    if (stranger) throw new CxrGazeError('ERR_STATE_DICT', `Optimizer state for unknown parameter ${stranger.parameter}`);
+    if (stranger)
+      throw new CxrGazeError('ERR_STATE_DICT', `Optimizer state for unknown parameter ${stranger.parameter}`);
     const names = entries.map(({ name }) => name);
-    await this.#ask('load', entries.map(({ tensor }) => tensor), { names, indices });
+    await this.#ask(
+      'load',
+      entries.map(({ tensor }) => tensor),
+      { names, indices },
+    );
   }
 
   /** Closes the handle. Calling it again does nothing. */
@@ -133,7 +144,15 @@ export class Optimizer {
   }
 }
 
-const optimizerKeys = ['kind', 'learningRate', 'betas', 'eps', 'weightDecay', 'momentum', 'nesterov'] as const;
+const optimizerKeys = [
+  'kind',
+  'learningRate',
+  'betas',
+  'eps',
+  'weightDecay',
+  'momentum',
+  'nesterov',
+] as const;
 
 /**
  * Makes an optimizer over a model's parameters.
@@ -142,7 +161,10 @@ const optimizerKeys = ['kind', 'learningRate', 'betas', 'eps', 'weightDecay', 'm
  * @param options rule and rates
  * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  */
-export function createOptimizer(parameters: ReadonlyMap<string, Tensor>, options: OptimizerOptions): Optimizer {
+export function createOptimizer(
+  parameters: ReadonlyMap<string, Tensor>,
+  options: OptimizerOptions,
+): Optimizer {
   knownKeys('options', options, optimizerKeys);
   const [beta1, beta2] = options.betas ?? [0.9, 0.999];
   const learningRate = number('learningRate', options.learningRate ?? 1e-3, { min: 0 });
@@ -154,7 +176,10 @@ export function createOptimizer(parameters: ReadonlyMap<string, Tensor>, options
       beta1: number('betas[0]', beta1, { min: 0, max: 1 }),
       beta2: number('betas[1]', beta2, { min: 0, max: 1 }),
       eps: number('eps', options.eps ?? 1e-8, { min: 0 }),
-      weightDecay: options.weightDecay === undefined ? undefined : number('weightDecay', options.weightDecay, { min: 0 }),
+      weightDecay:
+        options.weightDecay === undefined
+          ? undefined
+          : number('weightDecay', options.weightDecay, { min: 0 }),
       momentum: number('momentum', options.momentum ?? 0, { min: 0 }),
       nesterov: flag('nesterov', options.nesterov ?? false),
     },

@@ -1,0 +1,157 @@
+import type { Dataset } from '../../data/dataset.js';
+import { DataLoader } from '../../data/loader.js';
+import { prepareImages, type SkippedImage } from '../../data/prepare.js';
+import { SequentialSampler } from '../../data/samplers.js';
+import { evaluatePredictions } from '../../metrics/evaluate.js';
+import type { BootstrapOptions } from '../../metrics/resample.js';
+import type { Metrics } from '../../metrics/types.js';
+import { probabilities } from '../../models/model.js';
+import { tidy } from '../../tensor/tidy.js';
+import { toInputs } from '../../training/inputs.js';
+import { type Precision, resolvePrecision, withPrecision } from '../../training/precision.js';
+import { integer, invalidArgument, knownKeys } from '../../validate.js';
+import { type Network, type PassOptions, passKeys } from './passes.js';
+
+/** Options of `evaluate`. */
+export interface EvaluateOptions extends PassOptions {
+  /**
+   * Test-time augmentation: the mean of the probabilities over the plain image and so many flipped and rotated copies;
+   * default 0.
+   */
+  readonly tta?: number;
+  /** Seed of the copies; default 0. */
+  readonly seed?: number;
+  /** Patient-wise bootstrap intervals: `true` for 1000 resamples, or options; default none. */
+  readonly bootstrap?: BootstrapOptions | boolean;
+  /** Folder of prepared images; default: decoded into memory. */
+  readonly cacheDir?: string;
+}
+
+/** Probabilities and metrics of a data set. */
+export interface Evaluation {
+  /** Name of the data set. */
+  readonly name: string;
+  /** Everything computed from the predictions. */
+  readonly metrics: Metrics;
+  /** Probabilities `[N, C]`, row-major. */
+  readonly probabilities: Float32Array;
+  /** Labels `[N]`. */
+  readonly labels: Int32Array;
+  /** Ids of the images. */
+  readonly ids: readonly string[];
+  /** Patients of the images, where every one is known. */
+  readonly patients: readonly string[] | null;
+  /** Class names. */
+  readonly classes: readonly string[];
+  /** Arithmetic that was used. */
+  readonly precision: Precision;
+  /** Images left out under `onError: 'skip'`. */
+  readonly skipped: readonly SkippedImage[];
+}
+
+/** @internal */
+export async function evaluateClassifier(
+  network: Network,
+  dataset: Dataset,
+  options: EvaluateOptions,
+): Promise<Evaluation> {
+  knownKeys('options', options, [...passKeys, 'tta', 'seed', 'bootstrap', 'cacheDir']);
+  sameClasses(dataset, network.card.classes);
+  const { card, device } = network;
+  const precision = await resolvePrecision(options.precision ?? 'float32', device);
+  const { onError = 'throw', signal, cacheDir } = options;
+  using images = await prepareImages(dataset, {
+    ...{ width: card.imageSize, height: card.imageSize, onError },
+    ...(signal ? { signal } : {}),
+    ...(cacheDir === undefined ? {} : { cacheDir }),
+  });
+  for (const image of images.skipped) options.onSkip?.(image);
+  const copies = integer('options.tta', options.tta ?? 0, { min: 0 });
+  const sum = new Float64Array(images.dataset.length * card.classes.length);
+  for (let copy = 0; copy <= copies; copy++)
+    await addPass(network, images, { ...options, copy, precision, sum });
+  const mean = Float32Array.from(sum, (value) => value / (copies + 1));
+  return summarise(network, images.dataset, mean, { ...options, precision, skipped: images.skipped });
+}
+
+// Copy 0 is the plain image.
+async function addPass(
+  network: Network,
+  images: Awaited<ReturnType<typeof prepareImages>>,
+  options: EvaluateOptions & {
+    readonly copy: number;
+    readonly precision: Precision;
+    readonly sum: Float64Array;
+  },
+): Promise<void> {
+  const { model, card, device } = network;
+  const { copy, precision, sum, batchSize = 16, seed = 0, signal } = options;
+  const sampler = new SequentialSampler({ length: images.dataset.length });
+  const loader = new DataLoader({
+    images,
+    sampler,
+    batchSize,
+    ...(copy > 0 ? { augmentation: { seed } } : {}),
+  });
+  model.eval();
+  let at = 0;
+  for await (const batch of loader.batches(copy, signal ? { signal } : {})) {
+    const rows = await tidy(async () => {
+      const inputs = toInputs(batch, {
+        epoch: 1,
+        step: 0,
+        normalisation: card.normalisation,
+        precision,
+        device,
+      });
+      return (await withPrecision(precision, () =>
+        probabilities(model, inputs.images),
+      ).data()) as Float32Array;
+    });
+    for (const value of rows) sum[at] = (sum[at++] as number) + value;
+    options.onProgress?.({ done: at / card.classes.length, total: images.dataset.length });
+  }
+}
+
+function summarise(
+  { card }: Network,
+  dataset: Dataset,
+  probabilitiesOfAll: Float32Array,
+  options: EvaluateOptions & { readonly precision: Precision; readonly skipped: readonly SkippedImage[] },
+): Evaluation {
+  const samples = Array.from({ length: dataset.length }, (_, i) => dataset.sample(i));
+  const labels = Int32Array.from(samples, ({ label }) => label);
+  const patients = samples.map(({ patient }) => patient);
+  const known = patients.every((patient) => patient !== undefined) ? (patients as string[]) : null;
+  const metrics = evaluatePredictions({
+    probabilities: probabilitiesOfAll,
+    labels,
+    classes: card.classes,
+    ...(card.trainCounts ? { trainCounts: card.trainCounts, thresholds: card.thresholds } : {}),
+    ...(known ? { patients: known } : {}),
+    ...(options.bootstrap === undefined ? {} : { bootstrap: options.bootstrap }),
+  });
+  return {
+    name: dataset.name,
+    metrics,
+    probabilities: probabilitiesOfAll,
+    labels,
+    ids: samples.map(({ id }) => id),
+    patients: known,
+    classes: card.classes,
+    precision: options.precision,
+    skipped: options.skipped,
+  };
+}
+
+/** @internal */
+export function sameClasses(dataset: Dataset, classes: readonly string[]): void {
+  const same =
+    dataset.classes.length === classes.length && classes.every((name, i) => name === dataset.classes[i]);
+  if (!same)
+    throw invalidArgument(
+      `the classes of ${dataset.name}`,
+      `[${classes.join(', ')}]`,
+      dataset.classes.join(', '),
+    );
+}

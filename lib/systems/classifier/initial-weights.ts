@@ -1,0 +1,72 @@
+import { readTensors } from '../../checkpoints/read-tensors.js';
+import { CxrGazeError } from '../../errors.js';
+import type { Model } from '../../models/model.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { tidy } from '../../tensor/tidy.js';
+import { invalidArgument } from '../../validate.js';
+
+/** Where initial weights come from: random ones, or a file with torchvision's or the authors' keys. */
+export type Init = 'random' | { readonly weights: string };
+
+/** What loading initial weights did. */
+export interface InitReport {
+  /** Keys of the head that were left random, because the file's head has another form or another number of classes. */
+  readonly fresh: readonly string[];
+}
+
+/**
+ * Gives a model its initial weights. A backbone's file fits with whatever head it has: a head of the same form is loaded,
+ * another one is left random and reported.
+ *
+ * @param model freshly made, with random weights
+ * @param init where from
+ * @throws CxrGazeError `ERR_STATE_DICT` if the backbone does not fit, `ERR_CHECKPOINT` for a bad file
+ */
+export async function initialise(model: Model, init: Init): Promise<InitReport> {
+  if (init === 'random') return { fresh: [] };
+  if (typeof init !== 'object' || typeof init.weights !== 'string') {
+    throw invalidArgument(
+      'init',
+      "'random' or { weights: FILE }; the published ImageNet file is torchvision's IMAGENET1K_V1",
+      init,
+    );
+  }
+  const { weights } = init;
+  return tidy(async () => {
+    const given = withoutPrefix(await readTensors(weights));
+    const own = await model.stateDict();
+    const fresh: string[] = [];
+    for (const [name, tensor] of own) {
+      if (!name.startsWith('fc.')) continue;
+      if (given.has(name) && (await sameShape(tensor, given.get(name) as Tensor))) continue;
+      fresh.push(name);
+    }
+    // Half a head is worse than none: either all of it fits or all of it is fresh.
+    const head = [...own.keys()].filter((name) => name.startsWith('fc.'));
+    const state = new Map([...given].filter(([name]) => !name.startsWith('fc.') || fresh.length === 0));
+    if (fresh.length > 0) for (const name of head) state.set(name, own.get(name) as Tensor);
+    try {
+      await model.loadStateDict(state);
+    } catch (cause) {
+      if (!(cause instanceof CxrGazeError)) throw cause;
+      throw new CxrGazeError(cause.code, `${weights}: ${cause.message}`, {
+        cause,
+        details: { file: weights, ...cause.details },
+      });
+    }
+    return { fresh: fresh.length > 0 ? head : [] };
+  });
+}
+
+// torch.nn.DataParallel and DistributedDataParallel put `module.` before every key.
+function withoutPrefix(state: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+  const wrapped = [...state.keys()].every((name) => name.startsWith('module.'));
+  return new Map([...state].map(([name, tensor]) => [wrapped ? name.slice('module.'.length) : name, tensor]));
+}
+
+async function sameShape(a: Tensor, b: Tensor): Promise<boolean> {
+  const [first, second] = await Promise.all([a.ready(), b.ready()]);
+  return (
+    first.shape.length === second.shape.length && first.shape.every((size, i) => size === second.shape[i])
+  );
+}

@@ -1,0 +1,98 @@
+import path from 'node:path';
+import { type Json, readJson } from '../../checkpoints/folder.js';
+import { CxrGazeError } from '../../errors.js';
+import { defaultGroupThresholds } from '../../metrics/groups.js';
+import type { GroupThresholds } from '../../metrics/types.js';
+import { type Architecture, architectures, type HeadKind } from '../../models/model.js';
+import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
+import { integer, knownKeys, list, number, oneOf, text } from '../../validate.js';
+
+/** What a saved classifier is: everything that prediction needs besides the weights. */
+export interface ModelCard {
+  /** Backbone. */
+  readonly architecture: Architecture;
+  /** Head. */
+  readonly head: HeadKind;
+  /** Class names in label order. */
+  readonly classes: readonly string[];
+  /** Side of the square input in pixels. */
+  readonly imageSize: number;
+  /** Of the input. */
+  readonly normalisation: Normalisation;
+  /** Training images of each class; `null` where it was not trained here. */
+  readonly trainCounts: readonly number[] | null;
+  /** Where head, medium and tail are cut. */
+  readonly thresholds: GroupThresholds;
+}
+
+/** Name of the file beside `model.safetensors`. */
+export const cardFile = 'model.json';
+
+/** The card as JSON holds it. */
+export function cardToJson(card: ModelCard): { readonly [key: string]: Json } {
+  const { normalisation, thresholds } = card;
+  return {
+    ...card,
+    normalisation: { mean: normalisation.mean, std: normalisation.std },
+    thresholds: { head: thresholds.head, tail: thresholds.tail },
+  };
+}
+
+/**
+ * Reads a card.
+ *
+ * @param folder of a saved model (`model.json`) or of a checkpoint (`state.json`)
+ * @throws CxrGazeError `ERR_CHECKPOINT` naming file and member
+ */
+export async function readCard(folder: string, file: string): Promise<ModelCard> {
+  const name = path.join(folder, file);
+  const document = await readJson(name);
+  try {
+    return cardFrom(file === cardFile ? document : document['card']);
+  } catch (cause) {
+    if (!(cause instanceof CxrGazeError)) throw cause;
+    throw new CxrGazeError('ERR_CHECKPOINT', `${name}: ${cause.message}`, { cause, details: { file: name } });
+  }
+}
+
+function cardFrom(value: unknown): ModelCard {
+  const card = object('the model card', value);
+  knownKeys('card', card, [
+    ...['architecture', 'head', 'classes', 'imageSize', 'normalisation', 'trainCounts', 'thresholds'],
+  ]);
+  const { trainCounts, thresholds } = card;
+  const cuts = thresholds === undefined ? defaultGroupThresholds : object('thresholds', thresholds);
+  return {
+    architecture: oneOf('architecture', card['architecture'], architectures),
+    head: oneOf('head', card['head'], ['linear', 'bottleneck64']),
+    classes: list('classes', card['classes'], text),
+    imageSize: integer('imageSize', card['imageSize'], { min: 1 }),
+    normalisation:
+      card['normalisation'] === undefined ? imagenetNormalisation : normalisationFrom(card['normalisation']),
+    trainCounts:
+      trainCounts == null
+        ? null
+        : list('trainCounts', trainCounts, (name, n) => integer(name, n, { min: 0 })),
+    thresholds: {
+      head: number('thresholds.head', cuts['head']),
+      tail: number('thresholds.tail', cuts['tail']),
+    },
+  };
+}
+
+function normalisationFrom(value: unknown): Normalisation {
+  const given = object('normalisation', value);
+  const three = (name: string) => {
+    const numbers = list(name, given[name], (at, item) => number(at, item));
+    if (numbers.length !== 3)
+      throw new CxrGazeError('ERR_INVALID_ARGUMENT', `Expected three numbers for ${name}`);
+    return numbers as unknown as readonly [number, number, number];
+  };
+  return { mean: three('mean'), std: three('std') };
+}
+
+function object(name: string, value: unknown): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw new CxrGazeError('ERR_INVALID_ARGUMENT', `Expected an object for ${name}`);
+}

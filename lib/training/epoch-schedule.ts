@@ -1,0 +1,105 @@
+import { integer, knownKeys, number } from '../validate.js';
+
+/** Deferred re-weighting (Cao et al., NeurIPS 2019): plain training first, class weights and a lower rate after. */
+export interface DeferredReweighting {
+  /** Class weights begin after this epoch; GazeLT: 10. */
+  readonly epoch: number;
+  /** Factor on the learning rate from then on; GazeLT: 0.1. */
+  readonly factor: number;
+}
+
+/** Options of {@link EpochSchedule}. */
+export interface EpochScheduleOptions {
+  /** Largest number of epochs. */
+  readonly maxEpochs: number;
+  /** The run ends after `patience + 1` epochs without a better validation score. */
+  readonly patience: number;
+  /** Learning rate of the first epoch. */
+  readonly learningRate: number;
+  /** Deferred re-weighting; default none. */
+  readonly deferred?: DeferredReweighting | undefined;
+}
+
+/** Where a schedule stands: plain data for a checkpoint. */
+export interface EpochScheduleState {
+  /** Epochs finished. */
+  readonly epochsDone: number;
+  /** Best validation score so far; 0 at the start, as in the original. */
+  readonly best: number;
+  /** Epoch of the best score; 0 for none. */
+  readonly bestEpoch: number;
+  /** Epochs since the best score or since deferred re-weighting began. */
+  readonly waited: number;
+  /** Learning rate of the next epoch. */
+  readonly learningRate: number;
+  /** Whether deferred re-weighting has begun. */
+  readonly reweighted: boolean;
+}
+
+/** What the end of an epoch changed. */
+export interface EpochOutcome {
+  /** Whether the validation score is strictly better than every one before. */
+  readonly improved: boolean;
+  /** Whether deferred re-weighting begins with the next epoch. */
+  readonly reweightingBegins: boolean;
+}
+
+/**
+ * When a run ends, which epoch was best, and when deferred re-weighting begins: the epoch loop of GazeLT
+ * (`lordmoinak1/gazelt: src/main_gazelt.py`, `src/utils.py`), without any training in it.
+ */
+export class EpochSchedule {
+  readonly #options: EpochScheduleOptions;
+  #state: EpochScheduleState;
+
+  /** @param options limits and rates */
+  constructor(options: EpochScheduleOptions) {
+    knownKeys('options', options, ['maxEpochs', 'patience', 'learningRate', 'deferred']);
+    integer('options.maxEpochs', options.maxEpochs, { min: 1 });
+    integer('options.patience', options.patience, { min: 0 });
+    const learningRate = number('options.learningRate', options.learningRate, { min: 0 });
+    if (options.deferred) {
+      integer('options.deferred.epoch', options.deferred.epoch, { min: 1 });
+      number('options.deferred.factor', options.deferred.factor, { above: 0 });
+    }
+    this.#options = options;
+    this.#state = { epochsDone: 0, best: 0, bestEpoch: 0, waited: 0, learningRate, reweighted: false };
+  }
+
+  /** Where it stands. */
+  get state(): EpochScheduleState {
+    return this.#state;
+  }
+
+  /** Goes on from a state that was saved. */
+  restore(state: EpochScheduleState): void {
+    this.#state = { ...state };
+  }
+
+  /** Whether another epoch is to be run. */
+  get goesOn(): boolean {
+    const { epochsDone, waited } = this.#state;
+    return epochsDone < this.#options.maxEpochs && waited <= this.#options.patience;
+  }
+
+  /**
+   * Enters the validation score of the epoch that ended.
+   *
+   * @param score balanced accuracy on the validation split
+   */
+  finish(score: number): EpochOutcome {
+    const before = this.#state;
+    const epochsDone = before.epochsDone + 1;
+    const improved = score > before.best;
+    const reweightingBegins = this.#options.deferred?.epoch === epochsDone;
+    this.#state = {
+      epochsDone,
+      best: improved ? score : before.best,
+      bestEpoch: improved ? epochsDone : before.bestEpoch,
+      waited: improved || reweightingBegins ? 0 : before.waited + 1,
+      learningRate: before.learningRate * (reweightingBegins ? (this.#options.deferred?.factor ?? 1) : 1),
+      reweighted: before.reweighted || reweightingBegins,
+    };
+    return { improved, reweightingBegins };
+  }
+}

@@ -1,0 +1,320 @@
+import { CheckpointStore } from '../checkpoints/folder.js';
+import type { Batch } from '../data/batch.js';
+import type { DataLoader } from '../data/loader.js';
+import { CxrGazeError } from '../errors.js';
+import { epochScores } from '../metrics/epoch-scores.js';
+import type { Model } from '../models/model.js';
+import { enableGrad } from '../tensor/context.js';
+import { tidy } from '../tensor/tidy.js';
+import { integer } from '../validate.js';
+import type { InputBatch, ObjectivePhase, ObjectiveResult } from './batch.js';
+import {
+  type CheckpointNotes,
+  type EpochProgress,
+  restoreCheckpoint,
+  restoreWeights,
+  saveCheckpoint,
+} from './checkpoint.js';
+import { EpochRecord } from './epoch-record.js';
+import type { EpochSchedule, EpochScheduleState } from './epoch-schedule.js';
+import { type Normalisation, toInputs } from './inputs.js';
+import type { Optimizer } from './optimizer.js';
+import { type Precision, withPrecision } from './precision.js';
+import { Run } from './run.js';
+import { validateEpoch } from './validation.js';
+
+/** What is minimised. Called under the trainer's precision, in a `tidy` scope of its own. */
+export type Objective = (model: Model, batch: InputBatch, phase: ObjectivePhase) => ObjectiveResult;
+
+/** The numbers of one half of an epoch: a row of `history.csv`. */
+export interface EpochNumbers {
+  /** Epoch, from 1. */
+  readonly epoch: number;
+  /** Which half. */
+  readonly phase: 'train' | 'val';
+  /** Unweighted mean of the batches' losses. */
+  readonly loss: number;
+  /** Balanced accuracy. */
+  readonly balancedAccuracy: number;
+  /** Matthews correlation coefficient. */
+  readonly mcc: number;
+  /** Mean AUROC; `null` where no class has one. */
+  readonly auroc: number | null;
+}
+
+/** What training reports. */
+export type TrainEvent =
+  | { readonly type: 'start'; readonly epoch: number; readonly step: number; readonly resumed: boolean }
+  | {
+      readonly type: 'step';
+      readonly epoch: number;
+      /** Batches done in this epoch. */
+      readonly step: number;
+      readonly steps: number;
+      readonly loss: number;
+      readonly images: number;
+      /** Milliseconds of the step, and those of them spent waiting for data. */
+      readonly milliseconds: number;
+      readonly waited: number;
+    }
+  | ({ readonly type: 'epoch' } & EpochNumbers)
+  | { readonly type: 'reweighting'; readonly epoch: number; readonly learningRate: number }
+  | {
+      readonly type: 'checkpoint';
+      readonly folder: string;
+      readonly reason: 'epoch' | 'improved' | 'step' | 'stopped';
+    };
+
+/** How training ended. */
+export interface TrainResult {
+  /** The schedule at the end: epochs done, best epoch and score. */
+  readonly schedule: EpochScheduleState;
+  /** Folder of the best checkpoint, where checkpoints were saved. */
+  readonly best?: string | undefined;
+}
+
+/** Options of {@link Trainer}. */
+export interface TrainerOptions {
+  /** What learns. */
+  readonly model: Model;
+  /** How. */
+  readonly optimizer: Optimizer;
+  /** What is minimised. */
+  readonly objective: Objective;
+  /** Training batches. */
+  readonly train: DataLoader;
+  /** Validation batches. */
+  readonly validation: DataLoader;
+  /** Class-balanced batches beside the training batches, for Balanced-MixUp. */
+  readonly balanced?: DataLoader | undefined;
+  /** When it ends. */
+  readonly schedule: EpochSchedule;
+  /** Arithmetic of training and validation. */
+  readonly precision: Precision;
+  /** Of the images. */
+  readonly normalisation: Normalisation;
+  /** Where the model is; default `cpu`. */
+  readonly device?: string;
+  /**
+   * `standard`: batch statistics in every epoch. `legacy`: as GazeLT's original, two updates of the running statistics a
+   * step in epoch 1 and evaluation mode from epoch 2 on (gazelt F7, F8). Default `standard`.
+   */
+  readonly batchNorm?: 'standard' | 'legacy';
+  /** Folder of the checkpoints; without it nothing is saved and the best weights are not kept. */
+  readonly checkpoints?: string | undefined;
+  /** Also saves every so many steps; default: only at an epoch's end. */
+  readonly saveEvery?: number | undefined;
+  /** `recent`: best, last and the one before; `all`: every improvement too, as the originals. Default `recent`. */
+  readonly keep?: 'recent' | 'all';
+  /** What a checkpoint tells besides weights and state. */
+  readonly notes: CheckpointNotes;
+}
+
+/** Options of {@link Trainer.fit}. */
+export interface FitOptions {
+  /** Ends the run after the current step; what has been reached is saved and the run rejects with `ERR_ABORTED`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Goes on from the checkpoint `last` of the folder; default `false`. */
+  readonly resume?: boolean;
+}
+
+/** Runs an objective over a model: epochs, validation, early stopping, checkpoints. */
+export class Trainer {
+  readonly #options: TrainerOptions;
+  readonly #store: CheckpointStore | undefined;
+  #previous: string | undefined;
+  readonly #improvements = new Set<string>();
+
+  /** @param options model, data and policy */
+  constructor(options: TrainerOptions) {
+    this.#options = options;
+    if (options.saveEvery !== undefined) integer('saveEvery', options.saveEvery, { min: 1 });
+    this.#store = options.checkpoints === undefined ? undefined : new CheckpointStore(options.checkpoints);
+  }
+
+  /**
+   * Trains.
+   *
+   * @param options signal, resume
+   * @returns events and result; it runs whether or not it is iterated
+   */
+  fit(options: FitOptions = {}): Run<TrainEvent, TrainResult> {
+    return new Run((stop) => this.events(options, stop));
+  }
+
+  /** @internal The generator behind {@link Trainer.fit}, for systems that do something before and after. */
+  async *events(options: FitOptions, stop: AbortSignal): AsyncGenerator<TrainEvent, TrainResult | undefined> {
+    const { schedule } = this.#options;
+    let progress = options.resume ? await this.#restore() : undefined;
+    yield {
+      type: 'start',
+      epoch: progress?.epoch ?? schedule.state.epochsDone + 1,
+      step: progress?.step ?? 0,
+      resumed: options.resume ?? false,
+    };
+    while (schedule.goesOn) {
+      const record = EpochRecord.begin(schedule.state.epochsDone + 1, this.#options.train, progress);
+      progress = undefined;
+      for await (const event of this.#epoch(record)) {
+        yield event;
+        if (options.signal?.aborted || stop.aborted) {
+          yield* this.#saveStopped(record);
+          if (stop.aborted) return undefined;
+          throw new CxrGazeError('ERR_ABORTED', 'Training was aborted', { cause: options.signal?.reason });
+        }
+      }
+      yield* this.#finishEpoch(record);
+    }
+    return this.#end();
+  }
+
+  async *#epoch(record: EpochRecord): AsyncGenerator<TrainEvent, void> {
+    const { model, train, balanced, schedule, optimizer, batchNorm = 'standard' } = this.#options;
+    optimizer.learningRate = schedule.state.learningRate;
+    if (batchNorm === 'legacy') model.setBatchNormUpdates(2);
+    if (batchNorm === 'legacy' && record.epoch > 1) model.eval();
+    else model.train();
+    const partners = balanced?.batches(record.epoch, { start: record.step });
+    let asked = performance.now();
+    for await (const loaded of train.batches(record.epoch, { start: record.step })) {
+      const partner = partners ? await partners.next() : undefined;
+      const began = performance.now();
+      const loss = await this.#step(record, loaded, partner?.done ? undefined : partner?.value);
+      const now = performance.now();
+      yield {
+        type: 'step',
+        epoch: record.epoch,
+        step: record.step,
+        steps: train.length,
+        loss,
+        images: loaded.labels.length,
+        milliseconds: now - asked,
+        waited: began - asked,
+      };
+      if (this.#dueToSave(record))
+        yield await this.#save(`epoch-${record.epoch}-step-${record.step}`, 'step', record.progress);
+      asked = performance.now();
+    }
+  }
+
+  #dueToSave(record: EpochRecord): boolean {
+    const { saveEvery, train } = this.#options;
+    return saveEvery !== undefined && record.step % saveEvery === 0 && record.step < train.length;
+  }
+
+  // One scope a step: whatever the objective makes is freed, and an error that nobody awaited surfaces here.
+  async #step(record: EpochRecord, loaded: Batch, partner: Batch | undefined): Promise<number> {
+    const { model, optimizer, objective, precision, schedule, normalisation, device = 'cpu' } = this.#options;
+    return tidy(async () => {
+      const place = { epoch: record.epoch, step: record.step, normalisation, precision, device };
+      const batch = toInputs(loaded, place);
+      const balanced = partner ? toInputs(partner, place) : undefined;
+      const { reweighted } = schedule.state;
+      const { loss, logits } = enableGrad(() =>
+        withPrecision(precision, () => objective(model, batch, { phase: 'train', reweighted, balanced })),
+      );
+      const probabilities = logits.detach().to({ dtype: 'float32' }).softmax(-1);
+      const [value, seen] = await Promise.all([loss.item(), probabilities.data()]);
+      // Before the weights move: a checkpoint saved after this error would hold NaN.
+      if (!Number.isFinite(value)) throw notFinite(value, batch);
+      optimizer.zeroGrad();
+      loss.backward();
+      optimizer.step();
+      record.add(value, seen as Float32Array, batch.labelList);
+      return value;
+    });
+  }
+
+  async *#finishEpoch(record: EpochRecord): AsyncGenerator<TrainEvent, void> {
+    const { schedule, train } = this.#options;
+    yield {
+      type: 'epoch',
+      phase: 'train',
+      epoch: record.epoch,
+      ...numbersOf(record, train.images.dataset.classes),
+    };
+    const validation = await validateEpoch({
+      ...this.#options,
+      epoch: record.epoch,
+      reweighted: schedule.state.reweighted,
+    });
+    yield {
+      type: 'epoch',
+      phase: 'val',
+      epoch: record.epoch,
+      ...numbersOf(validation, train.images.dataset.classes),
+    };
+    const { improved, reweightingBegins } = schedule.finish(
+      numbersOf(validation, train.images.dataset.classes).balancedAccuracy,
+    );
+    if (reweightingBegins) {
+      yield { type: 'reweighting', epoch: record.epoch + 1, learningRate: schedule.state.learningRate };
+    }
+    const name = `epoch-${record.epoch}`;
+    if (improved) this.#improvements.add(name);
+    if (this.#store) yield await this.#save(name, improved ? 'improved' : 'epoch');
+  }
+
+  async #end(): Promise<TrainResult> {
+    const { model, schedule } = this.#options;
+    model.eval();
+    if (!this.#store || schedule.state.bestEpoch === 0) return { schedule: schedule.state };
+    const best = await this.#store.open('best');
+    await restoreWeights(best, model);
+    return { schedule: schedule.state, best };
+  }
+
+  async *#saveStopped(record: EpochRecord): AsyncGenerator<TrainEvent, void> {
+    if (!this.#store || record.step === 0) return;
+    yield await this.#save(`epoch-${record.epoch}-step-${record.step}`, 'stopped', record.progress);
+  }
+
+  async #save(
+    name: string,
+    reason: 'epoch' | 'improved' | 'step' | 'stopped',
+    progress?: EpochProgress,
+  ): Promise<TrainEvent> {
+    const { model, optimizer, schedule, notes, keep } = this.#options;
+    const store = this.#store as CheckpointStore;
+    const folder = await saveCheckpoint(store, name, {
+      model,
+      optimizer,
+      notes,
+      state: { schedule: schedule.state, progress },
+    });
+    const last = await store.named('last');
+    if (last !== name) this.#previous = last;
+    if (reason === 'improved') await store.point('best', name);
+    await store.point('last', name);
+    const best = await store.named('best');
+    const kept = [name, this.#previous, best, ...(keep === 'all' ? this.#improvements : [])];
+    await store.prune(new Set(kept.filter((one) => one !== undefined)));
+    return { type: 'checkpoint', folder, reason };
+  }
+
+  async #restore(): Promise<EpochProgress | undefined> {
+    const { model, optimizer, schedule } = this.#options;
+    if (!this.#store) throw new CxrGazeError('ERR_RESUME', 'Expected a folder of checkpoints to resume from');
+    const state = await restoreCheckpoint(await this.#store.open('last'), { model, optimizer });
+    schedule.restore(state.schedule);
+    if (this.#options.keep === 'all')
+      for (const name of await this.#store.names()) this.#improvements.add(name);
+    return state.progress;
+  }
+}
+
+function numbersOf(
+  { meanLoss, probabilities, labels }: Pick<EpochRecord, 'meanLoss' | 'probabilities' | 'labels'>,
+  classes: readonly string[],
+): Omit<EpochNumbers, 'epoch' | 'phase'> {
+  return { loss: meanLoss, ...epochScores({ probabilities, labels, classes }) };
+}
+
+function notFinite(value: number, batch: InputBatch): CxrGazeError {
+  const shown = batch.ids.slice(0, 8).join(', ');
+  return new CxrGazeError(
+    'ERR_NOT_FINITE',
+    `Expected a finite loss in epoch ${batch.epoch}, batch ${batch.step + 1}, but found ${value}; the batch holds ${shown}${batch.ids.length > 8 ? ', ...' : ''}. The checkpoints saved before stay as they are.`,
+    { details: { epoch: batch.epoch, step: batch.step, ids: batch.ids, loss: value } },
+  );
+}
