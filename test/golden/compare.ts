@@ -1,4 +1,4 @@
-import { number, numbers, record, type Tolerance } from './case.js';
+import { number, numbers, record, strings, type Tolerance } from './case.js';
 import { size } from './fill.js';
 
 /** What our code gave for an output that is a tensor. */
@@ -16,6 +16,15 @@ export class OrderedEntries {
   }
 }
 
+/** Lines of a CSV file of ours: as many as the case gives are compared, the numbers in them as numbers. */
+export class CsvRows {
+  readonly rows: readonly string[];
+
+  constructor(rows: readonly string[]) {
+    this.rows = rows;
+  }
+}
+
 const within = (a: number, b: number, bound: number): boolean => Math.abs(a - b) <= bound;
 
 /** Lists what differs between an output of ours and that of a case; nothing where they agree. */
@@ -23,6 +32,7 @@ export function compareOutput(path: string, ours: unknown, theirs: unknown, tole
   if (ours instanceof OrderedEntries) {
     return compareOutput(path, ours.entries, Object.entries(record(path, theirs)), tolerance);
   }
+  if (ours instanceof CsvRows) return compareRows(path, ours.rows, theirs, tolerance);
   if (isActual(ours)) return compareTensor(path, ours, record(path, theirs), tolerance);
   if (typeof theirs === 'number') return compareNumber(path, ours, theirs, tolerance);
   if (Array.isArray(theirs)) {
@@ -42,6 +52,14 @@ function isActual(value: unknown): value is Actual {
 function compareNumber(path: string, ours: unknown, theirs: number, { rtol, atol }: Tolerance): string[] {
   const bound = atol + rtol * Math.abs(theirs);
   return typeof ours === 'number' && within(ours, theirs, bound) ? [] : [`${path}: expected ${theirs} but got ${brief(ours)}`];
+}
+
+function compareRows(path: string, ours: readonly string[], theirs: unknown, tolerance: Tolerance): string[] {
+  return strings(path, theirs).flatMap((row, i) => {
+    const cells = (line: string | undefined): unknown[] | undefined =>
+      line?.split(',').map((cell) => (Number.isFinite(Number(cell)) && cell.trim() !== '' ? Number(cell) : cell));
+    return compareOutput(`${path}[${i}]`, cells(ours[i]), cells(row), tolerance);
+  });
 }
 
 function compareObject(path: string, ours: unknown, theirs: object, tolerance: Tolerance): string[] {

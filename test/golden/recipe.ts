@@ -14,6 +14,7 @@ const known = new Set(['fill', 'shape', 'transform', 'bytes', 'literal', ...affi
 
 /** Makes the input that a recipe describes: numbers with a shape, or whatever stands under `literal`. */
 export function makeInput(name: string, recipe: unknown): unknown {
+  if (typeof recipe !== 'object' || recipe === null || Array.isArray(recipe)) return recipe;
   const items = record(`inputs.${name}`, recipe);
   for (const key of Object.keys(items)) {
     if (!known.has(key)) throw new Error(`unknown recipe inputs.${name}.${key}`);
@@ -66,9 +67,18 @@ function affine(
   return data;
 }
 
-/** An input that must be numbers with a shape. */
-export function filled(name: string, value: unknown): Filled {
+/** An input that must be numbers with a shape: made by a recipe, or a literal list (of lists) of numbers. */
+export function filled(name: string, value: unknown, kind: 'float' | 'label' = 'float'): Filled {
+  if (Array.isArray(value)) return literal(name, value, kind);
   const candidate = value as Partial<Filled> | null | undefined;
   if (ArrayBuffer.isView(candidate?.data) && Array.isArray(candidate?.shape)) return candidate as Filled;
-  throw new Error(`inputs.${name} is not made by a recipe`);
+  throw new Error(`inputs.${name} is not numbers with a shape`);
+}
+
+function literal(name: string, value: unknown[], kind: 'float' | 'label'): Filled {
+  const shape: number[] = [];
+  for (let level: unknown = value; Array.isArray(level); level = level[0]) shape.push(level.length);
+  const values = numbers(`inputs.${name}`, value.flat(shape.length));
+  if (values.length !== size(shape)) throw new Error(`inputs.${name} has rows of different lengths`);
+  return { shape, data: kind === 'label' ? Int32Array.from(values) : Float32Array.from(values) };
 }

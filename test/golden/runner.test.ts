@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { compareOutput, OrderedEntries } from './compare.js';
+import { CsvRows, compareOutput, OrderedEntries } from './compare.js';
 import type { Kind } from './kind.js';
-import { makeInput } from './recipe.js';
+import { filled, makeInput } from './recipe.js';
 import { type Known, runFolder, summarise } from './runner.js';
 
 const double: Kind = {
@@ -114,6 +114,11 @@ t.test('makes inputs by their recipes', async (t) => {
   t.same(data({ classes: 10, power: 2 }), [0, 0, 2]);
   t.same(data({ classes: 2, first_labels_in_order: true }), [0, 1, 0]);
   t.same(makeInput('i', { literal: ['a'] }), ['a']);
+  t.same(makeInput('i', [1, 2]), [1, 2], 'a plain list is literal');
+  t.same(filled('i', [[1, 2, 3], [4, 5, 6]]), { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) });
+  t.same(filled('i', [1, 2], 'label'), { shape: [2], data: Int32Array.of(1, 2) });
+  t.throws(() => filled('i', [[1, 2], [3]]), /different lengths/);
+  t.throws(() => filled('i', ['a']), /not a number/);
   t.throws(() => makeInput('i', { literal: 1, fill: 'x' }), /literal/);
 });
 
@@ -127,6 +132,11 @@ t.test('compares nested outputs and counts', async (t) => {
   t.same(compareOutput('o', entries, { a: [1], b: [2, 3] }, exact), []);
   t.not(compareOutput('o', entries, { b: [2, 3], a: [1] }, exact).length, 0, 'the order counts');
   t.not(compareOutput('o', entries, { a: [1] }, exact).length, 0, 'a key too many');
+  const rows = new CsvRows(['a,0.50,x', 'b,1,y', 'c,2,z']);
+  t.same(compareOutput('o', rows, ['a,0.5,x', 'b,1.0,y'], exact), [], 'numbers as numbers');
+  t.equal(compareOutput('o', rows, ['a,0.5,x', 'b,1.1,y'], exact).length, 1);
+  t.equal(compareOutput('o', rows, ['a,0.5,w'], exact).length, 1);
+  t.not(compareOutput('o', rows, ['a,0.5,x', 'b,1,y', 'c,2,z', 'd,3,w'], exact).length, 0, 'a row too few');
   t.equal(compareOutput('o', [1, 2], [1, 3], exact).length, 1);
   t.equal(compareOutput('o', [1], [1, 2], exact).length, 1);
   t.equal(compareOutput('o', { a: 1 }, { a: 1, b: 2 }, exact).length, 1);

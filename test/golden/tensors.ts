@@ -3,10 +3,16 @@ import type { Tensor } from '../../lib/tensor/tensor.js';
 import type { Actual } from './compare.js';
 import { filled } from './recipe.js';
 
-/** An input of a case as a tensor: float32 (float64 where the recipe says so), labels as int64. */
+/** An input of a case as a tensor: float32, or float64 where the recipe says so. */
 export function tensorOf(name: string, value: unknown, options: { requiresGrad?: boolean } = {}): Tensor {
   const { shape, data } = filled(name, value);
-  return tensor(data, shape, { ...(data instanceof Int32Array ? { dtype: 'int64' } : {}), ...options });
+  return tensor(data, shape, options);
+}
+
+/** Labels of a case as an int64 tensor. */
+export function labelsOf(name: string, value: unknown): Tensor {
+  const { shape, data } = filled(name, value, 'label');
+  return tensor(data, shape, { dtype: 'int64' });
 }
 
 /** A tensor's values for comparison. */

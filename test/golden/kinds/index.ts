@@ -4,12 +4,15 @@ import { attentionLossKind } from './attention-loss.js';
 import { balancedSamplerKind } from './balanced-sampler.js';
 import { classWeightsKind } from './class-weights.js';
 import { classificationLossKind } from './classification-loss.js';
+import { evaluateFilesKind } from './evaluate-files.js';
 import { kdLossKind } from './kd-loss.js';
 import { labelCsvKind } from './label-csv.js';
 import { ldamMarginsKind } from './ldam-margins.js';
 import { metricsKind } from './metrics.js';
 import { mixupKind } from './mixup.js';
+import { preprocessKind } from './preprocess.js';
 import { runNameKind } from './run-name.js';
+import { scheduleKind } from './schedule.js';
 import { stateDictKind } from './state-dict.js';
 import { studentKind } from './student.js';
 import { trainStepKind } from './train-step.js';
@@ -19,12 +22,15 @@ const kinds: Readonly<Record<string, Kind>> = {
   'gazelt/balanced-sampler': balancedSamplerKind,
   'gazelt/class-weights': classWeightsKind,
   'gazelt/classification-loss': classificationLossKind,
+  'gazelt/evaluate-files': evaluateFilesKind,
   'gazelt/kd-loss': kdLossKind,
   'gazelt/label-csv': labelCsvKind,
   'gazelt/ldam-margins': ldamMarginsKind,
   'gazelt/metrics': metricsKind,
   'gazelt/mixup': mixupKind,
+  'gazelt/preprocess': preprocessKind,
   'gazelt/run-name': runNameKind,
+  'gazelt/schedule': scheduleKind,
   'gazelt/state-dict': stateDictKind,
   'gazelt/student': studentKind,
   'gazelt/train-step': trainStepKind,

@@ -4,7 +4,7 @@ import { tidy } from '../../../lib/tensor/tidy.js';
 import { number, numbers } from '../case.js';
 import type { Kind } from '../kind.js';
 import { filled } from '../recipe.js';
-import { actual, tensorOf } from '../tensors.js';
+import { actual, labelsOf, tensorOf } from '../tensors.js';
 import { criterionKeys, goldenCriterion } from './criterion.js';
 
 /** Mixed images and the mixed loss for a given λ and permutation. */
@@ -15,11 +15,11 @@ export const mixupKind: Kind = {
     tidy(async () => {
       const lambda = number('lambda', config.lambda);
       const permutation = numbers('permutation', config.permutation);
-      const labels = permuteLabels(filled('labels', inputs.labels).data, permutation);
+      const labels = permuteLabels(filled('labels', inputs.labels, 'label').data, permutation);
       const labelsB = tensor(labels, [labels.length], { dtype: 'int64' });
       const logits = tensorOf('logits', inputs.logits, { requiresGrad: true });
       const criterion = goldenCriterion(config);
-      const own = criterion(logits, tensorOf('labels', inputs.labels));
+      const own = criterion(logits, labelsOf('labels', inputs.labels));
       const loss = mixedLoss(own, criterion(logits, labelsB), lambda);
       loss.backward();
       return {

@@ -16,7 +16,7 @@ export interface Predictions {
 /** Float32 softmax of logits = noise + strength * onehot(label). */
 export function goldenPredictions(config: Bag, inputs: Bag): Predictions {
   const noise = filled('noise', inputs.noise);
-  const labels = Int32Array.from(filled('labels', inputs.labels).data);
+  const labels = Int32Array.from(filled('labels', inputs.labels, 'label').data);
   const columns = noise.shape[1] as number;
   const logits = Float32Array.from(noise.data);
   const strength = Math.fround(number('strength', config.strength));

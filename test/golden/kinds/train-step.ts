@@ -10,7 +10,7 @@ import { choice, number, numbers, record } from '../case.js';
 import type { Actual } from '../compare.js';
 import type { Kind } from '../kind.js';
 import { filled } from '../recipe.js';
-import { actual, tensorOf } from '../tensors.js';
+import { actual, labelsOf, tensorOf } from '../tensors.js';
 import { criterionKeys, goldenCriterion } from './criterion.js';
 import { goldenStudent, stateValues } from './student-model.js';
 
@@ -74,8 +74,8 @@ export const trainStepKind: Kind = {
 };
 
 function objectiveOf(model: Model, config: Bag, inputs: Bag, step: number): Objective {
-  const labels = filled(`labels${step}`, inputs[`labels${step}`]);
-  const own = tensorOf('labels', labels);
+  const labels = filled(`labels${step}`, inputs[`labels${step}`], 'label');
+  const own = labelsOf('labels', inputs[`labels${step}`]);
   const draw = drawOf(config);
   const images = tensorOf('x', inputs[`x${step}`]);
   const bottleneck = config.head === 'bottleneck64';
