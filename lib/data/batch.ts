@@ -50,7 +50,6 @@ export class Batch {
  *
  * @param augmentations one for each index; without them the images are taken as they are
  * @returns uint8 `[B, H, W, C]`, in no tidy scope
- * @internal
  */
 export async function assemble(
   images: ImageStore,

@@ -5,16 +5,20 @@ import type { Dataset } from './dataset.js';
 import { checkLimits, type DecodeLimits } from './decode-limits.js';
 import { prepareSample } from './prepare-sample.js';
 
-/** Where the pixels of one sample lie, at the store's size. @internal */
+/** Where the pixels of one sample lie: `width * height * channels` bytes, row-major, channels interleaved. */
 export interface PixelPlace {
+  /** The pixels themselves, or an open file that holds them. */
   readonly source: PixelFileHandle | Uint8Array;
+  /** Where in the file they begin; 0 in memory. */
   readonly offset: number;
+  /** 1 = grey, 3 = RGB. */
   readonly channels: 1 | 3;
 }
 
 /**
  * The images of a data set at the size of a network's input, still 8-bit: what a `DataLoader` reads. Made by
- * `prepareImages` (all decoded beforehand) or as {@link ImagesOnDemand}.
+ * `prepareImages` (all decoded beforehand) or as {@link ImagesOnDemand}; another kind extends this class and says where
+ * pixels lie.
  */
 export abstract class ImageStore {
   /** The samples whose images these are, in order. */
@@ -24,14 +28,21 @@ export abstract class ImageStore {
   /** Rows of every image. */
   readonly height: number;
 
-  /** @internal */
+  /**
+   * @param dataset the samples
+   * @param width columns of every image
+   * @param height rows of every image
+   */
   constructor(dataset: Dataset, width: number, height: number) {
     this.dataset = dataset;
     this.width = width;
     this.height = height;
   }
 
-  /** @internal */
+  /**
+   * @param index of a sample in {@link ImageStore.dataset}
+   * @returns where its pixels lie, decoded if need be
+   */
   abstract locate(index: number): PixelPlace | Promise<PixelPlace>;
 
   /** Gives files and memory up; batches already begun are finished. Calling it again does nothing. */
@@ -83,7 +94,11 @@ export class ImagesOnDemand extends ImageStore {
     this.#limits = limits;
   }
 
-  /** @internal */
+  /**
+   * @param index of a sample in the data set
+   * @returns its pixels
+   * @throws `ERR_IMAGE`, `ERR_FILE` for an image that cannot be decoded, with file, sample and line
+   */
   override async locate(index: number): Promise<PixelPlace> {
     const { width, height } = this;
     const { data, channels } = await this.#gate.run(() =>

@@ -105,7 +105,11 @@ export class PreparedImages extends ImageStore {
     if (parts.distrust !== undefined) this.distrust = parts.distrust;
   }
 
-  /** @internal */
+  /**
+   * @param index of a sample in {@link ImageStore.dataset}
+   * @returns where its pixels lie
+   * @throws `ERR_DISPOSED` after {@link PreparedImages.dispose}
+   */
   override locate(index: number): PixelPlace {
     if (!this.#places)
       throw new CxrGazeError('ERR_DISPOSED', 'Expected live prepared images but they have been disposed');
