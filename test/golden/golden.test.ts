@@ -19,8 +19,8 @@ function golden(folder?: string): Promise<{ code: number; output: string }> {
 
 t.test("the project's own copy passes", async (t) => {
   const { code, output } = await golden();
-  t.match(output, /\n[1-9]\d* passed, 0 failed, \d+ skipped\n$/);
-  t.equal(code, 0, output);
+  t.match(output.trimEnd().split('\n').slice(-12).join('\n'), /\n[1-9]\d* passed, 0 failed, \d+ skipped$/);
+  t.equal(code, 0, 'exit status');
 });
 
 t.test('what fails sets the exit status', async (t) => {

@@ -71,14 +71,17 @@ export function summarise(outcomes: readonly Outcome[]): string[] {
     ...notes.slice(0, 8).map((note) => `    ${note}`),
     ...(notes.length > 8 ? [`    and ${notes.length - 8} more`] : []),
   ]);
-  const skips = new Map<string, number>();
+  const skips = new Map<string, string[]>();
   for (const { kind, notes } of of('skipped')) {
-    const line = `skipped ${kind}: ${notes[0]}`;
-    skips.set(line, (skips.get(line) ?? 0) + 1);
+    const reason = notes[0] as string;
+    skips.set(reason, [...(skips.get(reason) ?? []), kind]);
   }
   return [
     ...of('passed').map(({ file, kind }) => `passed ${file} (${kind})`),
-    ...[...skips].sort().map(([line, count]) => `${line} (${count} ${count === 1 ? 'case' : 'cases'})`),
+    ...[...skips].map(([reason, kinds]) => {
+      const cases = `${kinds.length} ${kinds.length === 1 ? 'case' : 'cases'}`;
+      return `skipped ${cases}, ${reason}: ${[...new Set(kinds)].sort().join(', ')}`;
+    }),
     ...failures,
     `${of('passed').length} passed, ${of('failed').length} failed, ${of('skipped').length} skipped`,
   ];
