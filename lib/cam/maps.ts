@@ -21,7 +21,10 @@ export async function readMaps(maps: Tensor): Promise<CamMap[]> {
   const { shape } = await maps.ready();
   const [batch, height, width] = shape;
   if (shape.length !== 3 || batch === undefined || height === undefined || width === undefined) {
-    throw new CxrGazeError('ERR_INVALID_SHAPE', `Expected [B, H, W] for maps but received [${shape.join(', ')}]`);
+    throw new CxrGazeError(
+      'ERR_INVALID_SHAPE',
+      `Expected [B, H, W] for maps but received [${shape.join(', ')}]`,
+    );
   }
   const values = Float32Array.from((await maps.data()) as ArrayLike<number>);
   const size = width * height;

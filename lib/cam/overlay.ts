@@ -27,7 +27,9 @@ export function overlay(image: Pixels, map: CamMap, options: OverlayOptions = {}
 
   const share = Math.fround(1 - weight);
   const mixed = new Float32Array(width * height * 3);
-  const colours = Array.from({ length: 256 }, (_, i) => jet(i).map((value) => Math.fround(Math.fround(value / 255) * share)));
+  const colours = Array.from({ length: 256 }, (_, i) =>
+    jet(i).map((value) => Math.fround(Math.fround(value / 255) * share)),
+  );
   let top = 0;
   for (let p = 0; p < width * height; p++) {
     const colour = colours[level(heat[p] as number, p)] as number[];
@@ -39,7 +41,9 @@ export function overlay(image: Pixels, map: CamMap, options: OverlayOptions = {}
     }
   }
   // Only an all-black image with no share for the heat has no maximum.
-  const data = Uint8Array.from(mixed, (value) => (top > 0 ? Math.trunc(Math.fround(255 * Math.fround(value / top))) : 0));
+  const data = Uint8Array.from(mixed, (value) =>
+    top > 0 ? Math.trunc(Math.fround(255 * Math.fround(value / top))) : 0,
+  );
   return { width, height, channels: 3, data };
 }
 

@@ -114,7 +114,7 @@ function positiveCounts(name: string, counts: unknown, classes: readonly string[
   if (names !== undefined && names.length !== checked.length) {
     throw invalidArgument('classes', `${checked.length} names, one for each count,`, names);
   }
-  const empty = checked.findIndex((count) => count === 0);
+  const empty = checked.indexOf(0);
   if (empty < 0) return checked;
   const label = names === undefined ? `class ${empty}` : `class '${names[empty]}' (${empty})`;
   throw invalidArgument(`${name}[${empty}]`, `at least one training image of ${label}`, 0);

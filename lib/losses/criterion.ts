@@ -1,6 +1,6 @@
 import type { Tensor } from '../tensor/tensor.js';
 import { invalidArgument, knownKeys, number, oneOf } from '../validate.js';
-import { type ClassValues } from './class-values.js';
+import type { ClassValues } from './class-values.js';
 import { ldamMargins } from './class-weights.js';
 import { crossEntropy } from './cross-entropy.js';
 import { focalLoss } from './focal.js';
@@ -49,7 +49,8 @@ export function classificationLoss(options: ClassificationLossOptions): Criterio
     return (logits, labels) => focalLoss(logits, labels, { weights, gamma });
   }
   const { counts, maxMargin = 0.5, classes } = options;
-  if (counts === undefined) throw invalidArgument('options.counts', 'training counts, which LDAM needs,', counts);
+  if (counts === undefined)
+    throw invalidArgument('options.counts', 'training counts, which LDAM needs,', counts);
   const margins = ldamMargins({ counts, maxMargin, ...(classes === undefined ? {} : { classes }) });
   const scale = number('options.scale', options.scale ?? 30, { above: 0 });
   return (logits, labels) => ldamLoss(logits, labels, { margins, weights, scale });

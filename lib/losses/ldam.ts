@@ -26,7 +26,8 @@ export interface LdamOptions {
  */
 export function ldamLoss(logits: Tensor, labels: Tensor, options: LdamOptions): Tensor {
   knownKeys('options', options, ['margins', 'weights', 'scale']);
-  if (options.margins === undefined) throw invalidArgument('options.margins', 'one margin for each class', undefined);
+  if (options.margins === undefined)
+    throw invalidArgument('options.margins', 'one margin for each class', undefined);
   const scale = number('options.scale', options.scale ?? 30, { above: 0 });
   return withClassValues('options.margins', options.margins, (margins) =>
     withClassValues('options.weights', options.weights, (weights) =>

@@ -83,7 +83,11 @@ export function mixup(x: Tensor, draw: MixupDraw): Tensor {
  * @param options `lambda`: weight of `balanced`, in [0, 1], as {@link drawBalancedMixup} gives it
  * @returns mixed images of the same shape
  */
-export function balancedMixup(natural: Tensor, balanced: Tensor, options: { readonly lambda: number }): Tensor {
+export function balancedMixup(
+  natural: Tensor,
+  balanced: Tensor,
+  options: { readonly lambda: number },
+): Tensor {
   knownKeys('options', options, ['lambda']);
   const lambda = number('options.lambda', options.lambda, { min: 0, max: 1 });
   return run('loss.balancedMixup', [natural, balanced], { lambda });
@@ -123,7 +127,8 @@ function permutationOf(value: unknown): number[] {
   const seen = new Set<number>();
   for (const [i, index] of value.entries()) {
     integer(`permutation[${i}]`, index, { min: 0, max: value.length - 1 });
-    if (seen.has(index)) throw invalidArgument(`permutation[${i}]`, 'an index that did not occur before', index);
+    if (seen.has(index))
+      throw invalidArgument(`permutation[${i}]`, 'an index that did not occur before', index);
     seen.add(index);
   }
   return value;

@@ -9,8 +9,8 @@
 
 namespace cxr::cam {
 
-/// Puts a module and all its submodules in eval mode; the destructor gives each of them its own flag back, because a
-/// network may be partly frozen.
+/// Puts a module and all its submodules in eval mode; the destructor gives each of them its own flag back,
+/// because a network may be partly frozen.
 class EvalMode {
  public:
   explicit EvalMode(torch::nn::Module& root) {

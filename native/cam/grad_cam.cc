@@ -39,8 +39,8 @@ void checkLayer(const Network& network, const std::string& layer) {
   names.resize(std::min<size_t>(total, 3));
   std::string nearest;
   for (const std::string& name : names) nearest += (nearest.empty() ? "'" : ", '") + name + "'";
-  throw invalidArgument("Expected a layer of the network for layer but received '" + layer + "'; nearest of its " +
-                        std::to_string(total) + " layers: " + nearest);
+  throw invalidArgument("Expected a layer of the network for layer but received '" + layer +
+                        "'; nearest of its " + std::to_string(total) + " layers: " + nearest);
 }
 
 /// The classes to explain as int64 [B].
@@ -73,9 +73,11 @@ at::Tensor normalise(const at::Tensor& maps) {
   return above / (above.amax({1, 2}, /*keepdim=*/true) + kEpsilon);
 }
 
-at::Tensor fromActivation(const at::Tensor& activation, const at::Tensor& gradient, int64_t height, int64_t width) {
+at::Tensor fromActivation(const at::Tensor& activation, const at::Tensor& gradient, int64_t height,
+                          int64_t width) {
   if (activation.dim() != 4 || activation.numel() == 0) {
-    throw invalidShape("Expected [B, K, h, w], not empty, for activation but received " + c10::str(activation.sizes()));
+    throw invalidShape("Expected [B, K, h, w], not empty, for activation but received " +
+                       c10::str(activation.sizes()));
   }
   if (gradient.sizes() != activation.sizes()) {
     throw invalidShape("Expected the activation's shape " + c10::str(activation.sizes()) +
@@ -87,7 +89,8 @@ at::Tensor fromActivation(const at::Tensor& activation, const at::Tensor& gradie
   const at::Tensor weights = g.mean({2, 3}, /*keepdim=*/true);
   const at::Tensor raw = (weights * a).sum(1).relu();
   const at::Tensor resized =
-      at::upsample_bilinear2d(normalise(raw).unsqueeze(1), {height, width}, /*align_corners=*/false).squeeze(1);
+      at::upsample_bilinear2d(normalise(raw).unsqueeze(1), {height, width}, /*align_corners=*/false)
+          .squeeze(1);
   return normalise(resized.relu());
 }
 
@@ -105,7 +108,8 @@ Explanation gradCam(Network& network, const at::Tensor& images, const std::strin
   const at::Tensor logits = network.forward(images, taps);
   const at::Tensor values = logits.detach().to(at::kFloat);
   if (!values.isfinite().all().item<bool>()) {
-    throw Error("ERR_NOT_FINITE", "Expected finite logits to explain but the network gave a NaN or an infinity");
+    throw Error("ERR_NOT_FINITE",
+                "Expected finite logits to explain but the network gave a NaN or an infinity");
   }
   const at::Tensor activation = taps.at(name);
   if (activation.dim() != 4) {
@@ -136,9 +140,12 @@ void registerCam(Registry& registry) {
     const int64_t height = options.integer("height");
     const int64_t width = options.integer("width");
     if (height < 1 || width < 1) {
-      throw invalidArgument(c10::str("Expected at least 1 for height and width but received ", height, " and ", width));
+      throw invalidArgument(
+          c10::str("Expected at least 1 for height and width but received ", height, " and ", width));
     }
-    return [height, width](const Tensors& in) -> Tensors { return {cam::fromActivation(in[0], in[1], height, width)}; };
+    return [height, width](const Tensors& in) -> Tensors {
+      return {cam::fromActivation(in[0], in[1], height, width)};
+    };
   });
 }
 
@@ -148,7 +155,8 @@ void registerCam(NetworkRegistry& registry) {
   operation.outputs = [](const Options&) { return size_t{3}; };
   operation.prepare = [](const Options& options) -> NetworkKernel {
     const std::string layer = options.text("layer", "");
-    const std::vector<int64_t> classes = options.has("classes") ? options.integers("classes") : std::vector<int64_t>();
+    const std::vector<int64_t> classes =
+        options.has("classes") ? options.integers("classes") : std::vector<int64_t>();
     return [layer, classes](Network& network, const std::vector<at::Tensor>& in) -> std::vector<at::Tensor> {
       cam::Explanation result = cam::gradCam(network, in[0], layer, classes);
       return {result.maps, result.logits, result.classes};

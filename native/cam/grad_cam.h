@@ -1,7 +1,8 @@
 // Grad-CAM: which part of an image a class logit rests on.
 //
-// Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV 2017;
-// normalised as pytorch-grad-cam does it: once at the size of the layer and again at the size of the image.
+// Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV
+// 2017; normalised as pytorch-grad-cam does it: once at the size of the layer and again at the size of the
+// image.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -19,8 +20,10 @@ namespace cam {
 at::Tensor normalise(const at::Tensor& maps);
 
 /// Maps [B, height, width] from the activation A and the gradient G of the logit by it, [B, K, h, w] both:
-/// raw = max(0, sum_k mean(G_k) A_k), normalised, resized (bilinear, half-pixel centres) and normalised again.
-at::Tensor fromActivation(const at::Tensor& activation, const at::Tensor& gradient, int64_t height, int64_t width);
+/// raw = max(0, sum_k mean(G_k) A_k), normalised, resized (bilinear, half-pixel centres) and normalised
+/// again.
+at::Tensor fromActivation(const at::Tensor& activation, const at::Tensor& gradient, int64_t height,
+                          int64_t width);
 
 struct Explanation {
   at::Tensor maps;     ///< [B, H, W] float32 in [0, 1)

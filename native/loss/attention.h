@@ -5,8 +5,8 @@
 
 namespace cxr::loss {
 
-/// A(t) of [B, C, H, W]: mean over channels of the squares, flattened to [B, H * W] and scaled to unit length (the norm
-/// clamped below by 1e-12, so that a map of zeros stays one).
+/// A(t) of [B, C, H, W]: mean over channels of the squares, flattened to [B, H * W] and scaled to unit length
+/// (the norm clamped below by 1e-12, so that a map of zeros stays one).
 at::Tensor attentionVector(const at::Tensor& map);
 
 /// mean over the batch, and mean (or sum) over the positions, of (A(x) - A(y))^2. Channel numbers may differ.

@@ -6,17 +6,28 @@ namespace cxr::loss {
 
 std::string dtypeName(const at::Tensor& values) {
   switch (values.scalar_type()) {
-    case at::kFloat: return "float32";
-    case at::kDouble: return "float64";
-    case at::kHalf: return "float16";
-    case at::kBFloat16: return "bfloat16";
-    case at::kLong: return "int64";
-    case at::kInt: return "int32";
-    case at::kShort: return "int16";
-    case at::kChar: return "int8";
-    case at::kByte: return "uint8";
-    case at::kBool: return "bool";
-    default: return c10::toString(values.scalar_type());
+    case at::kFloat:
+      return "float32";
+    case at::kDouble:
+      return "float64";
+    case at::kHalf:
+      return "float16";
+    case at::kBFloat16:
+      return "bfloat16";
+    case at::kLong:
+      return "int64";
+    case at::kInt:
+      return "int32";
+    case at::kShort:
+      return "int16";
+    case at::kChar:
+      return "int8";
+    case at::kByte:
+      return "uint8";
+    case at::kBool:
+      return "bool";
+    default:
+      return c10::toString(values.scalar_type());
   }
 }
 
@@ -43,8 +54,9 @@ at::Tensor checkedLabels(const at::Tensor& labels, const at::Tensor& logits, boo
   const int64_t batch = logits.size(0);
   const int64_t classes = logits.size(1);
   if (labels.dim() != 1 || labels.size(0) != batch) {
-    throw invalidShape("Expected [" + std::to_string(batch) + "] for labels, one for each row of the logits " +
-                       c10::str(logits.sizes()) + ", but received " + c10::str(labels.sizes()));
+    throw invalidShape("Expected [" + std::to_string(batch) +
+                       "] for labels, one for each row of the logits " + c10::str(logits.sizes()) +
+                       ", but received " + c10::str(labels.sizes()));
   }
   const at::Tensor wide = labels.detach().to(at::kLong);
   at::Tensor bad = wide.lt(0).logical_or(wide.ge(classes));
@@ -52,7 +64,8 @@ at::Tensor checkedLabels(const at::Tensor& labels, const at::Tensor& logits, boo
   if (bad.any().item<bool>()) {
     const int64_t index = bad.to(at::kByte).argmax().item<int64_t>();
     throw invalidArgument("Expected a class from 0 to " + std::to_string(classes - 1) + " for labels[" +
-                          std::to_string(index) + "] but received " + std::to_string(wide[index].item<int64_t>()));
+                          std::to_string(index) + "] but received " +
+                          std::to_string(wide[index].item<int64_t>()));
   }
   return wide.to(logits.device());
 }
@@ -60,8 +73,9 @@ at::Tensor checkedLabels(const at::Tensor& labels, const at::Tensor& logits, boo
 at::Tensor perClass(const at::Tensor& values, const at::Tensor& logits, const std::string& name) {
   if (!values.defined()) return values;
   if (values.dim() != 1 || values.size(0) != logits.size(1)) {
-    throw invalidShape("Expected [" + std::to_string(logits.size(1)) + "] for " + name + ", one for each class of the " +
-                       "logits " + c10::str(logits.sizes()) + ", but received " + c10::str(values.sizes()));
+    throw invalidShape("Expected [" + std::to_string(logits.size(1)) + "] for " + name +
+                       ", one for each class of the " + "logits " + c10::str(logits.sizes()) +
+                       ", but received " + c10::str(values.sizes()));
   }
   workingPrecision(values, name);
   return values.detach().to(logits.device(), logits.scalar_type());

@@ -1,6 +1,6 @@
-// What every loss asks of its inputs before it computes: working precision, labels within the classes, one value per
-// class. A label out of range must be caught here: on a GPU it would end in a device-side assertion, which takes the
-// whole process's CUDA context with it.
+// What every loss asks of its inputs before it computes: working precision, labels within the classes, one
+// value per class. A label out of range must be caught here: on a GPU it would end in a device-side
+// assertion, which takes the whole process's CUDA context with it.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -21,12 +21,13 @@ at::Tensor workingPrecision(const at::Tensor& values, const std::string& name);
 void expectDimensions(const at::Tensor& values, int64_t dimensions, const std::string& expected,
                       const std::string& name);
 
-/// Labels as int64 [B] beside logits [B, C], checked where they lie (on the CPU that costs no wait for the device)
-/// and then moved to the device of the logits.
+/// Labels as int64 [B] beside logits [B, C], checked where they lie (on the CPU that costs no wait for the
+/// device) and then moved to the device of the logits.
 /// @param allowIgnored accepts `kIgnoredLabel` too
 at::Tensor checkedLabels(const at::Tensor& labels, const at::Tensor& logits, bool allowIgnored = false);
 
-/// One value for each class of logits [B, C], in their precision and on their device; undefined stays undefined.
+/// One value for each class of logits [B, C], in their precision and on their device; undefined stays
+/// undefined.
 at::Tensor perClass(const at::Tensor& values, const at::Tensor& logits, const std::string& name);
 
 /// "float32", "int64"... as TypeScript spells it.

@@ -7,7 +7,8 @@ namespace {
 
 at::Tensor weightedMean(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weights) {
   if (logits.size(0) == 0) {
-    throw invalidShape("Expected at least one row for logits but received [0, " + std::to_string(logits.size(1)) + "]");
+    throw invalidShape("Expected at least one row for logits but received [0, " +
+                       std::to_string(logits.size(1)) + "]");
   }
   // Composed of functions that are differentiable any number of times.
   const at::Tensor negative = at::log_softmax(logits, 1).gather(1, labels.unsqueeze(1)).squeeze(1).neg();
@@ -33,7 +34,8 @@ at::Tensor ldam(const at::Tensor& logits, const at::Tensor& labels, const at::Te
   return weightedMean((x - shift) * scale, y, perClass(weights, x, "weights"));
 }
 
-at::Tensor focal(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weights, double gamma) {
+at::Tensor focal(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weights,
+                 double gamma) {
   const at::Tensor all = workingPrecision(logits, "logits");
   const at::Tensor allLabels = checkedLabels(labels, all, /*allowIgnored=*/true);
   const at::Tensor kept = allLabels.ne(kIgnoredLabel).nonzero().squeeze(1);
@@ -47,8 +49,8 @@ at::Tensor focal(const at::Tensor& logits, const at::Tensor& labels, const at::T
   const at::Tensor alpha = perClass(weights, x, "weights");
   if (alpha.defined()) loss = loss * alpha.index_select(0, y);
   if (gamma != 0) {
-    // 1 - p without cancellation. Below gamma = 2 a derivative of the power is infinite at zero, where the loss itself
-    // is flat: the floor keeps infinity times zero out of the gradients.
+    // 1 - p without cancellation. Below gamma = 2 a derivative of the power is infinite at zero, where the
+    // loss itself is flat: the floor keeps infinity times zero out of the gradients.
     at::Tensor miss = logP.expm1().neg();
     if (gamma < 2) miss = miss.clamp_min(1e-12);
     loss = loss * miss.pow(gamma);

@@ -15,7 +15,8 @@ namespace {
 double finite(const Options& options, const std::string& name, double fallback, double low, double high) {
   const double value = options.number(name, fallback);
   if (std::isfinite(value) && value >= low && value <= high) return value;
-  throw invalidArgument(c10::str("Expected a finite number from ", low, " to ", high, " for ", name, " but received ", value));
+  throw invalidArgument(
+      c10::str("Expected a finite number from ", low, " to ", high, " for ", name, " but received ", value));
 }
 
 double lambdaOf(const Options& options) {
@@ -29,7 +30,8 @@ at::Tensor optionalInput(const Tensors& inputs, size_t index) {
 }
 
 Kernel crossEntropyKernel(const Options&) {
-  return [](const Tensors& in) -> Tensors { return {loss::crossEntropy(in[0], in[1], optionalInput(in, 2))}; };
+  return
+      [](const Tensors& in) -> Tensors { return {loss::crossEntropy(in[0], in[1], optionalInput(in, 2))}; };
 }
 
 Kernel ldamKernel(const Options& options) {
@@ -41,7 +43,9 @@ Kernel ldamKernel(const Options& options) {
 
 Kernel focalKernel(const Options& options) {
   const double gamma = finite(options, "gamma", 2, 0, 1e3);
-  return [gamma](const Tensors& in) -> Tensors { return {loss::focal(in[0], in[1], optionalInput(in, 2), gamma)}; };
+  return [gamma](const Tensors& in) -> Tensors {
+    return {loss::focal(in[0], in[1], optionalInput(in, 2), gamma)};
+  };
 }
 
 Kernel distillationKernel(const Options& options) {
@@ -49,8 +53,9 @@ Kernel distillationKernel(const Options& options) {
   const bool terms = options.flag("terms");
   return [shares, terms](const Tensors& in) -> Tensors {
     if (in.size() != shares.size() + 1) {
-      throw invalidArgument("Expected " + std::to_string(in.size() - 1) + " numbers, one for each teacher, for shares " +
-                            "but received " + std::to_string(shares.size()));
+      throw invalidArgument("Expected " + std::to_string(in.size() - 1) +
+                            " numbers, one for each teacher, for shares " + "but received " +
+                            std::to_string(shares.size()));
     }
     Tensors results = loss::distillation(in, shares);
     if (!terms) results.resize(1);
@@ -64,7 +69,8 @@ Kernel attentionKernel(const Options& options) {
     throw invalidArgument("Expected one of 'mean', 'sum' for reduction but received '" + reduction + "'");
   }
   const bool sumPositions = reduction == "sum";
-  return [sumPositions](const Tensors& in) -> Tensors { return {loss::attention(in[0], in[1], sumPositions)}; };
+  return
+      [sumPositions](const Tensors& in) -> Tensors { return {loss::attention(in[0], in[1], sumPositions)}; };
 }
 
 Kernel mixupKernel(const Options& options) {
@@ -78,7 +84,9 @@ Kernel mixupKernel(const Options& options) {
     }
     seen[index] = true;
   }
-  return [lambda, permutation](const Tensors& in) -> Tensors { return {loss::mixup(in[0], permutation, lambda)}; };
+  return [lambda, permutation](const Tensors& in) -> Tensors {
+    return {loss::mixup(in[0], permutation, lambda)};
+  };
 }
 
 Kernel balancedMixupKernel(const Options& options) {

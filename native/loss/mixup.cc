@@ -21,8 +21,8 @@ at::Tensor balancedMixup(const at::Tensor& natural, const at::Tensor& balanced, 
   const at::Tensor a = workingPrecision(natural, "natural");
   const at::Tensor b = workingPrecision(balanced, "balanced").to(a.device());
   if (a.sizes() != b.sizes()) {
-    throw invalidShape("Expected the shape of natural, " + c10::str(a.sizes()) + ", for balanced but received " +
-                       c10::str(b.sizes()));
+    throw invalidShape("Expected the shape of natural, " + c10::str(a.sizes()) +
+                       ", for balanced but received " + c10::str(b.sizes()));
   }
   return ((1 - lambda) * a + lambda * b).to(natural.scalar_type());
 }

@@ -43,7 +43,9 @@ async function expectedMaps(model: Model, layer: string, chosen: readonly number
     );
     const [gradient] = gradients(logits.gather(1, index).sum(), [activation]) as [Tensor];
     const { shape } = await activation.ready();
-    const arrays = [await read(activation.detach()), await read(gradient)].map((values) => doubles(shape, values));
+    const arrays = [await read(activation.detach()), await read(gradient)].map((values) =>
+      doubles(shape, values),
+    );
     return flat(twins.gradCam(arrays[0] as never, arrays[1] as never, 48, 64));
   });
 }
@@ -75,7 +77,9 @@ t.test('a raw map that is zero everywhere stays zero; any other ends at 1 - 1e-7
     const size = { height: 8, width: 8 };
     t.ok((await read(camFromActivation(a, full([2, 3, 4, 4], -1), size))).every((value) => value === 0));
     const g = input('cam.top', [1, 3, 4, 4]);
-    const map = await read(camFromActivation(place(input('cam.ramp', [1, 3, 4, 4]), 'float64'), place(g, 'float64'), size));
+    const map = await read(
+      camFromActivation(place(input('cam.ramp', [1, 3, 4, 4]), 'float64'), place(g, 'float64'), size),
+    );
     t.ok(Math.abs(Math.max(...map) - 1) < 2e-7 && Math.min(...map) === 0);
   });
 });
@@ -84,9 +88,18 @@ t.test('refuses activations that do not fit', async (t) => {
   const size = { height: 4, width: 4 };
   const code = 'ERR_INVALID_SHAPE';
   for (const [a, g] of [
-    [[2, 3], [2, 3]],
-    [[1, 2, 3, 3], [1, 2, 3, 4]],
-    [[1, 0, 3, 3], [1, 0, 3, 3]],
+    [
+      [2, 3],
+      [2, 3],
+    ],
+    [
+      [1, 2, 3, 3],
+      [1, 2, 3, 4],
+    ],
+    [
+      [1, 0, 3, 3],
+      [1, 0, 3, 3],
+    ],
   ] as number[][][]) {
     await t.rejects(
       tidy(async () => camFromActivation(zeros(a as number[]), zeros(g as number[]), size).data()),
@@ -191,12 +204,21 @@ t.test('wrong layers, classes and images are coded errors', async (t) => {
       tidy(async () => call().maps.data()),
       expected,
     );
-  await rejects(() => gradCam(model, x, { layer: 'layer41' }), { code, message: /'layer41'.*nearest.*'layer4\.1'/ });
-  await rejects(() => gradCam(model, x, { layer: 'avgpool' }), { code: 'ERR_INVALID_SHAPE', message: /\[B, K, h, w\]/ });
+  await rejects(() => gradCam(model, x, { layer: 'layer41' }), {
+    code,
+    message: /'layer41'.*nearest.*'layer4\.1'/,
+  });
+  await rejects(() => gradCam(model, x, { layer: 'avgpool' }), {
+    code: 'ERR_INVALID_SHAPE',
+    message: /\[B, K, h, w\]/,
+  });
   await rejects(() => gradCam(model, x, { classes: 5 }), { code, message: /0 to 4/ });
   await rejects(() => gradCam(model, x, { classes: [0, 1] }), { code, message: /3 images/ });
   await rejects(() => gradCam(model, zeros([3, 48, 64])), { code: 'ERR_INVALID_SHAPE', message: /images/ });
-  await rejects(() => gradCam(model, zeros([0, 3, 48, 64])), { code: 'ERR_INVALID_SHAPE', message: /images/ });
+  await rejects(() => gradCam(model, zeros([0, 3, 48, 64])), {
+    code: 'ERR_INVALID_SHAPE',
+    message: /images/,
+  });
   await rejects(() => gradCam(model, full([1, 3, 48, 64], Number.NaN)), { code: 'ERR_NOT_FINITE' });
   t.throws(() => gradCam(model, x, { classes: -1 }), { code, message: /classes/ });
   t.throws(() => gradCam(model, x, { classes: [] }), { code, message: /classes/ });
@@ -219,10 +241,7 @@ t.test('a hundred explanations leave no tensor behind', async (t) => {
 });
 
 t.test('readMaps gives one plain map an image', async (t) => {
-  const stack = tensor([
-    [[0, 0.25, 0.5]],
-    [[0.75, 1, 0]],
-  ]);
+  const stack = tensor([[[0, 0.25, 0.5]], [[0.75, 1, 0]]]);
   const maps = await readMaps(stack);
   t.same(maps, [
     { width: 3, height: 1, data: Float32Array.of(0, 0.25, 0.5) },

@@ -61,7 +61,10 @@ t.test('refuses what does not fit', async (t) => {
   const code = 'ERR_INVALID_ARGUMENT';
   t.throws(() => overlay({ ...image, data: new Uint8Array(3) }, map), { code, message: /image\.data/ });
   t.throws(() => overlay(image, { ...map, data: Float32Array.of(0) }), { code, message: /map\.data/ });
-  t.throws(() => overlay(image, { ...map, data: Float32Array.of(0, 1.5) }), { code, message: /map\.data\[1\]/ });
+  t.throws(() => overlay(image, { ...map, data: Float32Array.of(0, 1.5) }), {
+    code,
+    message: /map\.data\[1\]/,
+  });
   t.throws(() => overlay(image, { ...map, data: Float32Array.of(Number.NaN, 0) }), { code, message: /NaN/ });
   t.throws(() => overlay(image, map, { imageWeight: 2 }), { code, message: /imageWeight/ });
 });

@@ -34,7 +34,8 @@ export function findCaseFiles(folder: string): string[] {
 export function readCase(folder: string, file: string): GoldenCase {
   const content = record('the case', JSON.parse(readFileSync(join(folder, file), 'utf8')));
   const kind = content.case;
-  if (typeof kind !== 'string' || !/^[^/]+\/.+$/.test(kind)) throw new Error(`'case' is ${JSON.stringify(kind)}`);
+  if (typeof kind !== 'string' || !/^[^/]+\/.+$/.test(kind))
+    throw new Error(`'case' is ${JSON.stringify(kind)}`);
   const tolerance = record('tolerance', content.tolerance);
   const overrides = record('tolerance.outputs', tolerance.outputs ?? {});
   return {
@@ -45,14 +46,18 @@ export function readCase(folder: string, file: string): GoldenCase {
     outputs: record('outputs', content.outputs),
     toleranceOf: (output) => {
       const own = output in overrides ? record(`tolerance.outputs.${output}`, overrides[output]) : {};
-      return { rtol: number('rtol', own.rtol ?? tolerance.rtol), atol: number('atol', own.atol ?? tolerance.atol) };
+      return {
+        rtol: number('rtol', own.rtol ?? tolerance.rtol),
+        atol: number('atol', own.atol ?? tolerance.atol),
+      };
     },
   };
 }
 
 /** A plain object, or an error that names it. */
 export function record(name: string, value: unknown): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
   throw new Error(`${name} is ${JSON.stringify(value)}, not an object`);
 }
 

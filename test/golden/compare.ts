@@ -51,13 +51,17 @@ function isActual(value: unknown): value is Actual {
 
 function compareNumber(path: string, ours: unknown, theirs: number, { rtol, atol }: Tolerance): string[] {
   const bound = atol + rtol * Math.abs(theirs);
-  return typeof ours === 'number' && within(ours, theirs, bound) ? [] : [`${path}: expected ${theirs} but got ${brief(ours)}`];
+  return typeof ours === 'number' && within(ours, theirs, bound)
+    ? []
+    : [`${path}: expected ${theirs} but got ${brief(ours)}`];
 }
 
 function compareRows(path: string, ours: readonly string[], theirs: unknown, tolerance: Tolerance): string[] {
   return strings(path, theirs).flatMap((row, i) => {
     const cells = (line: string | undefined): unknown[] | undefined =>
-      line?.split(',').map((cell) => (Number.isFinite(Number(cell)) && cell.trim() !== '' ? Number(cell) : cell));
+      line
+        ?.split(',')
+        .map((cell) => (Number.isFinite(Number(cell)) && cell.trim() !== '' ? Number(cell) : cell));
     return compareOutput(`${path}[${i}]`, cells(ours[i]), cells(row), tolerance);
   });
 }
@@ -65,25 +69,30 @@ function compareRows(path: string, ours: readonly string[], theirs: unknown, tol
 function compareObject(path: string, ours: unknown, theirs: object, tolerance: Tolerance): string[] {
   const own = typeof ours === 'object' && ours !== null ? (ours as Record<string, unknown>) : {};
   return Object.entries(theirs).flatMap(([key, value]) =>
-    key in own ? compareOutput(`${path}.${key}`, own[key], value, tolerance) : [`${path}.${key}: we have no such output`],
+    key in own
+      ? compareOutput(`${path}.${key}`, own[key], value, tolerance)
+      : [`${path}.${key}: we have no such output`],
   );
 }
 
 const tensorKeys = ['shape', 'values', 'sum', 'abs_sum', 'samples'];
 
 /** Values and samples by atol + rtol |b|; sums by atol + rtol abs_sum. */
-function compareTensor(path: string, ours: Actual, theirs: Record<string, unknown>, tolerance: Tolerance): string[] {
+function compareTensor(
+  path: string,
+  ours: Actual,
+  theirs: Record<string, unknown>,
+  tolerance: Tolerance,
+): string[] {
   const unknown = Object.keys(theirs).find((key) => !tensorKeys.includes(key));
   if (unknown !== undefined) return [`${path}: unknown key '${unknown}' of a tensor output`];
   const shape = numbers(`${path}.shape`, theirs.shape);
   if (shape.join() !== ours.shape.join() || size(shape) !== ours.data.length) {
     return [`${path}: expected shape [${shape}] but got [${ours.shape}] with ${ours.data.length} values`];
   }
-  if (theirs.values === undefined && theirs.samples === undefined) return [`${path}: neither values nor samples`];
-  return [
-    ...comparePoints(path, ours, theirs, tolerance),
-    ...compareSums(path, ours, theirs, tolerance),
-  ];
+  if (theirs.values === undefined && theirs.samples === undefined)
+    return [`${path}: neither values nor samples`];
+  return [...comparePoints(path, ours, theirs, tolerance), ...compareSums(path, ours, theirs, tolerance)];
 }
 
 function comparePoints(
@@ -95,13 +104,16 @@ function comparePoints(
   const expected = new Map<number, number>();
   if (theirs.values !== undefined) {
     const values = numbers(`${path}.values`, theirs.values);
-    if (values.length !== ours.data.length) return [`${path}: ${values.length} values of shape [${ours.shape}]`];
+    if (values.length !== ours.data.length)
+      return [`${path}: ${values.length} values of shape [${ours.shape}]`];
     for (const [i, value] of values.entries()) expected.set(i, value);
   }
   for (const [index, value] of Object.entries(record(`${path}.samples`, theirs.samples ?? {}))) {
     expected.set(Number(index), number(`${path}.samples.${index}`, value));
   }
-  const wrong = [...expected].filter(([i, b]) => !within(ours.data[i] as number, b, atol + rtol * Math.abs(b)));
+  const wrong = [...expected].filter(
+    ([i, b]) => !within(ours.data[i] as number, b, atol + rtol * Math.abs(b)),
+  );
   if (wrong.length === 0) return [];
   const [index, value] = wrong[0] as [number, number];
   const others = wrong.length > 1 ? ` (and ${wrong.length - 1} more of ${expected.size})` : '';
@@ -124,7 +136,8 @@ function compareSums(
     absSum += Math.abs(ours.data[i] as number);
   }
   const faults: string[] = [];
-  if (!within(absSum, absolute, bound)) faults.push(`${path}.abs_sum: expected ${absolute} but got ${absSum}`);
+  if (!within(absSum, absolute, bound))
+    faults.push(`${path}.abs_sum: expected ${absolute} but got ${absSum}`);
   if (theirs.sum !== undefined && !within(sum, number(`${path}.sum`, theirs.sum), bound)) {
     faults.push(`${path}.sum: expected ${theirs.sum} but got ${sum}`);
   }

@@ -25,7 +25,10 @@ t.test('rounds to float32 once', async (t) => {
 
 t.test('chooses the range by the name and shape of the key', async (t) => {
   const u = uniform('fc.weight', 4);
-  t.same(Array.from(fillState('fc.weight', [4])), Array.from(u, (v) => Math.fround(1 + 0.1 * v)));
+  t.same(
+    Array.from(fillState('fc.weight', [4])),
+    Array.from(u, (v) => Math.fround(1 + 0.1 * v)),
+  );
   t.same(
     Array.from(fillState('fc.weight', [2, 2])),
     Array.from(u, (v) => Math.fround(v * Math.sqrt(1.5))),

@@ -31,7 +31,8 @@ export function subjectOf(kind: Kind, item: GoldenCase): Subject {
     if (!kind.config.includes(key)) throw new Error(`unknown config key '${key}'`);
   }
   for (const name of Object.keys(item.inputs)) {
-    if (!kind.inputs.includes(name) && !kind.inputPattern?.test(name)) throw new Error(`unknown input '${name}'`);
+    if (!kind.inputs.includes(name) && !kind.inputPattern?.test(name))
+      throw new Error(`unknown input '${name}'`);
   }
   const inputs = Object.fromEntries(
     Object.entries(item.inputs).map(([name, recipe]) => [name, makeInput(name, recipe)]),

@@ -97,7 +97,11 @@ t.test('counts what is not built as skipped', async (t) => {
   });
   const lines = summarise(await runFolder(folder, known));
   t.equal(lines.at(-1), '1 passed, 1 failed, 4 skipped');
-  t.ok(lines.includes('skipped 2 cases, the system elsewhere is not built yet: elsewhere/other, elsewhere/thing'));
+  t.ok(
+    lines.includes(
+      'skipped 2 cases, the system elsewhere is not built yet: elsewhere/other, elsewhere/thing',
+    ),
+  );
   t.ok(lines.some((line) => line.startsWith('FAILED e.json')));
 });
 
@@ -105,18 +109,38 @@ t.test('makes inputs by their recipes', async (t) => {
   const data = (recipe: object): number[] =>
     Array.from((makeInput('i', { ...x, ...recipe }) as { data: ArrayLike<number> }).data);
   const u = [-0.6299755414947867, -0.4547121464274824, -0.0995689369738102];
-  const near = (a: number[], b: number[]): boolean => a.every((v, i) => Math.abs(v - (b[i] as number)) < 1e-6);
+  const near = (a: number[], b: number[]): boolean =>
+    a.every((v, i) => Math.abs(v - (b[i] as number)) < 1e-6);
   t.ok(near(data({}), u));
-  t.ok(near(data({ scale: 3, offset: 1 }), u.map((v) => 3 * v + 1)));
-  t.ok(near(data({ scale: 3, double: true }), u.map((v) => 3 * v)));
+  t.ok(
+    near(
+      data({ scale: 3, offset: 1 }),
+      u.map((v) => 3 * v + 1),
+    ),
+  );
+  t.ok(
+    near(
+      data({ scale: 3, double: true }),
+      u.map((v) => 3 * v),
+    ),
+  );
   t.same(data({ shape: [3, 1], zero_first: true })[0], 0);
-  t.same(data({ bytes: true }), u.map((v) => Math.floor((v + 1) * 128)));
+  t.same(
+    data({ bytes: true }),
+    u.map((v) => Math.floor((v + 1) * 128)),
+  );
   t.same(data({ classes: 10 }), [1, 2, 4]);
   t.same(data({ classes: 10, power: 2 }), [0, 0, 2]);
   t.same(data({ classes: 2, first_labels_in_order: true }), [0, 1, 0]);
   t.same(makeInput('i', { literal: ['a'] }), ['a']);
   t.same(makeInput('i', [1, 2]), [1, 2], 'a plain list is literal');
-  t.same(filled('i', [[1, 2, 3], [4, 5, 6]]), { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) });
+  t.same(
+    filled('i', [
+      [1, 2, 3],
+      [4, 5, 6],
+    ]),
+    { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) },
+  );
   t.same(filled('i', [1, 2], 'label'), { shape: [2], data: Int32Array.of(1, 2) });
   t.throws(() => filled('i', [[1, 2], [3]]), /different lengths/);
   t.throws(() => filled('i', ['a']), /not a number/);
@@ -125,7 +149,15 @@ t.test('makes inputs by their recipes', async (t) => {
 
 t.test('compares nested outputs and counts', async (t) => {
   const exact = { rtol: 0, atol: 0 };
-  t.same(compareOutput('o', { a: [1, [2]], b: 'x', c: null, d: true }, { a: [1, [2]], b: 'x', c: null, d: true }, exact), []);
+  t.same(
+    compareOutput(
+      'o',
+      { a: [1, [2]], b: 'x', c: null, d: true },
+      { a: [1, [2]], b: 'x', c: null, d: true },
+      exact,
+    ),
+    [],
+  );
   const entries = new OrderedEntries([
     ['a', [1]],
     ['b', [2, 3]],

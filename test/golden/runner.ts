@@ -32,7 +32,12 @@ export async function runFolder(folder: string, known: Known): Promise<Outcome[]
       kind = item.kind;
       outcomes.push(await runCase(item, known));
     } catch (error) {
-      outcomes.push({ file, kind, status: 'failed', notes: [error instanceof Error ? error.message : String(error)] });
+      outcomes.push({
+        file,
+        kind,
+        status: 'failed',
+        notes: [error instanceof Error ? error.message : String(error)],
+      });
     }
   }
   return outcomes;
@@ -65,7 +70,8 @@ function notBuilt(kind: string, systems: readonly string[]): string | undefined 
 
 /** The lines that tell a person what happened; the last one is `N passed, N failed, N skipped`. */
 export function summarise(outcomes: readonly Outcome[]): string[] {
-  const of = (status: Outcome['status']): Outcome[] => outcomes.filter((outcome) => outcome.status === status);
+  const of = (status: Outcome['status']): Outcome[] =>
+    outcomes.filter((outcome) => outcome.status === status);
   const failures = of('failed').flatMap(({ file, kind, notes }) => [
     `FAILED ${file}${kind === '' ? '' : ` (${kind})`}`,
     ...notes.slice(0, 8).map((note) => `    ${note}`),

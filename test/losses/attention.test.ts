@@ -3,7 +3,15 @@ import { attentionLoss } from '../../lib/losses/attention.js';
 import { zeros } from '../../lib/tensor/create.js';
 import { tidy } from '../../lib/tensor/tidy.js';
 import * as twins from '../reference/attention.js';
-import { gradientError, input, type Loss, place, plain, secondOrderError, valueAndGradient } from './support.js';
+import {
+  gradientError,
+  input,
+  type Loss,
+  place,
+  plain,
+  secondOrderError,
+  valueAndGradient,
+} from './support.js';
 
 const x = input('attention.x', [2, 3, 3, 4]);
 const y = input('attention.y', [2, 2, 3, 4], 5);
@@ -15,7 +23,11 @@ for (const reduction of ['mean', 'sum'] as const) {
       twins.attention(plain({ values, shape: x.shape }), plain(y), reduction);
     const expected = twin(x.values);
     const double = await valueAndGradient(native, x, 'float64');
-    const single = await valueAndGradient((a) => attentionLoss(a, place(y, 'float32'), { reduction }), x, 'float32');
+    const single = await valueAndGradient(
+      (a) => attentionLoss(a, place(y, 'float32'), { reduction }),
+      x,
+      'float32',
+    );
     t.ok(Math.abs(double.value - expected) <= 1e-12 * expected);
     t.ok(Math.abs(single.value - expected) <= 1e-5 * expected);
     t.ok((await gradientError(native, twin, x)) < 1e-8, 'gradient by x');

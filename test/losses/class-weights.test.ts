@@ -24,15 +24,28 @@ t.test('class-balanced weights go from ones to inverse frequency with beta', asy
   const inverse = balancedClassWeights(counts);
   const almost = classBalancedWeights(counts, 1 - 1e-9);
   const ratio = (w: Float32Array): number => (w[2] as number) / (w[0] as number);
-  t.ok(Math.abs(ratio(almost) - ratio(inverse)) < 1e-3, 'near 1 they are inversely proportional to the counts');
-  t.ok(close(classBalancedWeights(counts).reduce((a, b) => a + b), 3), 'they add up to the number of classes');
+  t.ok(
+    Math.abs(ratio(almost) - ratio(inverse)) < 1e-3,
+    'near 1 they are inversely proportional to the counts',
+  );
+  t.ok(
+    close(
+      classBalancedWeights(counts).reduce((a, b) => a + b),
+      3,
+    ),
+    'they add up to the number of classes',
+  );
   t.same(classWeights({ counts, method: 'class-balanced', beta: 0.99 }), classBalancedWeights(counts, 0.99));
 });
 
 t.test('margins fall with the fourth root of the count', async (t) => {
   const margins = ldamMargins({ counts: [10000, 16, 1] });
   t.same(Array.from(margins), [0.05, 0.25, 0.5].map(Math.fround));
-  t.equal(ldamMargins({ counts: [5, 50], maxMargin: 0.3 })[0], Math.fround(0.3), 'the rarest gets the widest');
+  t.equal(
+    ldamMargins({ counts: [5, 50], maxMargin: 0.3 })[0],
+    Math.fround(0.3),
+    'the rarest gets the widest',
+  );
 });
 
 t.test('an empty class is named', async (t) => {
@@ -54,5 +67,8 @@ t.test('refuses what is no list of counts', async (t) => {
   t.throws(() => classBalancedWeights([1, 2], 1), { code, message: /beta/ });
   t.throws(() => classBalancedWeights([1, 2], Number.NaN), { code, message: /beta/ });
   t.throws(() => classWeights({ counts: [1, 2], method: 'cb' as 'balanced' }), { code, message: /method/ });
-  t.throws(() => classWeights({ counts: [1, 2], method: 'balanced', bta: 1 } as never), { code, message: /bta/ });
+  t.throws(() => classWeights({ counts: [1, 2], method: 'balanced', bta: 1 } as never), {
+    code,
+    message: /bta/,
+  });
 });

@@ -69,8 +69,14 @@ for (const { name, native, twin } of cases) {
     const expected = twin(plain(logits));
     const double = await valueAndGradient(native, logits, 'float64');
     const single = await valueAndGradient(native, logits, 'float32');
-    t.ok(Math.abs(double.value - expected) <= 1e-12 * Math.abs(expected), `float64: ${double.value} ${expected}`);
-    t.ok(Math.abs(single.value - expected) <= 1e-5 * Math.abs(expected), `float32: ${single.value} ${expected}`);
+    t.ok(
+      Math.abs(double.value - expected) <= 1e-12 * Math.abs(expected),
+      `float64: ${double.value} ${expected}`,
+    );
+    t.ok(
+      Math.abs(single.value - expected) <= 1e-5 * Math.abs(expected),
+      `float32: ${single.value} ${expected}`,
+    );
     const twinOfValues = (values: Float64Array): number => twin(plain({ values, shape: logits.shape }));
     t.ok((await gradientError(native, twinOfValues, logits)) < 1e-6, 'gradient');
     t.ok((await secondOrderError(native, logits)) < 1e-5, 'second order');
@@ -134,17 +140,26 @@ t.test('classificationLoss binds settings to a loss', async (t) => {
   await tidy(async () => {
     const x = place(logits, 'float64');
     const y = labelTensor(labels);
-    const same = async (criterion: ReturnType<typeof classificationLoss>, expected: number): Promise<void> => {
+    const same = async (
+      criterion: ReturnType<typeof classificationLoss>,
+      expected: number,
+    ): Promise<void> => {
       t.ok(Math.abs((await criterion(x, y).item()) - expected) <= 1e-12 * expected);
     };
     const xs = plain(logits);
     await same(classificationLoss({ loss: 'ce', weights }), twins.crossEntropy(xs, labels, weights));
     await same(classificationLoss({ loss: 'focal', gamma: 1 }), twins.focal(xs, labels, { gamma: 1 }));
-    await same(classificationLoss({ loss: 'ldam', counts, weights }), twins.ldam(xs, labels, { margins, weights, scale: 30 }));
+    await same(
+      classificationLoss({ loss: 'ldam', counts, weights }),
+      twins.ldam(xs, labels, { margins, weights, scale: 30 }),
+    );
   });
   const code = 'ERR_INVALID_ARGUMENT';
   t.throws(() => classificationLoss({ loss: 'ldam' }), { code, message: /counts/ });
-  t.throws(() => classificationLoss({ loss: 'ldam', counts: [3, 0], classes: ['a', 'b'] }), { code, message: /'b'/ });
+  t.throws(() => classificationLoss({ loss: 'ldam', counts: [3, 0], classes: ['a', 'b'] }), {
+    code,
+    message: /'b'/,
+  });
   t.throws(() => classificationLoss({ loss: 'hinge' as 'ce' }), { code, message: /'ldam'/ });
 });
 
@@ -153,14 +168,34 @@ t.test('wrong labels and shapes are coded errors that name the place', async (t)
   const code = 'ERR_INVALID_ARGUMENT';
   const wrong: [string, () => ReturnType<Loss>, { code: string; message?: RegExp }][] = [
     ['label C', () => crossEntropy(x, labelTensor([0, 4, 1])), { code, message: /labels\[1\].*received 4/ }],
-    ['negative label', () => crossEntropy(x, labelTensor([0, 1, -1])), { code, message: /labels\[2\].*received -1/ }],
-    ['-100 outside focal', () => crossEntropy(x, labelTensor([-100, 1, 1])), { code, message: /labels\[0\]/ }],
-    ['label C in LDAM', () => ldamLoss(x, labelTensor([9, 0, 0]), { margins }), { code, message: /labels\[0\]/ }],
+    [
+      'negative label',
+      () => crossEntropy(x, labelTensor([0, 1, -1])),
+      { code, message: /labels\[2\].*received -1/ },
+    ],
+    [
+      '-100 outside focal',
+      () => crossEntropy(x, labelTensor([-100, 1, 1])),
+      { code, message: /labels\[0\]/ },
+    ],
+    [
+      'label C in LDAM',
+      () => ldamLoss(x, labelTensor([9, 0, 0]), { margins }),
+      { code, message: /labels\[0\]/ },
+    ],
     ['label -1 in focal', () => focalLoss(x, labelTensor([0, -1, 0])), { code, message: /labels\[1\]/ }],
-    ['too few labels', () => crossEntropy(x, labelTensor([0, 1])), { code: 'ERR_INVALID_SHAPE', message: /\[3\]/ }],
+    [
+      'too few labels',
+      () => crossEntropy(x, labelTensor([0, 1])),
+      { code: 'ERR_INVALID_SHAPE', message: /\[3\]/ },
+    ],
     ['float labels', () => crossEntropy(x, zeros([3])), { code: 'ERR_INVALID_DTYPE', message: /float32/ }],
     ['integer logits', () => crossEntropy(labelTensor([0]), labelTensor([0])), { code: 'ERR_INVALID_DTYPE' }],
-    ['flat logits', () => crossEntropy(zeros([3]), labelTensor([0])), { code: 'ERR_INVALID_SHAPE', message: /\[B, C\]/ }],
+    [
+      'flat logits',
+      () => crossEntropy(zeros([3]), labelTensor([0])),
+      { code: 'ERR_INVALID_SHAPE', message: /\[B, C\]/ },
+    ],
     ['no rows', () => crossEntropy(zeros([0, 4]), labelTensor([])), { code: 'ERR_INVALID_SHAPE' }],
     [
       'weights of another length',

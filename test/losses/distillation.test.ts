@@ -3,12 +3,25 @@ import { distillationLoss, distillationTerms } from '../../lib/losses/distillati
 import { zeros } from '../../lib/tensor/create.js';
 import { tidy } from '../../lib/tensor/tidy.js';
 import * as twins from '../reference/distillation.js';
-import { gradientError, input, type Loss, place, plain, read, secondOrderError, valueAndGradient } from './support.js';
+import {
+  gradientError,
+  input,
+  type Loss,
+  place,
+  plain,
+  read,
+  secondOrderError,
+  valueAndGradient,
+} from './support.js';
 
 const student = input('kd.student', [3, 5], 2);
 const teachers = [input('kd.focal', [3, 5]), input('kd.global', [3, 5], 3)];
 
-for (const shares of [[0.5, 0.5], [1, 0], [0.3, 0.9]]) {
+for (const shares of [
+  [0.5, 0.5],
+  [1, 0],
+  [0.3, 0.9],
+]) {
   t.test(`shares ${shares.join(' and ')}`, async (t) => {
     const native: Loss = (s) =>
       distillationLoss(
@@ -70,7 +83,10 @@ t.test('gives the terms as well, and takes any number of teachers', async (t) =>
 t.test('is zero where student and teachers agree', async (t) => {
   await tidy(async () => {
     const s = place(student, 'float64');
-    t.ok(Math.abs(await distillationLoss(s, [s, s.add(7)]).item()) < 1e-14, 'a constant does not change a softmax');
+    t.ok(
+      Math.abs(await distillationLoss(s, [s, s.add(7)]).item()) < 1e-14,
+      'a constant does not change a softmax',
+    );
   });
 });
 

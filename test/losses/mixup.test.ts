@@ -31,8 +31,15 @@ t.test('equals its twin, and keeps dtype and gradient', async (t) => {
       t.equal((await low.ready()).dtype, 'bfloat16');
     });
   }
-  const { gradient } = await valueAndGradient((a) => mixup(a, { lambda: 0.3, permutation }).sum(), x, 'float64');
-  t.ok(gradient.every((g) => Math.abs(g - 1) < 1e-12), 'every image is used with weights that add up to one');
+  const { gradient } = await valueAndGradient(
+    (a) => mixup(a, { lambda: 0.3, permutation }).sum(),
+    x,
+    'float64',
+  );
+  t.ok(
+    gradient.every((g) => Math.abs(g - 1) < 1e-12),
+    'every image is used with weights that add up to one',
+  );
 });
 
 t.test('Balanced-MixUp equals its twin', async (t) => {
@@ -64,7 +71,9 @@ t.test('draws follow their distributions and their seed', async (t) => {
   const balanced = lambdas.map((_, i) => drawBalancedMixup(rng(2, i)));
   // Beta(0.2, 1): mean 0.2 / 1.2.
   t.ok(Math.abs(mean(balanced) - 1 / 6) < 0.02);
-  const symmetric = lambdas.map((_, i) => drawBalancedMixup(rng(3, i), { alpha: 2, distribution: 'symmetric' }));
+  const symmetric = lambdas.map((_, i) =>
+    drawBalancedMixup(rng(3, i), { alpha: 2, distribution: 'symmetric' }),
+  );
   t.ok(Math.abs(mean(symmetric) - 0.5) < 0.02);
   t.equal(drawMixup(rng(1), 3, 0).lambda, 1, 'alpha 0 mixes nothing');
   t.equal(drawBalancedMixup(rng(1), { alpha: 0 }), 0);

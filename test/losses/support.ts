@@ -57,7 +57,11 @@ export async function valueAndGradient(
 }
 
 /** How far the gradient of a native loss is from central differences of its twin. */
-export async function gradientError(loss: Loss, twin: (values: Float64Array) => number, x: Input): Promise<number> {
+export async function gradientError(
+  loss: Loss,
+  twin: (values: Float64Array) => number,
+  x: Input,
+): Promise<number> {
   const { gradient } = await valueAndGradient(loss, x, 'float64');
   return worstDifference(gradient, numericGradient(twin, x.values));
 }

@@ -7,7 +7,9 @@ export type Doubles = NdArray<Float64Array>;
 export function doubles(shape: readonly number[], values?: ArrayLike<number>): Doubles {
   const size = shape.reduce((product, length) => product * length, 1);
   if (values !== undefined && values.length !== size) {
-    throw new RangeError(`expected ${size} values of shape [${shape.join(', ')}] but received ${values.length}`);
+    throw new RangeError(
+      `expected ${size} values of shape [${shape.join(', ')}] but received ${values.length}`,
+    );
   }
   return ndarray(values === undefined ? new Float64Array(size) : Float64Array.from(values), [...shape]);
 }

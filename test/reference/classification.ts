@@ -2,7 +2,11 @@ import type { NdArray } from 'ndarray';
 import { doubles, length, logSoftmaxRow } from './array.js';
 
 /** sum_i w_{y_i} (-log p_{i, y_i}) / sum_i w_{y_i}; logits [B, C]. */
-export function crossEntropy(logits: NdArray, labels: ArrayLike<number>, weights?: ArrayLike<number>): number {
+export function crossEntropy(
+  logits: NdArray,
+  labels: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+): number {
   let total = 0;
   let weight = 0;
   for (let i = 0; i < length(logits, 0); i++) {

@@ -13,6 +13,10 @@ export function klTerm(student: NdArray, teacher: NdArray): number {
 }
 
 /** sum_k shares[k] KL_k. */
-export function distillation(student: NdArray, teachers: readonly NdArray[], shares: readonly number[]): number {
+export function distillation(
+  student: NdArray,
+  teachers: readonly NdArray[],
+  shares: readonly number[],
+): number {
   return teachers.reduce((sum, teacher, k) => sum + (shares[k] as number) * klTerm(student, teacher), 0);
 }

@@ -33,7 +33,9 @@ const criteria: Record<keyof Reference['runs'], Criterion> = {
 
 function batchOf(step: number): { images: Tensor; labels: Tensor } {
   const shape = [batch, 3, size, size];
-  const labels = Array.from(uniform(`train.labels${step}`, batch), (u) => Math.floor(((u + 1) / 2) * counts.length));
+  const labels = Array.from(uniform(`train.labels${step}`, batch), (u) =>
+    Math.floor(((u + 1) / 2) * counts.length),
+  );
   return {
     images: tensor(fill(`train.x${step}`, shape), shape, { dtype: 'float64' }),
     labels: tensor(labels, [batch], { dtype: 'int64' }),
@@ -75,7 +77,9 @@ for (const name of ['crossEntropy', 'ldam'] as const) {
       const ours = await model.stateDict();
       for (const [key, samples] of Object.entries(state)) {
         const values = (await (ours.get(key) as Tensor).data()) as Float64Array;
-        const wrong = Object.entries(samples).filter(([i, value]) => differs(values[Number(i)] as number, value));
+        const wrong = Object.entries(samples).filter(([i, value]) =>
+          differs(values[Number(i)] as number, value),
+        );
         t.same(wrong, [], key);
       }
     });

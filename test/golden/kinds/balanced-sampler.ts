@@ -10,7 +10,8 @@ export const balancedSamplerKind: Kind = {
   run: ({ config, inputs }) => {
     const labels = Array.from(filled('labels', inputs.labels, 'label').data);
     const classes = number('num_classes', config.num_classes);
-    if (labels.some((label) => label >= classes)) throw new Error(`a label is not below num_classes (${classes})`);
+    if (labels.some((label) => label >= classes))
+      throw new Error(`a label is not below num_classes (${classes})`);
     const data = balancedWeights(labels);
     return {
       weights: { shape: [data.length], data },

@@ -19,7 +19,10 @@ export function goldenCriterion(config: Readonly<Record<string, unknown>>): Crit
   });
 }
 
-function goldenWeights(config: Readonly<Record<string, unknown>>, counts: number[]): Float32Array | undefined {
+function goldenWeights(
+  config: Readonly<Record<string, unknown>>,
+  counts: number[],
+): Float32Array | undefined {
   const method = choice('weights', config.weights ?? null, [null, 'balanced', 'cb']);
   if (method === 'balanced') return balancedClassWeights(counts);
   return method === 'cb' ? classBalancedWeights(counts, number('cb_beta', config.cb_beta)) : undefined;

@@ -23,7 +23,10 @@ export const evaluateFilesKind: Kind = {
         { ...row, phase: 'train' },
         { ...row, phase: 'val' },
       ]);
-      const [pred, truth] = await Promise.all([lines(folder, `${split}_pred.csv`), lines(folder, `${split}_true.csv`)]);
+      const [pred, truth] = await Promise.all([
+        lines(folder, `${split}_pred.csv`),
+        lines(folder, `${split}_true.csv`),
+      ]);
       return {
         files: (await readdir(folder)).sort(),
         summary: await readFile(path.join(folder, `${split}_summary.txt`), 'utf8'),

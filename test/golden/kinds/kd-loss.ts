@@ -13,7 +13,10 @@ export const kdLossKind: Kind = {
     tidy(async () => {
       const student = tensorOf('student', inputs.student, { requiresGrad: true });
       const teachers = [tensorOf('focal', inputs.focal), tensorOf('global', inputs.global)];
-      const shares = [number('weight_focal', config.weight_focal), number('weight_global', config.weight_global)];
+      const shares = [
+        number('weight_focal', config.weight_focal),
+        number('weight_global', config.weight_global),
+      ];
       const { loss, terms } = distillationTerms(student, teachers, { shares });
       loss.backward();
       return {

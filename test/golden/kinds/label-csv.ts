@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { ImageSource } from '../../../lib/data/dataset.js';
 import { featureName } from '../../../lib/data/image-table.js';
 import { longTailedFormat, openLongTailed } from '../../../lib/data/long-tailed.js';
-import type { ImageSource } from '../../../lib/data/dataset.js';
 import { choice, string } from '../case.js';
 import type { Kind } from '../kind.js';
 

@@ -1,5 +1,5 @@
 import { assemble } from '../../../lib/data/batch.js';
-import { type Dataset, type Pixels } from '../../../lib/data/dataset.js';
+import type { Dataset, Pixels } from '../../../lib/data/dataset.js';
 import { ImageStore, type PixelPlace } from '../../../lib/data/image-store.js';
 import { normalizeImages } from '../../../lib/data/normalize.js';
 import { resizeArea } from '../../../lib/data/resize.js';
@@ -38,7 +38,8 @@ export const preprocessKind: Kind = {
     tidy(async () => {
       const { shape, data } = filled('image', inputs.image);
       const [height, width, channels] = shape as [number, number, number];
-      if (channels !== 3 || !(data instanceof Uint8Array)) throw new Error('the image is not bytes [H, W, 3]');
+      if (channels !== 3 || !(data instanceof Uint8Array))
+        throw new Error('the image is not bytes [H, W, 3]');
       const size = number('size', config.size);
       const resized = await resizeArea({ width, height, channels, data }, size, size);
       const flip = boolean('flip', config.flip);
@@ -58,6 +59,7 @@ export const preprocessKind: Kind = {
 
 function blackPixels(rgb: Uint8Array): number {
   let count = 0;
-  for (let i = 0; i < rgb.length; i += 3) if (rgb[i] === 0 && rgb[i + 1] === 0 && rgb[i + 2] === 0) count += 1;
+  for (let i = 0; i < rgb.length; i += 3)
+    if (rgb[i] === 0 && rgb[i + 1] === 0 && rgb[i + 2] === 0) count += 1;
   return count;
 }

@@ -20,7 +20,10 @@ export const scheduleKind: Kind = {
       patience: number('patience', config.patience),
       learningRate: number('lr', config.lr),
       deferred: drw
-        ? { epoch: number('drw_epoch', config.drw_epoch), factor: number('drw_lr_factor', config.drw_lr_factor) }
+        ? {
+            epoch: number('drw_epoch', config.drw_epoch),
+            factor: number('drw_lr_factor', config.drw_lr_factor),
+          }
         : undefined,
     });
     const lr: number[] = [];

@@ -1,13 +1,14 @@
 import { createModel, type HeadKind, type Model } from '../../../lib/models/model.js';
-import { tensor } from '../../../lib/tensor/create.js';
 import { noGrad } from '../../../lib/tensor/context.js';
+import { tensor } from '../../../lib/tensor/create.js';
 import { tidy } from '../../../lib/tensor/tidy.js';
 import { choice, number, record, string } from '../case.js';
 import type { Actual } from '../compare.js';
 import { fillState } from '../fill.js';
 import { actual } from '../tensors.js';
 
-const scheme = "fill_state(prefix + key); integer buffers other than num_batches_tracked keep the constructor's values";
+const scheme =
+  "fill_state(prefix + key); integer buffers other than num_batches_tracked keep the constructor's values";
 
 /** GazeLT's student, or the benchmark's, with the filled weights that a case describes; in float32. */
 export async function goldenStudent(
@@ -40,7 +41,11 @@ export async function fillModel(model: Model, prefix = ''): Promise<void> {
 }
 
 /** Values of the state dict's entry that `state.<key>` or another prefix names; throws for a key that is none. */
-export async function stateValues(model: Model, outputs: readonly string[], prefix: string): Promise<Map<string, Actual>> {
+export async function stateValues(
+  model: Model,
+  outputs: readonly string[],
+  prefix: string,
+): Promise<Map<string, Actual>> {
   return tidy(async () => {
     const state = await model.stateDict();
     const values = new Map<string, Actual>();

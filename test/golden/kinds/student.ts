@@ -1,12 +1,18 @@
-import { tidy } from '../../../lib/tensor/tidy.js';
 import { noGrad } from '../../../lib/tensor/context.js';
 import type { Tensor } from '../../../lib/tensor/tensor.js';
+import { tidy } from '../../../lib/tensor/tidy.js';
 import type { Kind } from '../kind.js';
 import { actual, tensorOf } from '../tensors.js';
 import { goldenStudent, stateValues } from './student-model.js';
 
 /** Our tap at the end of each of torchvision's stages. */
-const taps = { maxpool: 'maxpool', layer1: 'layer1.2', layer2: 'layer2.3', layer3: 'layer3.5', layer4: 'layer4.2' };
+const taps = {
+  maxpool: 'maxpool',
+  layer1: 'layer1.2',
+  layer2: 'layer2.3',
+  layer3: 'layer3.5',
+  layer4: 'layer4.2',
+};
 
 /** One forward pass of the student, stage by stage, and the statistics that it leaves. */
 export const studentKind: Kind = {

@@ -39,7 +39,8 @@ export const trainStepKind: Kind = {
       using model = await goldenStudent(config, config.weights_init);
       const updates = number('bn_updates_per_step', config.bn_updates_per_step);
       if (updates > 0) model.setBatchNormUpdates(updates);
-      else if (config.mode === 'train') throw new Error('training mode with no BatchNorm update is not a known case');
+      else if (config.mode === 'train')
+        throw new Error('training mode with no BatchNorm update is not a known case');
       choice('optimizer', config.optimizer, ['Adam']);
       const lr = number('lr', config.lr);
       const parameters = await model.parameters();
@@ -79,7 +80,10 @@ function objectiveOf(model: Model, config: Bag, inputs: Bag, step: number): Obje
   const draw = drawOf(config);
   const images = tensorOf('x', inputs[`x${step}`]);
   const bottleneck = config.head === 'bottleneck64';
-  const { logits, taps } = model.forwardWithTaps(draw ? mixup(images, draw) : images, bottleneck ? ['fc.0'] : []);
+  const { logits, taps } = model.forwardWithTaps(
+    draw ? mixup(images, draw) : images,
+    bottleneck ? ['fc.0'] : [],
+  );
 
   const criterion: Criterion = goldenCriterion(config);
   const classification = [criterion(logits, own)];
@@ -90,7 +94,8 @@ function objectiveOf(model: Model, config: Bag, inputs: Bag, step: number): Obje
   const [a, b] = classification as [Tensor, Tensor | undefined];
   const loss = draw && b ? mixedLoss(a, b, draw.lambda) : a;
   const features = taps['fc.0'];
-  if (features === undefined || !(`focal${step}` in inputs)) return { loss, classification, distillation: undefined };
+  if (features === undefined || !(`focal${step}` in inputs))
+    return { loss, classification, distillation: undefined };
   const teachers = [tensorOf('focal', inputs[`focal${step}`]), tensorOf('global', inputs[`global${step}`])];
   const distillation = distillationLoss(features, teachers);
   const whole = loss.add(distillation.mul(number('kd_weight', config.kd_weight)));
