@@ -53,7 +53,8 @@ export type OptionBag = Readonly<
 export interface CallContext {
   readonly grad: boolean;
   readonly autocast?: string | undefined;
-  readonly scope: number;
+  /** The tidy scopes around the call, as `Scope.path` names them. */
+  readonly scope: string;
   readonly requestedAt?: string | undefined;
 }
 
@@ -87,13 +88,23 @@ type Inputs = readonly (TensorHandle | null)[];
 export interface NativeAddon {
   setCallbacks(
     makeError: (code: string, message: string, particulars: object) => unknown,
-    onLost: (error: unknown, scope: number) => void,
+    onLost: (error: unknown, scope: string) => void,
   ): void;
   close(): void;
   buildInfo(): NativeBuildInfo;
-  run(operation: string, inputs: Inputs, options: OptionBag | undefined, context: CallContext): TensorHandle[];
+  run(
+    operation: string,
+    inputs: Inputs,
+    options: OptionBag | undefined,
+    context: CallContext,
+  ): TensorHandle[];
   ask(query: string, inputs: Inputs, options: OptionBag | undefined, context: CallContext): Promise<Reply>;
-  fromBytes(view: Uint8Array, dtype: string, shape: readonly number[], strides?: readonly number[]): TensorHandle;
+  fromBytes(
+    view: Uint8Array,
+    dtype: string,
+    shape: readonly number[],
+    strides?: readonly number[],
+  ): TensorHandle;
   dispose(handles: readonly TensorHandle[]): void;
   memoryStats(): { liveTensors: number; hostBytes: number; deviceBytes: number; pendingJobs: number };
   createModel(architecture: string, options: OptionBag, context: CallContext): ModelHandle;
@@ -111,8 +122,13 @@ export interface NativeAddon {
     options: OptionBag | undefined,
     context: CallContext,
   ): Promise<Reply>;
+  changeModel(model: ModelHandle, query: string, options: OptionBag | undefined, context: CallContext): void;
   disposeModel(model: ModelHandle): void;
-  createOptimizer(options: OptionBag, parameters: readonly TensorHandle[], context: CallContext): OptimizerHandle;
+  createOptimizer(
+    options: OptionBag,
+    parameters: readonly TensorHandle[],
+    context: CallContext,
+  ): OptimizerHandle;
   askOptimizer(
     optimizer: OptimizerHandle,
     query: string,
@@ -141,7 +157,8 @@ export function packageRoot(): string {
   let folder = path.dirname(fileURLToPath(import.meta.url));
   while (!existsSync(path.join(folder, 'package.json'))) {
     const parent = path.dirname(folder);
-    if (parent === folder) throw new CxrGazeError('ERR_FILE', `No package.json above ${fileURLToPath(import.meta.url)}`);
+    if (parent === folder)
+      throw new CxrGazeError('ERR_FILE', `No package.json above ${fileURLToPath(import.meta.url)}`);
     folder = parent;
   }
   return folder;
@@ -153,12 +170,12 @@ export function addonPaths(): string[] {
 }
 
 /** Set by the tensor layer before the first load: what to do with an error that nobody awaited. */
-let lostHandler: (error: CxrGazeError, scope: number) => void = (error) => {
+let lostHandler: (error: CxrGazeError, scope: string) => void = (error) => {
   throw error;
 };
 
 /** @internal */
-export function onLost(handler: (error: CxrGazeError, scope: number) => void): void {
+export function onLost(handler: (error: CxrGazeError, scope: string) => void): void {
   lostHandler = handler;
 }
 

@@ -1,12 +1,12 @@
 import { CxrGazeError } from '../errors.js';
 import { type ModelHandle, native, type OptionBag, type Reply } from '../native.js';
-import { callContext, noGrad } from '../tensor/context.js';
+import { callContext, currentScope, noGrad } from '../tensor/context.js';
 import type { DType } from '../tensor/dtype.js';
 import { handlesOf } from '../tensor/run.js';
-import { Tensor } from '../tensor/tensor.js';
+import { disposeAll, requireTensors, Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
 import { Work } from '../tensor/work.js';
-import { integer, invalidArgument, knownKeys, oneOf } from '../validate.js';
+import { flag, integer, invalidArgument, knownKeys, list, oneOf, text } from '../validate.js';
 
 /** Backbones by name. */
 export type Architecture = 'resnet18' | 'resnet34' | 'resnet50' | 'resnet101';
@@ -93,6 +93,12 @@ export class Model {
     );
   }
 
+  /** Queues a change of the model. If it fails, so does whatever uses the model afterwards. */
+  #change(query: string, options: OptionBag): this {
+    native().changeModel(this.#live(), query, options, callContext());
+    return this;
+  }
+
   /** Whether the handle has been closed. */
   get disposed(): boolean {
     return this.#handle === undefined;
@@ -110,7 +116,7 @@ export class Model {
    * @returns logits `[B, classes]`
    */
   forward(images: Tensor): Tensor {
-    return this.run('forward', [images])[0] as Tensor;
+    return this.run('forward', requireTensors([images], 'images'))[0] as Tensor;
   }
 
   /**
@@ -121,7 +127,8 @@ export class Model {
    * @returns the logits and one float32 (or float64) tensor for each tap
    */
   forwardWithTaps(images: Tensor, taps: readonly string[]): { logits: Tensor; taps: Record<string, Tensor> } {
-    const [logits, ...rest] = this.run('forward', [images], { taps });
+    list('taps', taps, text);
+    const [logits, ...rest] = this.run('forward', requireTensors([images], 'images'), { taps });
     return {
       logits: logits as Tensor,
       taps: Object.fromEntries(taps.map((name, i) => [name, rest[i] as Tensor])),
@@ -129,9 +136,11 @@ export class Model {
   }
 
   /** The activations that can be tapped, in order of the pass, and the one that Grad-CAM explains by default. */
-  async tapNames(): Promise<{ taps: string[]; camLayer: string }> {
-    const { texts } = await this.ask('describe');
-    return { taps: texts.slice(0, -1), camLayer: texts.at(-1) as string };
+  tapNames(): Promise<{ taps: string[]; camLayer: string }> {
+    return this.ask('describe').then(({ texts }) => ({
+      taps: texts.slice(0, -1),
+      camLayer: texts.at(-1) as string,
+    }));
   }
 
   /** Switches to training mode. @returns this model */
@@ -145,48 +154,53 @@ export class Model {
   }
 
   #setMode(training: boolean): this {
+    this.#change('mode', { training });
     this.#training = training;
-    this.ask('mode', [], { training });
     return this;
   }
 
   /**
-   * Moves the weights.
+   * Moves the weights; gradients and an optimizer's state follow. Tensors that {@link Model.state} has given tell the new
+   * type after their next `ready()`.
    *
-   * @param target element type, device, and whether convolutions are kept channels-last (default `false`)
+   * @param target floating-point element type and device, both kept by default, and whether convolutions are kept
+   *   channels-last (default `false`)
    * @returns this model
+   * @throws CxrGazeError `ERR_INVALID_DTYPE`, `ERR_INVALID_DEVICE`
    */
   to(target: { readonly dtype?: DType; readonly device?: string; readonly channelsLast?: boolean }): this {
-    this.ask('move', [], { ...target });
-    return this;
+    knownKeys('target', target, ['dtype', 'device', 'channelsLast']);
+    return this.#change('move', { ...target });
   }
 
   /** Waits until the model has been built. @throws CxrGazeError whatever went wrong in building or moving it */
-  async ready(): Promise<void> {
-    await this.ask('describe');
+  ready(): Promise<void> {
+    return this.ask('describe').then(() => undefined);
   }
 
   /** All tensors under PyTorch's keys, in PyTorch's order. */
-  async state(): Promise<StateEntry[]> {
-    const { texts, tensors } = await this.ask('state');
-    return tensors.map((handle, i) => ({
-      name: texts[2 * i] as string,
-      kind: texts[2 * i + 1] as StateEntry['kind'],
-      tensor: new Tensor(handle),
-    }));
+  state(): Promise<StateEntry[]> {
+    const scope = currentScope();
+    return this.ask('state').then(({ texts, tensors }) =>
+      tensors.map((handle, i) => ({
+        name: texts[2 * i] as string,
+        kind: texts[2 * i + 1] as StateEntry['kind'],
+        tensor: new Tensor(handle, scope),
+      })),
+    );
   }
 
   /** All tensors by PyTorch's key. They share the model's memory. */
-  async stateDict(): Promise<Map<string, Tensor>> {
-    return new Map((await this.state()).map(({ name, tensor }) => [name, tensor]));
+  stateDict(): Promise<Map<string, Tensor>> {
+    return this.state().then((state) => new Map(state.map(({ name, tensor }) => [name, tensor])));
   }
 
   /** The parameters that learn, by name: what an optimizer is given. */
-  async parameters(): Promise<Map<string, Tensor>> {
-    const state = await this.state();
-    const [learning, others] = [state.filter(isLearning), state.filter((entry) => !isLearning(entry))];
-    for (const { tensor } of others) tensor.dispose();
-    return new Map(learning.map(({ name, tensor }) => [name, tensor]));
+  parameters(): Promise<Map<string, Tensor>> {
+    return this.state().then((state) => {
+      disposeAll(state.filter((entry) => !isLearning(entry)).map(({ tensor }) => tensor));
+      return new Map(state.filter(isLearning).map(({ name, tensor }) => [name, tensor]));
+    });
   }
 
   /**
@@ -196,17 +210,19 @@ export class Model {
    * @param options `strict` (default `true`): missing or unexpected keys are errors
    * @throws CxrGazeError `ERR_STATE_DICT` naming the keys and shapes that do not fit
    */
-  async loadStateDict(
+  loadStateDict(
     state: ReadonlyMap<string, Tensor>,
     options: { readonly strict?: boolean } = {},
   ): Promise<LoadReport> {
     knownKeys('options', options, ['strict']);
     if (!(state instanceof Map)) throw invalidArgument('state', 'a Map of tensors', state);
-    const names = [...state.keys()];
-    const { texts, numbers } = await this.ask('load', [...state.values()], {
-      names,
-      strict: options.strict ?? true,
-    });
+    const names = list('state key', [...state.keys()], text);
+    const values = requireTensors([...state.values()], 'state value');
+    const strict = flag('strict', options.strict ?? true);
+    return this.ask('load', values, { names, strict }).then((reply) => this.#loaded(reply));
+  }
+
+  #loaded({ texts, numbers }: Reply): LoadReport {
     const of = (kind: string) =>
       texts.filter((t) => t.startsWith(`${kind} `)).map((t) => t.slice(kind.length + 1));
     const report = { missing: of('missing'), unexpected: of('unexpected') };
@@ -226,8 +242,9 @@ export class Model {
    * @param prefixes such as `['fc.']`; `['']` for all
    * @returns the names that learn
    */
-  async setTrainable(prefixes: readonly string[]): Promise<string[]> {
-    return (await this.ask('trainable', [], { prefixes })).texts;
+  setTrainable(prefixes: readonly string[]): Promise<string[]> {
+    const given = list('prefixes', prefixes, prefix);
+    return this.ask('trainable', [], { prefixes: given }).then(({ texts }) => texts);
   }
 
   /**
@@ -238,8 +255,7 @@ export class Model {
    * @returns this model
    */
   setBatchNormUpdates(updates: number): this {
-    this.ask('batchNormUpdates', [], { updates: integer('updates', updates, { min: 1 }) });
-    return this;
+    return this.#change('batchNormUpdates', { updates: integer('updates', updates, { min: 1 }) });
   }
 
   /** Closes the handle. Work already queued still sees the model. Calling it again does nothing. */
@@ -252,6 +268,10 @@ export class Model {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function prefix(name: string, value: unknown): string {
+  return value === '' ? '' : text(name, value);
 }
 
 function isLearning(entry: StateEntry): boolean {

@@ -1,43 +1,59 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CxrGazeError } from '../errors.js';
 import { type CallContext, native, onLost } from '../native.js';
+import { knownKeys, oneOf } from '../validate.js';
 import type { Tensor } from './tensor.js';
+
+/** An error of work that nobody had awaited when it failed. */
+interface LostError {
+  readonly error: CxrGazeError;
+  /** Whether somebody has awaited the work since. */
+  readonly seen: () => boolean;
+}
 
 /** A tidy scope: the tensors made in it, and the errors of its work that nobody has seen. */
 export class Scope {
-  readonly id: number;
   readonly parent: Scope | undefined;
+  /**
+   * The ids of the scopes around this one and its own, outermost first. Native code keeps it with each failure, so that
+   * one reported after the scope's end finds the nearest scope around it that is still open, and nothing has to be
+   * remembered here of scopes that have ended.
+   */
+  readonly path: string;
   readonly tensors = new Set<Tensor>();
-  readonly lost: CxrGazeError[] = [];
+  readonly lost: LostError[] = [];
   /** Whether work was queued in it: only then is there anything to wait for at its end. */
   used = false;
   ended = false;
 
   private static count = 0;
-  private static readonly open = new Map<number, Scope>();
+  private static readonly open = new Map<string, Scope>();
+  readonly #id: string;
 
   constructor(parent: Scope | undefined) {
-    this.id = ++Scope.count;
+    this.#id = (++Scope.count).toString(36);
     this.parent = parent;
-    Scope.open.set(this.id, this);
+    this.path = parent ? `${parent.path}/${this.#id}` : this.#id;
+    Scope.open.set(this.#id, this);
   }
 
   end(): void {
     this.ended = true;
-    Scope.open.delete(this.id);
-    // What the lane reports later about this scope's work goes to the scope around it.
-    if (this.parent) Scope.heirs.set(this.id, this.parent.id);
+    Scope.open.delete(this.#id);
+    // Work of this scope that is still queued may yet fail, for the scope around it to see.
+    if (this.parent && this.used) this.parent.used = true;
   }
 
-  private static readonly heirs = new Map<number, number>();
+  /** The first error of this scope's work that nobody has awaited to this moment. */
+  firstLost(): CxrGazeError | undefined {
+    return this.lost.find(({ seen }) => !seen())?.error;
+  }
 
-  /** The open scope with that id, or the nearest open one around it. */
-  static find(id: number): Scope | undefined {
-    let current: number | undefined = id;
-    while (current !== undefined) {
-      const scope = Scope.open.get(current);
+  /** The innermost scope of a path that is still open. */
+  static find(path: string): Scope | undefined {
+    for (const id of path.split('/').reverse()) {
+      const scope = Scope.open.get(id);
       if (scope) return scope;
-      current = Scope.heirs.get(current);
     }
     return undefined;
   }
@@ -73,7 +89,7 @@ export function callContext(): CallContext {
   const { scope, grad, autocast } = current();
   if (scope) scope.used = true;
   const requestedAt = tracing ? new Error('requested here').stack : undefined;
-  return { grad, autocast, scope: scope?.id ?? 0, requestedAt };
+  return { grad, autocast, scope: scope?.path ?? '', requestedAt };
 }
 
 /** The scope that owns what is made now: the innermost one that is still open. */
@@ -127,13 +143,16 @@ export interface AutocastOptions {
  * @returns what `fn` returns
  */
 export function autocast<T>(options: AutocastOptions, fn: () => T): T {
-  return storage.run({ ...current(), autocast: options.dtype }, fn);
+  knownKeys('options', options, ['dtype']);
+  const { dtype } = options;
+  const checked = dtype === undefined ? undefined : oneOf('dtype', dtype, ['bfloat16', 'float16']);
+  return storage.run({ ...current(), autocast: checked }, fn);
 }
 
 /** An error that nobody awaited: kept for the end of its scope, or raised as an unhandled rejection. */
-export function raiseLost(error: CxrGazeError, scopeId: number): void {
-  const scope = Scope.find(scopeId);
-  if (scope) scope.lost.push(error);
+export function raiseLost(error: CxrGazeError, path: string, seen: () => boolean = () => false): void {
+  const scope = Scope.find(path);
+  if (scope) scope.lost.push({ error, seen });
   else void Promise.reject(error);
 }
 

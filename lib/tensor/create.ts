@@ -1,9 +1,9 @@
 import { CxrGazeError } from '../errors.js';
 import { native } from '../native.js';
-import { invalidArgument, list, integer, oneOf } from '../validate.js';
+import { integer, invalidArgument, knownKeys, list, number, oneOf } from '../validate.js';
 import { type DType, dtypeOf, dtypes, isTensorData, type TensorData } from './dtype.js';
 import { ask, run, runMany } from './run.js';
-import { Tensor } from './tensor.js';
+import { requireTensors, Tensor } from './tensor.js';
 
 /** Options of the functions that make tensors. */
 export interface TensorOptions {
@@ -14,6 +14,8 @@ export interface TensorOptions {
   /** Whether gradients are recorded; default `false`. */
   readonly requiresGrad?: boolean;
 }
+
+const tensorKeys = ['dtype', 'device', 'requiresGrad'] as const;
 
 /** Numbers in nested arrays, all rows of one length. */
 export type NestedNumbers = number | readonly NestedNumbers[];
@@ -31,12 +33,16 @@ export function tensor(
   shape?: readonly number[],
   options: TensorOptions = {},
 ): Tensor {
+  knownKeys('options', options, tensorKeys);
   const flat = isTensorData(data) ? data : flatten(data as NestedNumbers);
   const sizes = shape ?? (isTensorData(data) ? [data.length] : shapeOf(data as NestedNumbers));
   list('shape', sizes, (name, size) => integer(name, size, { min: 0 }));
   const count = sizes.reduce((product, size) => product * size, 1);
   if (count !== flat.length) {
-    throw new CxrGazeError('ERR_INVALID_SHAPE', `Expected ${count} elements for shape [${sizes}] but received ${flat.length}`);
+    throw new CxrGazeError(
+      'ERR_INVALID_SHAPE',
+      `Expected ${count} elements for shape [${sizes}] but received ${flat.length}`,
+    );
   }
   const given = dtypeOf(flat);
   const wanted = oneOf('dtype', options.dtype ?? (isTensorData(data) ? given : 'float32'), dtypes);
@@ -54,9 +60,15 @@ function finish(made: Tensor, given: DType, options: TensorOptions): Tensor {
   return requiresGrad ? result.requiresGrad_() : result;
 }
 
+/** As LibTorch's; an array that holds itself has no end. */
+const maxAxes = 64;
+
 function shapeOf(data: NestedNumbers): number[] {
   const shape: number[] = [];
-  for (let level: NestedNumbers | undefined = data; Array.isArray(level); level = level[0]) shape.push(level.length);
+  for (let level: NestedNumbers | undefined = data; Array.isArray(level); level = level[0]) {
+    shape.push(level.length);
+    if (shape.length > maxAxes) throw invalidArgument('data', `at most ${maxAxes} levels of arrays`, data);
+  }
   return shape;
 }
 
@@ -65,7 +77,8 @@ function flatten(data: NestedNumbers): Float64Array {
   const flat: number[] = [];
   const visit = (value: NestedNumbers, depth: number): void => {
     if (typeof value === 'number' && depth === shape.length) flat.push(value);
-    else if (Array.isArray(value) && value.length === shape[depth]) for (const item of value) visit(item, depth + 1);
+    else if (Array.isArray(value) && value.length === shape[depth])
+      for (const item of value) visit(item, depth + 1);
     else throw invalidArgument('data', `a number or array of shape [${shape}] throughout`, value);
   };
   visit(data, 0);
@@ -74,6 +87,7 @@ function flatten(data: NestedNumbers): Float64Array {
 
 function made(operation: string, shape: readonly number[], options: TensorOptions, more: object): Tensor {
   list('shape', shape, (name, size) => integer(name, size, { min: 0 }));
+  knownKeys('options', options, tensorKeys);
   const { dtype = 'float32', device, requiresGrad } = options;
   const result = run(operation, [], { shape, dtype: oneOf('dtype', dtype, dtypes), device, ...more });
   return requiresGrad ? result.requiresGrad_() : result;
@@ -109,17 +123,30 @@ export function arange(
   end: number,
   options: { readonly start?: number; readonly step?: number; readonly dtype?: DType } = {},
 ): Tensor {
-  return run('arange', [], { end, ...options });
+  knownKeys('options', options, ['start', 'step', 'dtype']);
+  const start = number('start', options.start ?? 0);
+  const step = number('step', options.step ?? 1);
+  const dtype = oneOf('dtype', options.dtype ?? 'int64', dtypes);
+  if (step === 0 || (number('end', end) - start) / step < 0) {
+    throw invalidArgument('step', `a number that leads from ${start} to ${end}`, step);
+  }
+  return run('arange', [], { start, end, step, dtype });
 }
 
 /** Tensors joined along an axis (default 0). */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
-  return run('cat', tensors, { dim });
+  return run('cat', listOfTensors(tensors), { dim });
 }
 
 /** Tensors of one shape joined along a new axis (default 0). */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
-  return run('stack', tensors, { dim });
+  return run('stack', listOfTensors(tensors), { dim });
+}
+
+function listOfTensors(tensors: readonly Tensor[]): readonly Tensor[] {
+  if (!Array.isArray(tensors) || tensors.length === 0)
+    throw invalidArgument('tensors', 'an array of tensors', tensors);
+  return requireTensors(tensors, 'tensor');
 }
 
 /** Options of {@link gradients}. */
@@ -142,10 +169,15 @@ export interface GradientsOptions {
  * @param options seed and graph
  * @returns one tensor for each input, of its shape
  */
-export function gradients(output: Tensor, inputs: readonly Tensor[], options: GradientsOptions = {}): Tensor[] {
+export function gradients(
+  output: Tensor,
+  inputs: readonly Tensor[],
+  options: GradientsOptions = {},
+): Tensor[] {
   const { gradient, ...flags } = options;
-  const operands = gradient ? [output, gradient, ...inputs] : [output, ...inputs];
-  return runMany('gradients', operands, { ...flags, count: inputs.length });
+  knownKeys('options', flags, ['retainGraph', 'createGraph', 'allowUnused']);
+  const operands = [output, ...(gradient === undefined ? [] : [gradient]), ...listOfTensors(inputs)];
+  return runMany('gradients', requireTensors(operands), { ...flags, count: inputs.length });
 }
 
 /** What the process holds. */
@@ -170,8 +202,10 @@ export function memoryStats(): MemoryStats {
  *
  * @param count sets the number first, if given
  */
-export async function threads(count?: number): Promise<{ threads: number; capability: string }> {
-  const wanted = count === undefined ? undefined : integer('count', count, { min: 1 });
-  const { numbers, texts } = await ask('threads', [], { threads: wanted });
-  return { threads: numbers[0] as number, capability: texts[0] as string };
+export function threads(count?: number): Promise<{ threads: number; capability: string }> {
+  const wanted = count === undefined ? undefined : integer('count', count, { min: 1, max: 1024 });
+  return ask('threads', [], { threads: wanted }).then(({ numbers, texts }) => ({
+    threads: numbers[0] as number,
+    capability: texts[0] as string,
+  }));
 }

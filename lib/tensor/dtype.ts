@@ -51,12 +51,19 @@ export function dtypeOf(data: TensorData): DType {
 
 /** Whether a value is one of the typed arrays of {@link TensorData}. */
 export function isTensorData(value: unknown): value is TensorData {
-  return ArrayBuffer.isView(value) && !(value instanceof DataView) && isKnown(value);
+  return ArrayBuffer.isView(value) && known.some((type) => value instanceof type);
 }
 
-function isKnown(view: ArrayBufferView): boolean {
-  return !(view instanceof Uint16Array || view instanceof Uint32Array || view instanceof BigUint64Array);
-}
+const known = [
+  Float64Array,
+  Float32Array,
+  BigInt64Array,
+  Int32Array,
+  Int16Array,
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+] as const;
 
 /** A typed array over the bytes of a tensor; `bool` gives bytes of 0 and 1. */
 export function viewOf(bytes: ArrayBuffer, dtype: string): TensorData {

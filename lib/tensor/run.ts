@@ -22,7 +22,11 @@ export function handlesOf(inputs: readonly (Tensor | null)[]): (TensorHandle | n
  * @param inputs operands; `null` for an optional one that is not given
  * @param options plain values by name
  */
-export function runMany(operation: string, inputs: readonly (Tensor | null)[], options?: OptionBag): Tensor[] {
+export function runMany(
+  operation: string,
+  inputs: readonly (Tensor | null)[],
+  options?: OptionBag,
+): Tensor[] {
   return native()
     .run(operation, handlesOf(inputs), options, callContext())
     .map((handle) => new Tensor(handle));

@@ -1,50 +1,22 @@
 import type { NdArray } from 'ndarray';
 import { CxrGazeError } from '../errors.js';
-import { native, type OptionBag, type TensorHandle } from '../native.js';
-import { invalidArgument } from '../validate.js';
+import { native, type OptionBag, type Reply, type TensorHandle } from '../native.js';
+import { flag, invalidArgument, knownKeys } from '../validate.js';
 import { currentScope } from './context.js';
 import { type DType, type TensorData, viewOf } from './dtype.js';
 import { toNdarrayOf } from './ndarray.js';
+import {
+  axes,
+  type BackwardOptions,
+  bag,
+  type ReduceOptions,
+  type TensorInfo,
+  type ToOptions,
+} from './options.js';
 import { ask, run, runMany } from './run.js';
 import type { Work } from './work.js';
 
-/** What a tensor is, known once its work has run. */
-export interface TensorInfo {
-  /** Element type. */
-  readonly dtype: DType;
-  /** Sizes, outermost first. */
-  readonly shape: readonly number[];
-  /** `cpu` or `cuda:0`. */
-  readonly device: string;
-}
-
-/** The axes of a reduction. */
-export interface ReduceOptions {
-  /** One axis or several, negative from the end; all axes by default. */
-  readonly dim?: number | readonly number[];
-  /** Whether reduced axes stay as size 1; default `false`. */
-  readonly keepdim?: boolean;
-}
-
-/** Where and how a tensor is stored. */
-export interface ToOptions {
-  /** Element type; kept by default. */
-  readonly dtype?: DType;
-  /** `cpu`, `cuda`, `cuda:1`; kept by default. */
-  readonly device?: string;
-  /** Order in memory of `[B, C, H, W]`; kept by default. */
-  readonly memoryFormat?: 'contiguous' | 'channelsLast';
-}
-
-/** Options of {@link Tensor.backward}. */
-export interface BackwardOptions {
-  /** Gradient of the final quantity by this tensor; 1 for a scalar. */
-  readonly gradient?: Tensor;
-  /** Whether the graph may be walked again; default: what `createGraph` is. */
-  readonly retainGraph?: boolean;
-  /** Whether the gradients can themselves be differentiated; default `false`. */
-  readonly createGraph?: boolean;
-}
+export type { BackwardOptions, ReduceOptions, TensorInfo, ToOptions } from './options.js';
 
 const tensorRegistry = new WeakMap<Tensor, TensorHandle>();
 
@@ -67,15 +39,36 @@ export function disposeAll(tensors: Iterable<Tensor>): void {
   if (handles.length > 0) native().dispose(handles);
 }
 
-function other(operand: Tensor | number): [Tensor[], OptionBag | undefined] {
-  if (typeof operand === 'number') return [[], { other: operand }];
-  if (operand instanceof Tensor) return [[operand], undefined];
-  throw invalidArgument('other', 'a Tensor or a number', operand);
+/** Queues an operation whose operands are all required. */
+function on(operation: string, inputs: readonly Tensor[], options?: OptionBag): Tensor {
+  return run(operation, requireTensors(inputs), options);
 }
 
-function axes(options: ReduceOptions): OptionBag {
-  const { dim, keepdim } = options;
-  return { dim: dim === undefined ? undefined : typeof dim === 'number' ? [dim] : dim, keepdim };
+function inPlace<T extends Tensor>(
+  operation: string,
+  inputs: readonly [T, ...Tensor[]],
+  options?: OptionBag,
+): T {
+  runMany(operation, requireTensors(inputs), options);
+  return inputs[0];
+}
+
+/** @internal Refuses an operand that is no tensor, `null` too, which stands for an optional one in native operations. */
+export function requireTensors(inputs: readonly Tensor[], name = 'operand'): readonly Tensor[] {
+  for (const [index, input] of inputs.entries()) {
+    if (!(input instanceof Tensor)) throw invalidArgument(`${name} ${index}`, 'a Tensor', input);
+  }
+  return inputs;
+}
+
+/** The second operand as an input or as an option. */
+function withSecond<T extends Tensor>(
+  first: T,
+  operand: Tensor | number,
+): [[T, ...Tensor[]], OptionBag | undefined] {
+  if (typeof operand === 'number') return [[first], { other: operand }];
+  if (operand instanceof Tensor) return [[first, operand], undefined];
+  throw invalidArgument('operand', 'a Tensor or a number', operand);
 }
 
 /**
@@ -95,10 +88,11 @@ function axes(options: ReduceOptions): OptionBag {
  * ```
  */
 export class Tensor {
-  /** @internal */
+  /** @internal `scope` is the one that was active at the call; what arrives after its end is disposed at once. */
   constructor(handle: TensorHandle, scope = currentScope()) {
     tensorRegistry.set(this, handle);
-    scope?.tensors.add(this);
+    if (scope?.ended) this.dispose();
+    else scope?.tensors.add(this);
   }
 
   /** Whether the handle has been closed. */
@@ -122,15 +116,21 @@ export class Tensor {
    * @returns its type, shape and device
    * @throws CxrGazeError the first error of the work behind it
    */
-  async ready(): Promise<TensorInfo> {
-    const { texts, numbers } = await ask('ready', [this]);
-    return { dtype: texts[0] as DType, shape: numbers, device: texts[1] as string };
+  ready(): Promise<TensorInfo> {
+    return ask('ready', [this]).then(({ texts, numbers }) => ({
+      dtype: texts[0] as DType,
+      shape: numbers,
+      device: texts[1] as string,
+    }));
   }
 
   #meta(): NonNullable<ReturnType<TensorHandle['meta']>> {
     const meta = handleOf(this).meta();
     if (meta) return meta;
-    throw new CxrGazeError('ERR_INVALID_ARGUMENT', 'Expected a filled tensor: await ready() before shape, dtype or device');
+    throw new CxrGazeError(
+      'ERR_INVALID_ARGUMENT',
+      'Expected a filled tensor: await ready() before shape, dtype or device',
+    );
   }
 
   /** Sizes; only after {@link Tensor.ready}. */
@@ -153,411 +153,397 @@ export class Tensor {
     return this.#meta().requiresGrad;
   }
 
-  /** The only element, as a number (booleans as 0 and 1). @throws CxrGazeError `ERR_INVALID_SHAPE` for more than one */
-  async item(): Promise<number> {
-    return (await ask('item', [this])).numbers[0] as number;
+  /**
+   * The only element, as a number (booleans as 0 and 1).
+   *
+   * @throws CxrGazeError `ERR_INVALID_SHAPE` for more or less than one element, `ERR_INVALID_DTYPE` for an integer that no
+   *   JavaScript number holds exactly
+   */
+  item(): Promise<number> {
+    return ask('item', [this]).then(({ numbers }) => numbers[0] as number);
   }
 
   /** A copy of the elements in row-major order. `float16` and `bfloat16` come as `float32`. */
-  async data(): Promise<TensorData> {
-    const { bytes, texts } = await this.#read();
-    return viewOf(bytes as ArrayBuffer, texts[0] as string);
+  data(): Promise<TensorData> {
+    return this.#read().then(({ bytes, texts }) => viewOf(bytes as ArrayBuffer, texts[0] as string));
   }
 
   /** A copy as an `ndarray` (row-major). `int64` comes as `BigInt64Array`. */
-  async toNdarray(): Promise<NdArray<TensorData>> {
-    const { bytes, texts, numbers } = await this.#read();
-    return toNdarrayOf(viewOf(bytes as ArrayBuffer, texts[0] as string), numbers);
+  toNdarray(): Promise<NdArray<TensorData>> {
+    return this.#read().then(({ bytes, texts, numbers }) =>
+      toNdarrayOf(viewOf(bytes as ArrayBuffer, texts[0] as string), numbers),
+    );
   }
 
   /** @internal The raw bytes in row-major order with their true element type, as checkpoints need them. */
-  async bytes(): Promise<{ bytes: Uint8Array; dtype: DType; shape: number[] }> {
-    const reply = await ask('read', [this]);
-    return { bytes: new Uint8Array(reply.bytes as ArrayBuffer), dtype: reply.texts[0] as DType, shape: reply.numbers };
+  bytes(): Promise<{ bytes: Uint8Array; dtype: DType; shape: number[] }> {
+    return ask('read', [this]).then(({ bytes, texts, numbers }) => ({
+      bytes: new Uint8Array(bytes as ArrayBuffer),
+      dtype: texts[0] as DType,
+      shape: numbers,
+    }));
   }
 
-  async #read() {
-    const reply = await ask('read', [this]);
-    if (reply.texts[0] !== 'float16' && reply.texts[0] !== 'bfloat16') return reply;
-    using wide = this.to({ dtype: 'float32' });
-    return await ask('read', [wide]);
+  #read(): Work<Reply> {
+    return ask('read', [this], { widen: true });
   }
 
   /** Sum, with broadcasting. */
   add(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('add', [this, ...more], options);
+    return on('add', ...withSecond(this, operand));
   }
 
   /** Difference, with broadcasting. */
   sub(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('sub', [this, ...more], options);
+    return on('sub', ...withSecond(this, operand));
   }
 
   /** Product of elements, with broadcasting. */
   mul(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('mul', [this, ...more], options);
+    return on('mul', ...withSecond(this, operand));
   }
 
   /** Quotient of elements, with broadcasting. */
   div(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('div', [this, ...more], options);
+    return on('div', ...withSecond(this, operand));
   }
 
   /** Power of elements. */
   pow(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('pow', [this, ...more], options);
+    return on('pow', ...withSecond(this, operand));
   }
 
   /** The larger of two elements. */
   maximum(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('maximum', [this, ...more], options);
+    return on('maximum', ...withSecond(this, operand));
   }
 
   /** The smaller of two elements. */
   minimum(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('minimum', [this, ...more], options);
+    return on('minimum', ...withSecond(this, operand));
   }
 
   /** Adds to this tensor. In place. @returns this tensor */
   add_(operand: Tensor | number): this {
-    const [more, options] = other(operand);
-    runMany('add_', [this, ...more], options);
-    return this;
+    return inPlace('add_', ...withSecond(this, operand));
   }
 
   /** Subtracts from this tensor. In place. @returns this tensor */
   sub_(operand: Tensor | number): this {
-    const [more, options] = other(operand);
-    runMany('sub_', [this, ...more], options);
-    return this;
+    return inPlace('sub_', ...withSecond(this, operand));
   }
 
   /** Multiplies this tensor. In place. @returns this tensor */
   mul_(operand: Tensor | number): this {
-    const [more, options] = other(operand);
-    runMany('mul_', [this, ...more], options);
-    return this;
+    return inPlace('mul_', ...withSecond(this, operand));
   }
 
   /** Divides this tensor. In place. @returns this tensor */
   div_(operand: Tensor | number): this {
-    const [more, options] = other(operand);
-    runMany('div_', [this, ...more], options);
-    return this;
+    return inPlace('div_', ...withSecond(this, operand));
   }
 
   /** Overwrites this tensor with another's values, converting type and device. @returns this tensor */
   copy_(source: Tensor): this {
-    runMany('copy_', [this, source]);
-    return this;
+    return inPlace('copy_', [this, source]);
   }
 
   /** Where equal, `bool`. */
   eq(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('eq', [this, ...more], options);
+    return on('eq', ...withSecond(this, operand));
   }
 
   /** Where not equal, `bool`. */
   ne(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('ne', [this, ...more], options);
+    return on('ne', ...withSecond(this, operand));
   }
 
   /** Where less, `bool`. */
   lt(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('lt', [this, ...more], options);
+    return on('lt', ...withSecond(this, operand));
   }
 
   /** Where less or equal, `bool`. */
   le(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('le', [this, ...more], options);
+    return on('le', ...withSecond(this, operand));
   }
 
   /** Where greater, `bool`. */
   gt(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('gt', [this, ...more], options);
+    return on('gt', ...withSecond(this, operand));
   }
 
   /** Where greater or equal, `bool`. */
   ge(operand: Tensor | number): Tensor {
-    const [more, options] = other(operand);
-    return run('ge', [this, ...more], options);
+    return on('ge', ...withSecond(this, operand));
   }
 
   /** Negation. */
   neg(): Tensor {
-    return run('neg', [this]);
+    return on('neg', [this]);
   }
 
   /** Absolute value. */
   abs(): Tensor {
-    return run('abs', [this]);
+    return on('abs', [this]);
   }
 
   /** e to the power of each element. */
   exp(): Tensor {
-    return run('exp', [this]);
+    return on('exp', [this]);
   }
 
   /** Natural logarithm. */
   log(): Tensor {
-    return run('log', [this]);
+    return on('log', [this]);
   }
 
   /** log(1 + x), exact near 0. */
   log1p(): Tensor {
-    return run('log1p', [this]);
+    return on('log1p', [this]);
   }
 
   /** Square root. */
   sqrt(): Tensor {
-    return run('sqrt', [this]);
+    return on('sqrt', [this]);
   }
 
   /** Square. */
   square(): Tensor {
-    return run('square', [this]);
+    return on('square', [this]);
   }
 
   /** 1 / x. */
   reciprocal(): Tensor {
-    return run('reciprocal', [this]);
+    return on('reciprocal', [this]);
   }
 
   /** 1 / (1 + exp(-x)). */
   sigmoid(): Tensor {
-    return run('sigmoid', [this]);
+    return on('sigmoid', [this]);
   }
 
   /** Hyperbolic tangent. */
   tanh(): Tensor {
-    return run('tanh', [this]);
+    return on('tanh', [this]);
   }
 
   /** max(0, x). */
   relu(): Tensor {
-    return run('relu', [this]);
+    return on('relu', [this]);
   }
 
   /** Gaussian error linear unit, exact (erf). */
   gelu(): Tensor {
-    return run('gelu', [this]);
+    return on('gelu', [this]);
   }
 
   /** Largest integer not above. */
   floor(): Tensor {
-    return run('floor', [this]);
+    return on('floor', [this]);
   }
 
   /** Nearest integer, halves to even. */
   round(): Tensor {
-    return run('round', [this]);
+    return on('round', [this]);
   }
 
   /** -1, 0 or 1. */
   sign(): Tensor {
-    return run('sign', [this]);
+    return on('sign', [this]);
   }
 
   /** Negation of a `bool` tensor. */
   logicalNot(): Tensor {
-    return run('logicalNot', [this]);
+    return on('logicalNot', [this]);
   }
 
   /** Where neither NaN nor infinite, `bool`. */
   isfinite(): Tensor {
-    return run('isfinite', [this]);
+    return on('isfinite', [this]);
   }
 
   /** Where NaN, `bool`. */
   isnan(): Tensor {
-    return run('isnan', [this]);
+    return on('isnan', [this]);
   }
 
   /** Elements forced into bounds, both optional, one required. */
   clamp(bounds: { readonly min?: number; readonly max?: number }): Tensor {
-    return run('clamp', [this], { min: bounds.min, max: bounds.max });
+    return on('clamp', [this], bag(bounds, ['min', 'max']));
   }
 
   /** Where both are true, `bool`. */
   logicalAnd(operand: Tensor): Tensor {
-    return run('logicalAnd', [this, operand]);
+    return on('logicalAnd', [this, operand]);
   }
 
   /** Where either is true, `bool`. */
   logicalOr(operand: Tensor): Tensor {
-    return run('logicalOr', [this, operand]);
+    return on('logicalOr', [this, operand]);
   }
 
   /** Elements of `yes` where this `bool` tensor is true, else of `no`. */
   where(yes: Tensor, no: Tensor): Tensor {
-    return run('where', [this, yes, no]);
+    return on('where', [this, yes, no]);
   }
 
   /** Sum over axes. */
   sum(options: ReduceOptions = {}): Tensor {
-    return run('sum', [this], axes(options));
+    return on('sum', [this], axes(options));
   }
 
   /** Mean over axes. */
   mean(options: ReduceOptions = {}): Tensor {
-    return run('mean', [this], axes(options));
+    return on('mean', [this], axes(options));
   }
 
   /** Largest element over axes. */
   amax(options: ReduceOptions = {}): Tensor {
-    return run('amax', [this], axes(options));
+    return on('amax', [this], axes(options));
   }
 
   /** Smallest element over axes. */
   amin(options: ReduceOptions = {}): Tensor {
-    return run('amin', [this], axes(options));
+    return on('amin', [this], axes(options));
   }
 
   /** Index of the largest element (the first of equals), `int64`, over all or one axis. */
   argmax(options: ReduceOptions = {}): Tensor {
-    return run('argmax', [this], axes(options));
+    return on('argmax', [this], axes(options));
   }
 
   /** Whether all are true, over all or one axis. */
   all(options: ReduceOptions = {}): Tensor {
-    return run('all', [this], axes(options));
+    return on('all', [this], axes(options));
   }
 
   /** Whether any is true, over all or one axis. */
   any(options: ReduceOptions = {}): Tensor {
-    return run('any', [this], axes(options));
+    return on('any', [this], axes(options));
   }
 
   /** log(sum(exp(x))) over axes, without overflow. */
   logsumexp(options: ReduceOptions = {}): Tensor {
-    return run('logsumexp', [this], axes(options));
+    return on('logsumexp', [this], axes(options));
   }
 
   /** Standard deviation over axes; `correction` (default 1) is subtracted from the count. */
   std(options: ReduceOptions & { readonly correction?: number } = {}): Tensor {
-    return run('std', [this], { ...axes(options), correction: options.correction });
+    return on('std', [this], { ...axes(options, ['correction']), correction: options.correction });
   }
 
   /** Variance over axes; `correction` (default 1) is subtracted from the count. */
   var(options: ReduceOptions & { readonly correction?: number } = {}): Tensor {
-    return run('var', [this], { ...axes(options), correction: options.correction });
+    return on('var', [this], { ...axes(options, ['correction']), correction: options.correction });
   }
 
   /** p-norm over axes (default Euclidean, p = 2). */
   norm(options: ReduceOptions & { readonly p?: number } = {}): Tensor {
-    return run('norm', [this], { ...axes(options), p: options.p });
+    return on('norm', [this], { ...axes(options, ['p']), p: options.p });
   }
 
   /** exp(x) / sum(exp(x)) along an axis. */
   softmax(dim: number): Tensor {
-    return run('softmax', [this], { dim: [dim] });
+    return on('softmax', [this], { dim: [dim] });
   }
 
   /** Logarithm of the softmax along an axis. */
   logSoftmax(dim: number): Tensor {
-    return run('logSoftmax', [this], { dim: [dim] });
+    return on('logSoftmax', [this], { dim: [dim] });
   }
 
   /** Running sum along an axis. */
   cumsum(dim: number): Tensor {
-    return run('cumsum', [this], { dim: [dim] });
+    return on('cumsum', [this], { dim: [dim] });
   }
 
   /** Matrix product, batched as in PyTorch. */
   matmul(operand: Tensor): Tensor {
-    return run('matmul', [this, operand]);
+    return on('matmul', [this, operand]);
   }
 
   /** Bilinear resize of `[B, C, h, w]` to `[B, C, height, width]`; half-pixel centres unless `alignCorners`. */
   interpolate(size: readonly [number, number], options: { readonly alignCorners?: boolean } = {}): Tensor {
-    return run('interpolate', [this], { size, alignCorners: options.alignCorners });
+    return on('interpolate', [this], { ...bag(options, ['alignCorners']), size });
   }
 
   /** The same elements in another shape; one size may be -1. */
   reshape(shape: readonly number[]): Tensor {
-    return run('reshape', [this], { shape });
+    return on('reshape', [this], { shape });
   }
 
   /** Axes of size 1 repeated without a copy; -1 keeps a size. */
   expand(shape: readonly number[]): Tensor {
-    return run('expand', [this], { shape });
+    return on('expand', [this], { shape });
   }
 
   /** Axes in another order. */
   permute(dims: readonly number[]): Tensor {
-    return run('permute', [this], { dims });
+    return on('permute', [this], { dims });
   }
 
   /** Elements in reverse order along axes. */
   flip(dims: readonly number[]): Tensor {
-    return run('flip', [this], { dims });
+    return on('flip', [this], { dims });
   }
 
   /** Two axes exchanged. */
   transpose(dim0: number, dim1: number): Tensor {
-    return run('transpose', [this], { dim0, dim1 });
+    return on('transpose', [this], { dim0, dim1 });
   }
 
   /** A new axis of size 1. */
   unsqueeze(dim: number): Tensor {
-    return run('unsqueeze', [this], { dim });
+    return on('unsqueeze', [this], { dim });
   }
 
   /** Without one axis of size 1, or without all of them. */
   squeeze(dim?: number): Tensor {
-    return run('squeeze', [this], { dim });
+    return on('squeeze', [this], { dim });
   }
 
   /** Axes from `startDim` (default 0) to `endDim` (default -1) made one. */
   flatten(startDim = 0, endDim = -1): Tensor {
-    return run('flatten', [this], { startDim, endDim });
+    return on('flatten', [this], { startDim, endDim });
   }
 
   /** One index along an axis, which goes. */
   select(dim: number, index: number): Tensor {
-    return run('select', [this], { dim, index });
+    return on('select', [this], { dim, index });
   }
 
   /** A range along an axis: from `start` (default 0) up to `end` (default: all) by `step` (default 1). */
-  slice(dim: number, range: { readonly start?: number; readonly end?: number; readonly step?: number } = {}): Tensor {
-    return run('slice', [this], { dim, ...range });
+  slice(
+    dim: number,
+    range: { readonly start?: number; readonly end?: number; readonly step?: number } = {},
+  ): Tensor {
+    return on('slice', [this], { ...bag(range, ['start', 'end', 'step']), dim });
   }
 
   /** Elements at `index` (`int64`, same number of axes) along an axis. */
   gather(dim: number, index: Tensor): Tensor {
-    return run('gather', [this, index], { dim });
+    return on('gather', [this, index], { dim });
   }
 
   /** Slices at `index` (`int64` `[n]`) along an axis. */
   indexSelect(dim: number, index: Tensor): Tensor {
-    return run('indexSelect', [this, index], { dim });
+    return on('indexSelect', [this, index], { dim });
   }
 
   /** The elements where a `bool` mask is true, `[n]`. */
   maskedSelect(mask: Tensor): Tensor {
-    return run('maskedSelect', [this, mask]);
+    return on('maskedSelect', [this, mask]);
   }
 
   /** `value` where a `bool` mask is true. */
   maskedFill(mask: Tensor, value: number): Tensor {
-    return run('maskedFill', [this, mask], { value });
+    return on('maskedFill', [this, mask], { value });
   }
 
   /** Class indices (`int64`) as rows of 0 and 1. */
   oneHot(classes: number): Tensor {
-    return run('oneHot', [this], { classes });
+    return on('oneHot', [this], { classes });
   }
 
   /** The `k` largest along an axis (default the last), in falling order. */
@@ -567,46 +553,50 @@ export class Tensor {
   }
 
   /** Sorted along an axis (default the last), stable. */
-  sort(options: { readonly dim?: number; readonly descending?: boolean } = {}): { values: Tensor; indices: Tensor } {
-    const [values, indices] = runMany('sort', [this], { ...options }) as [Tensor, Tensor];
+  sort(options: { readonly dim?: number; readonly descending?: boolean } = {}): {
+    values: Tensor;
+    indices: Tensor;
+  } {
+    const [values, indices] = runMany('sort', [this], bag(options, ['dim', 'descending'])) as [
+      Tensor,
+      Tensor,
+    ];
     return { values, indices };
   }
 
   /** Another element type, device or memory order. */
   to(options: ToOptions): Tensor {
-    return run('to', [this], { ...options });
+    return on('to', [this], bag(options, ['dtype', 'device', 'memoryFormat']));
   }
 
   /** Row-major in memory. */
   contiguous(): Tensor {
-    return run('contiguous', [this]);
+    return on('contiguous', [this]);
   }
 
   /** A copy. */
   clone(): Tensor {
-    return run('clone', [this]);
+    return on('clone', [this]);
   }
 
   /** The same data outside the autograd graph. */
   detach(): Tensor {
-    return run('detach', [this]);
+    return on('detach', [this]);
   }
 
   /** Switches the recording of gradients for a leaf. @returns this tensor */
   requiresGrad_(value = true): this {
-    runMany('requiresGrad_', [this], { value });
-    return this;
+    return inPlace('requiresGrad_', [this], { value: flag('value', value) });
   }
 
   /** The gradient that `backward` has left, as a tensor that shares its memory. */
   grad(): Tensor {
-    return run('grad', [this]);
+    return on('grad', [this]);
   }
 
   /** Forgets the gradient. @returns this tensor */
   zeroGrad_(): this {
-    runMany('zeroGrad_', [this]);
-    return this;
+    return inPlace('zeroGrad_', [this]);
   }
 
   /**
@@ -614,7 +604,9 @@ export class Tensor {
    * not be awaited.
    */
   backward(options: BackwardOptions = {}): Work<void> {
-    const { gradient, retainGraph, createGraph } = options;
-    return ask('backward', gradient ? [this, gradient] : [this], { retainGraph, createGraph }) as Work<unknown> as Work<void>;
+    const { gradient, ...flags } = options;
+    knownKeys('options', flags, ['retainGraph', 'createGraph']);
+    const operands = gradient === undefined ? [this] : [this, gradient];
+    return ask('backward', requireTensors(operands), flags) as Work<unknown> as Work<void>;
   }
 }

@@ -36,9 +36,10 @@ async function settle<T>(scope: Scope, promise: Promise<T>): Promise<T> {
   release(scope, result);
   if (scope.used) await flush();
   scope.end();
-  if (scope.lost[0]) {
+  const lost = scope.firstLost();
+  if (lost) {
     disposeAll(tensorsIn(result));
-    throw scope.lost[0];
+    throw lost;
   }
   return result;
 }
@@ -48,13 +49,14 @@ function close(scope: Scope, result: unknown): void {
   scope.end();
 }
 
-/** Hands the returned tensors to the scope around this one and disposes the others. */
+/** Hands the returned tensors to the scope around this one, unless it has ended meanwhile, and disposes the others. */
 function release(scope: Scope, result: unknown): void {
+  const { parent } = scope;
   const kept = tensorsIn(result);
   const freed: Tensor[] = [];
   for (const tensor of scope.tensors) {
-    if (!kept.has(tensor)) freed.push(tensor);
-    else scope.parent?.tensors.add(tensor);
+    if (!kept.has(tensor) || parent?.ended) freed.push(tensor);
+    else parent?.tensors.add(tensor);
   }
   disposeAll(freed);
   scope.tensors.clear();

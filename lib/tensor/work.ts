@@ -23,13 +23,17 @@ export class Work<T> extends Promise<T> {
     return super.then(onFulfilled, onRejected);
   }
 
-  /** @internal */
-  static of<T>(promise: Promise<T>, scope: number): Work<T> {
+  /** @internal `scope` is the path of the scope that was active at the call; empty for none. */
+  static of<T>(promise: Promise<T>, scope: string): Work<T> {
     const work = new Work<T>((resolve, reject) => {
       promise.then(resolve, reject);
     });
+    // Without a scope, a rejection that nobody handles is already what it should be: an unhandled one.
+    if (scope === '') return work;
     Promise.prototype.then.call(work, undefined, (error: unknown) => {
-      if (!work.#observed && error instanceof CxrGazeError) raiseLost(error, scope);
+      if (work.#observed) return;
+      if (error instanceof CxrGazeError) raiseLost(error, scope, () => work.#observed);
+      else void Promise.reject(error);
     });
     return work;
   }

@@ -1,10 +1,10 @@
 import { CxrGazeError } from '../errors.js';
 import { native, type OptimizerHandle, type OptionBag, type Reply } from '../native.js';
-import { callContext } from '../tensor/context.js';
+import { callContext, currentScope } from '../tensor/context.js';
 import { handlesOf } from '../tensor/run.js';
-import { handleOf, Tensor } from '../tensor/tensor.js';
+import { handleOf, requireTensors, Tensor } from '../tensor/tensor.js';
 import { Work } from '../tensor/work.js';
-import { flag, knownKeys, number, oneOf } from '../validate.js';
+import { flag, invalidArgument, knownKeys, list, number, oneOf, text } from '../validate.js';
 
 /** Options of {@link createOptimizer}; defaults are PyTorch's. */
 export interface OptimizerOptions {
@@ -83,8 +83,8 @@ export class Optimizer {
   }
 
   set learningRate(value: number) {
-    this.#learningRate = number('learningRate', value, { min: 0 });
-    this.#ask('learningRate', [], { value });
+    this.#ask('learningRate', [], { value: number('learningRate', value, { min: 0 }) });
+    this.#learningRate = value;
   }
 
   /**
@@ -92,44 +92,43 @@ export class Optimizer {
    *
    * @returns the norm before
    */
-  async clipGradients(maximum: number): Promise<number> {
-    const { numbers } = await this.#ask('clipGradients', [], {
-      maximum: number('maximum', maximum, { above: 0 }),
-    });
-    return numbers[0] as number;
+  clipGradients(maximum: number): Promise<number> {
+    const options = { maximum: number('maximum', maximum, { above: 0 }) };
+    return this.#ask('clipGradients', [], options).then(({ numbers }) => numbers[0] as number);
   }
 
   /** Euclidean norm of all gradients. */
-  async gradientNorm(): Promise<number> {
-    return (await this.#ask('clipGradients')).numbers[0] as number;
+  gradientNorm(): Promise<number> {
+    return this.#ask('clipGradients').then(({ numbers }) => numbers[0] as number);
   }
 
   /** Moments and step counts of the parameters that have been updated. */
-  async state(): Promise<OptimizerStateEntry[]> {
-    const { texts, numbers, tensors } = await this.#ask('state');
-    return tensors.map((handle, i) => ({
-      parameter: this.#names[numbers[i] as number] as string,
-      name: texts[i] as string,
-      tensor: new Tensor(handle),
-    }));
+  state(): Promise<OptimizerStateEntry[]> {
+    const scope = currentScope();
+    return this.#ask('state').then(({ texts, numbers, tensors }) =>
+      tensors.map((handle, i) => ({
+        parameter: this.#names[numbers[i] as number] as string,
+        name: texts[i] as string,
+        tensor: new Tensor(handle, scope),
+      })),
+    );
   }
 
   /**
-   * Puts back what {@link Optimizer.state} gave.
+   * Puts back what {@link Optimizer.state} gave. Nothing is changed if anything does not fit.
    *
-   * @throws CxrGazeError `ERR_STATE_DICT` for a parameter or shape that is not this optimizer's
+   * @param entries all of a parameter's tensors, or none of them
+   * @throws CxrGazeError `ERR_STATE_DICT` for a parameter, name or shape that is not this optimizer's
    */
-  async loadState(entries: readonly OptimizerStateEntry[]): Promise<void> {
+  loadState(entries: readonly OptimizerStateEntry[]): Promise<void> {
+    list('entries', entries, checkEntry);
     const indices = entries.map(({ parameter }) => this.#names.indexOf(parameter));
     const stranger = entries[indices.indexOf(-1)];
     if (stranger)
       throw new CxrGazeError('ERR_STATE_DICT', `Optimizer state for unknown parameter ${stranger.parameter}`);
     const names = entries.map(({ name }) => name);
-    await this.#ask(
-      'load',
-      entries.map(({ tensor }) => tensor),
-      { names, indices },
-    );
+    const tensors = entries.map(({ tensor }) => tensor);
+    return this.#ask('load', tensors, { names, indices }).then(() => undefined);
   }
 
   /** Closes the handle. Calling it again does nothing. */
@@ -142,6 +141,14 @@ export class Optimizer {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function checkEntry(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw invalidArgument(name, 'an object', value);
+  const entry = value as Partial<OptimizerStateEntry>;
+  text(`${name}.parameter`, entry.parameter);
+  text(`${name}.name`, entry.name);
+  requireTensors([entry.tensor as Tensor], `${name}.tensor`);
 }
 
 const optimizerKeys = [
@@ -166,22 +173,34 @@ export function createOptimizer(
   options: OptimizerOptions,
 ): Optimizer {
   knownKeys('options', options, optimizerKeys);
-  const [beta1, beta2] = options.betas ?? [0.9, 0.999];
+  if (!(parameters instanceof Map)) throw invalidArgument('parameters', 'a Map of tensors', parameters);
+  requireTensors([...parameters.values()], 'parameter');
+  const betas = options.betas ?? [0.9, 0.999];
+  const [beta1, beta2, ...more] = list('betas', betas, (name, beta) =>
+    number(name, beta, { min: 0, max: 1 }),
+  );
+  if (beta1 === undefined || beta2 === undefined || more.length > 0 || beta1 === 1 || beta2 === 1) {
+    throw invalidArgument('betas', 'two numbers from 0 to below 1', betas);
+  }
+  const momentum = number('momentum', options.momentum ?? 0, { min: 0 });
+  const nesterov = flag('nesterov', options.nesterov ?? false);
+  if (nesterov && momentum === 0)
+    throw invalidArgument('momentum', 'a number above 0 (nesterov needs it)', momentum);
   const learningRate = number('learningRate', options.learningRate ?? 1e-3, { min: 0 });
   return new Optimizer(
     parameters,
     {
       kind: oneOf('kind', options.kind, ['adam', 'adamw', 'sgd']),
       learningRate,
-      beta1: number('betas[0]', beta1, { min: 0, max: 1 }),
-      beta2: number('betas[1]', beta2, { min: 0, max: 1 }),
+      beta1,
+      beta2,
       eps: number('eps', options.eps ?? 1e-8, { min: 0 }),
       weightDecay:
         options.weightDecay === undefined
           ? undefined
           : number('weightDecay', options.weightDecay, { min: 0 }),
-      momentum: number('momentum', options.momentum ?? 0, { min: 0 }),
-      nesterov: flag('nesterov', options.nesterov ?? false),
+      momentum,
+      nesterov,
     },
     learningRate,
   );

@@ -101,11 +101,45 @@ Napi::Value askEntry(const Napi::CallbackInfo& info) {
              [model, kernel](const Tensors& in) { return kernel(*model->network, in); }, needs(model));
 }
 
+// A change that the lane makes in order. A failure becomes the model's own: whatever uses the model later fails with it.
+class ChangeJob : public Job {
+ public:
+  ChangeJob(Call call, std::shared_ptr<ModelCell> model, NetworkQueryKernel kernel, std::shared_ptr<Mailbox> mailbox)
+      : call_(std::move(call)), model_(std::move(model)), kernel_(std::move(kernel)), mailbox_(std::move(mailbox)) {}
+  void run() noexcept override {
+    if (model_->failure) return;
+    try {
+      CallGuard guard(call_);
+      kernel_(*model_->network, {});
+    } catch (...) {
+      model_->failure = currentFailure(call_, {}, mailbox_);
+    }
+  }
+
+ private:
+  Call call_;
+  std::shared_ptr<ModelCell> model_;
+  NetworkQueryKernel kernel_;
+  std::shared_ptr<Mailbox> mailbox_;
+};
+
+// changeModel(model, query, options, context)
+Napi::Value changeEntry(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto model = ModelHandle::modelOf(info[0]);
+  const auto name = info[1].As<Napi::String>().Utf8Value();
+  auto kernel = ModelEnvironment::of(env).registry->query(name).prepare(toOptions(info[2]));
+  auto& environment = Environment::of(env);
+  environment.post(std::make_unique<ChangeJob>(toCall("model." + name, info[3]), std::move(model), std::move(kernel),
+                                               environment.mailbox()));
+  return env.Undefined();
+}
+
 // disposeModel(model)
 Napi::Value disposeEntry(const Napi::CallbackInfo& info) {
   if (info[0].IsObject() && info[0].As<Napi::Object>().CheckTypeTag(&kModelTag)) {
     auto model = ModelHandle::Unwrap(info[0].As<Napi::Object>())->release();
-    if (model) releaseOnLane(info.Env(), std::move(model));
+    if (model) releaseOnLane(*Environment::of(info.Env()).queue(), {std::move(model)});
   }
   return info.Env().Undefined();
 }
@@ -119,7 +153,12 @@ ModelHandle::ModelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Mode
     throw Napi::TypeError::New(info.Env(), "Model handles are made by createModel, not by `new`");
   }
   model_ = *info[0].As<Napi::External<std::shared_ptr<ModelCell>>>().Data();
+  queue_ = Environment::of(info.Env()).queue();
   info.This().As<Napi::Object>().TypeTag(&kModelTag);
+}
+
+ModelHandle::~ModelHandle() {
+  if (model_) releaseOnLane(*queue_, {std::move(model_)});
 }
 
 std::shared_ptr<ModelCell> ModelHandle::modelOf(const Napi::Value& value) {
@@ -139,6 +178,7 @@ void defineModelExports(Napi::Env env, Napi::Object exports, std::shared_ptr<con
   exports.Set("createModel", Napi::Function::New<guarded<createEntry>>(env, "createModel"));
   exports.Set("runModel", Napi::Function::New<guarded<runEntry>>(env, "runModel"));
   exports.Set("askModel", Napi::Function::New<guarded<askEntry>>(env, "askModel"));
+  exports.Set("changeModel", Napi::Function::New<guarded<changeEntry>>(env, "changeModel"));
   exports.Set("disposeModel", Napi::Function::New<guarded<disposeEntry>>(env, "disposeModel"));
 }
 

@@ -19,11 +19,13 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit ModelHandle(const Napi::CallbackInfo& info);
+  ~ModelHandle() override;
   static std::shared_ptr<ModelCell> modelOf(const Napi::Value& value);
   std::shared_ptr<ModelCell> release() { return std::move(model_); }
 
  private:
   std::shared_ptr<ModelCell> model_;
+  std::shared_ptr<Lane::Queue> queue_;
 };
 
 void defineModelExports(Napi::Env env, Napi::Object exports, std::shared_ptr<const NetworkRegistry> registry);

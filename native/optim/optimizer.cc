@@ -38,11 +38,30 @@ OptimizerOptions OptimizerOptions::from(const Options& options) {
 Optimizer::Optimizer(OptimizerOptions options, Tensors parameters) : options_(std::move(options)) {
   for (auto& parameter : parameters) {
     if (!parameter.is_leaf()) throw invalidArgument("Expected leaf tensors as parameters of an optimizer");
+    if (!parameter.is_floating_point()) {
+      throw Error("ERR_INVALID_DTYPE", "Expected floating-point tensors as parameters of an optimizer");
+    }
+    // The fused kernels walk the memory from end to end.
+    if (!parameter.is_non_overlapping_and_dense()) {
+      throw invalidArgument("Expected tensors without gaps in memory as parameters of an optimizer");
+    }
     slots_.push_back({std::move(parameter), {}, {}, {}});
   }
 }
 
 void Optimizer::prepare(Slot& slot) {
+  // The model may have been moved to another type, device or memory order since the last step.
+  for (at::Tensor* average : {&slot.average, &slot.averageSq}) {
+    if (!average->defined() || (average->strides() == slot.parameter.strides() &&
+                                average->scalar_type() == slot.parameter.scalar_type() &&
+                                average->device() == slot.parameter.device())) {
+      continue;
+    }
+    *average = at::empty_like(slot.parameter).copy_(*average);
+  }
+  if (slot.step.defined() && slot.step.device() != slot.parameter.device()) {
+    slot.step = slot.step.to(slot.parameter.device());
+  }
   if (options_.kind == "sgd") {
     if (options_.momentum != 0 && !slot.average.defined()) slot.average = at::zeros_like(slot.parameter);
     return;
@@ -71,7 +90,7 @@ std::vector<Optimizer::Group> Optimizer::groups() {
     }
     group->parameters.push_back(slot.parameter);
     // The fused kernels walk parameter and gradient as flat memory, so both must have the same layout.
-    const bool sameLayout = gradient.strides() == slot.parameter.strides();
+    const bool sameLayout = gradient.strides() == slot.parameter.strides() && gradient.scalar_type() == type;
     group->gradients.push_back(sameLayout ? gradient : at::empty_like(slot.parameter).copy_(gradient));
     if (slot.average.defined()) group->averages.push_back(slot.average);
     if (slot.averageSq.defined()) group->averageSqs.push_back(slot.averageSq);
@@ -119,7 +138,7 @@ double Optimizer::clipGradients(double maximum) {
   return norm;
 }
 
-std::vector<std::pair<std::string, at::Tensor>> Optimizer::state(size_t parameter) const {
+NamedState Optimizer::state(size_t parameter) const {
   const Slot& slot = slots_.at(parameter);
   if (options_.kind == "sgd") {
     if (!slot.average.defined()) return {};
@@ -129,19 +148,28 @@ std::vector<std::pair<std::string, at::Tensor>> Optimizer::state(size_t paramete
   return {{"step", slot.step}, {"exp_avg", slot.average}, {"exp_avg_sq", slot.averageSq}};
 }
 
-void Optimizer::loadState(size_t parameter, const std::vector<std::pair<std::string, at::Tensor>>& state) {
+void Optimizer::checkState(size_t parameter, const NamedState& state) const {
+  const bool isSgd = options_.kind == "sgd";
+  std::vector<std::string> missing{"step", "exp_avg", "exp_avg_sq"};
+  if (isSgd) missing = {"momentum_buffer"};
+  for (const auto& [name, tensor] : state) {
+    if (std::erase(missing, name) == 0 || (isSgd && options_.momentum == 0)) {
+      throw Error("ERR_STATE_DICT", "Unexpected optimizer state '" + name + "'");
+    }
+    const auto expected = name == "step" ? c10::IntArrayRef() : slots_.at(parameter).parameter.sizes();
+    if (tensor.sizes() != expected) {
+      throw Error("ERR_STATE_DICT", "Optimizer state '" + name + "' has another shape than its parameter");
+    }
+  }
+  if (!missing.empty()) throw Error("ERR_STATE_DICT", "Missing optimizer state '" + missing.front() + "'");
+}
+
+void Optimizer::loadState(size_t parameter, const NamedState& state) {
   Slot& slot = slots_.at(parameter);
   c10::GradMode::set_enabled(false);
   prepare(slot);
   for (const auto& [name, tensor] : state) {
-    at::Tensor target = name == "step"                                     ? slot.step
-                        : name == "exp_avg" || name == "momentum_buffer" ? slot.average
-                        : name == "exp_avg_sq"                             ? slot.averageSq
-                                                                           : at::Tensor();
-    if (!target.defined()) throw Error("ERR_STATE_DICT", "Unexpected optimizer state '" + name + "'");
-    if (target.sizes() != tensor.sizes()) {
-      throw Error("ERR_STATE_DICT", "Optimizer state '" + name + "' has another shape than its parameter");
-    }
+    at::Tensor& target = name == "step" ? slot.step : name == "exp_avg_sq" ? slot.averageSq : slot.average;
     target.copy_(tensor);
   }
 }

@@ -24,6 +24,9 @@ struct OptimizerOptions {
   static OptimizerOptions from(const Options& options);
 };
 
+/// One parameter's state by PyTorch's names.
+using NamedState = std::vector<std::pair<std::string, at::Tensor>>;
+
 class Optimizer {
  public:
   Optimizer(OptimizerOptions options, Tensors parameters);
@@ -37,8 +40,10 @@ class Optimizer {
   double clipGradients(double maximum);
 
   /// For parameter i the state's tensors in PyTorch's order; empty for a parameter that was never updated.
-  std::vector<std::pair<std::string, at::Tensor>> state(size_t parameter) const;
-  void loadState(size_t parameter, const std::vector<std::pair<std::string, at::Tensor>>& state);
+  NamedState state(size_t parameter) const;
+  /// Throws if names or shapes are not those of this parameter; changes nothing.
+  void checkState(size_t parameter, const NamedState& state) const;
+  void loadState(size_t parameter, const NamedState& state);
   size_t size() const { return slots_.size(); }
 
  private:

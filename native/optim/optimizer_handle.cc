@@ -29,15 +29,16 @@ OptimizerKernel loadState(const Options& options) {
   const auto indices = options.integers("indices");
   return [=](Optimizer& optimizer, const Tensors& in) {
     if (names.size() != in.size() || indices.size() != in.size()) throw invalidArgument("Expected one tensor a name");
-    std::map<int64_t, std::vector<std::pair<std::string, at::Tensor>>> byParameter;
+    std::map<int64_t, NamedState> byParameter;
     for (size_t i = 0; i < in.size(); ++i) byParameter[indices[i]].emplace_back(names[i], in[i]);
     for (auto& [index, state] : byParameter) {
       if (index < 0 || static_cast<size_t>(index) >= optimizer.size()) {
         throw Error("ERR_STATE_DICT", "Optimizer state for parameter " + std::to_string(index) + " of " +
                                           std::to_string(optimizer.size()));
       }
-      optimizer.loadState(static_cast<size_t>(index), state);
+      optimizer.checkState(static_cast<size_t>(index), state);
     }
+    for (auto& [index, state] : byParameter) optimizer.loadState(static_cast<size_t>(index), state);
     return Reply{};
   };
 }
@@ -139,7 +140,7 @@ Napi::Value askEntry(const Napi::CallbackInfo& info) {
 Napi::Value disposeEntry(const Napi::CallbackInfo& info) {
   if (info[0].IsObject() && info[0].As<Napi::Object>().CheckTypeTag(&kOptimizerTag)) {
     auto cell = OptimizerHandle::Unwrap(info[0].As<Napi::Object>())->release();
-    if (cell) releaseOnLane(info.Env(), std::move(cell));
+    if (cell) releaseOnLane(*Environment::of(info.Env()).queue(), {std::move(cell)});
   }
   return info.Env().Undefined();
 }
@@ -153,7 +154,12 @@ OptimizerHandle::OptimizerHandle(const Napi::CallbackInfo& info) : Napi::ObjectW
     throw Napi::TypeError::New(info.Env(), "Optimizer handles are made by createOptimizer, not by `new`");
   }
   cell_ = *info[0].As<Napi::External<std::shared_ptr<OptimizerCell>>>().Data();
+  queue_ = Environment::of(info.Env()).queue();
   info.This().As<Napi::Object>().TypeTag(&kOptimizerTag);
+}
+
+OptimizerHandle::~OptimizerHandle() {
+  if (cell_) releaseOnLane(*queue_, {std::move(cell_)});
 }
 
 std::shared_ptr<OptimizerCell> OptimizerHandle::optimizerOf(const Napi::Value& value) {

@@ -20,10 +20,11 @@ void Mailbox::post(Letter letter) {
 }
 
 void Mailbox::close() {
+  std::vector<Letter> dropped;  // destroyed after the lock: a failure that a letter held last reports itself by post()
   std::lock_guard lock(mutex_);
   if (closed_) return;
   closed_ = true;
-  letters_.clear();
+  dropped.swap(letters_);
   napi_release_threadsafe_function(function_, napi_tsfn_abort);
 }
 
@@ -45,11 +46,13 @@ void Mailbox::deliver(napi_env env, napi_value, void* context, void*) {
   }
   for (auto& letter : letters) {
     Napi::HandleScope scope(env);
+    // One letter that fails must not keep the others, and their promises, from being delivered.
     try {
       letter(Napi::Env(env));
     } catch (const Napi::Error& error) {
-      error.ThrowAsJavaScriptException();
-      return;
+      napi_fatal_exception(env, error.Value());
+    } catch (const std::exception& error) {
+      napi_fatal_exception(env, Napi::Error::New(env, error.what()).Value());
     }
   }
 }
@@ -93,7 +96,13 @@ void Environment::fulfil(Mailbox& mailbox, uint64_t id, std::function<Napi::Valu
     auto deferred = found->second;
     self.promises_.erase(found);
     self.mailbox_->letGo(env);
-    deferred.Resolve(value(env));
+    try {
+      deferred.Resolve(value(env));
+    } catch (const Napi::Error& error) {
+      deferred.Reject(error.Value());
+    } catch (const std::exception& error) {
+      deferred.Reject(self.makeError(env, "ERR_NATIVE", error.what()));
+    }
   });
 }
 
@@ -137,7 +146,7 @@ void Environment::reportLost(Mailbox& mailbox, FailurePtr failure) {
     auto& self = Environment::of(env);
     if (self.onLost_.IsEmpty()) return;
     auto error = self.makeError(env, failure->code, failure->message, failure);
-    self.onLost_.Call({error, Napi::Number::New(env, static_cast<double>(failure->scope))});
+    self.onLost_.Call({error, Napi::String::New(env, failure->scope)});
   });
 }
 

@@ -49,7 +49,7 @@ class Environment {
   /// Puts a job at the end of this environment's queue.
   void post(std::unique_ptr<Job> job);
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
-  Lane::Queue& queue() { return *queue_; }
+  const std::shared_ptr<Lane::Queue>& queue() const { return queue_; }
 
   /// A promise that a job settles through `settle` with the id given to it.
   Napi::Promise promise(Napi::Env env, const std::function<std::unique_ptr<Job>(uint64_t id)>& makeJob);

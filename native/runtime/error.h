@@ -29,8 +29,7 @@ struct Failure {
   std::string operation;    ///< the operation that failed first
   std::string nativeStack;  ///< LibTorch's stack, for a non-enumerable property
   std::string requestedAt;  ///< the JavaScript stack of the call, when tracing is on
-  uint64_t scope = 0;       ///< the tidy scope that was active at the call
-  uint64_t id = 0;
+  std::string scope;        ///< the tidy scopes around the call, outermost first, as lib/tensor/context.ts names them
   std::atomic<bool> observed{false};  ///< true once a promise has been rejected with it
 };
 

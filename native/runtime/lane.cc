@@ -1,8 +1,10 @@
 #include "runtime/lane.h"
 
-#include <pthread.h>
-
 #include <algorithm>
+
+#ifdef __linux__
+#include <pthread.h>
+#endif
 
 namespace cxr {
 
@@ -15,9 +17,9 @@ std::shared_ptr<Lane::Queue> Lane::open() {
   std::lock_guard lock(mutex_);
   auto queue = std::make_shared<Queue>();
   queues_.push_back(queue);
-  if (!thread_.joinable()) {
-    stopping_ = false;
-    thread_ = std::thread([this] { loop(); });
+  if (!runner_) {
+    runner_ = std::make_unique<Runner>();
+    runner_->thread = std::thread([this, &self = *runner_] { loop(self); });
   }
   return queue;
 }
@@ -39,7 +41,7 @@ size_t Lane::pending(Queue& queue) {
 
 void Lane::close(Queue& queue) {
   std::deque<std::unique_ptr<Job>> dropped;  // destroyed after the lock: a job's tensors may take a while to free
-  std::thread ended;
+  std::unique_ptr<Runner> ended;
   {
     std::unique_lock lock(mutex_);
     if (queue.closed_) return;
@@ -48,18 +50,19 @@ void Lane::close(Queue& queue) {
     idle_.wait(lock, [&] { return running_ != &queue; });
     std::erase_if(queues_, [&](const auto& other) { return other.get() == &queue; });
     if (queues_.empty()) {
-      stopping_ = true;
-      ended = std::move(thread_);
+      ended = std::move(runner_);
+      ended->stop = true;
     }
   }
-  if (ended.joinable()) {
+  if (ended) {
     work_.notify_all();
-    ended.join();
+    ended->thread.join();
   }
 }
 
-std::unique_ptr<Job> Lane::next(std::unique_lock<std::mutex>& lock, std::shared_ptr<Queue>& owner) {
+std::unique_ptr<Job> Lane::next(std::unique_lock<std::mutex>& lock, Runner& self, std::shared_ptr<Queue>& owner) {
   for (;;) {
+    if (self.stop) return nullptr;
     for (size_t step = 1; step <= queues_.size(); ++step) {
       const size_t index = (turn_ + step) % queues_.size();
       auto& jobs = queues_[index]->jobs_;
@@ -70,18 +73,17 @@ std::unique_ptr<Job> Lane::next(std::unique_lock<std::mutex>& lock, std::shared_
       jobs.pop_front();
       return job;
     }
-    if (stopping_) return nullptr;
     work_.wait(lock);
   }
 }
 
-void Lane::loop() {
+void Lane::loop(Runner& self) {
 #ifdef __linux__
   pthread_setname_np(pthread_self(), "cxr-compute");
 #endif
   std::unique_lock lock(mutex_);
   std::shared_ptr<Queue> owner;
-  while (auto job = next(lock, owner)) {
+  while (auto job = next(lock, self, owner)) {
     running_ = owner.get();
     lock.unlock();
     job->run();

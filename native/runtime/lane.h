@@ -38,9 +38,14 @@ class Lane {
   size_t pending(Queue& queue);
 
  private:
+  struct Runner {
+    std::thread thread;
+    bool stop = false;  // its own flag: a lane that stops and starts again must not revive the old thread
+  };
+
   Lane() = default;
-  void loop();
-  std::unique_ptr<Job> next(std::unique_lock<std::mutex>& lock, std::shared_ptr<Queue>& owner);
+  void loop(Runner& self);
+  std::unique_ptr<Job> next(std::unique_lock<std::mutex>& lock, Runner& self, std::shared_ptr<Queue>& owner);
 
   std::mutex mutex_;
   std::condition_variable work_;
@@ -48,8 +53,7 @@ class Lane {
   std::vector<std::shared_ptr<Queue>> queues_;
   size_t turn_ = 0;
   Queue* running_ = nullptr;
-  bool stopping_ = false;
-  std::thread thread_;
+  std::unique_ptr<Runner> runner_;
 };
 
 class Lane::Queue {

@@ -14,7 +14,7 @@ struct Call {
   std::string operation;
   bool grad = true;
   std::string autocast;     ///< "", "bfloat16" or "float16"
-  uint64_t scope = 0;       ///< the active tidy scope
+  std::string scope;        ///< the tidy scopes around the call, outermost first
   std::string requestedAt;  ///< the JavaScript stack, when tracing is on
 };
 
@@ -22,9 +22,14 @@ struct Call {
 /// JavaScript as lost.
 FailurePtr currentFailure(const Call& call, const Tensors& inputs, const std::shared_ptr<Mailbox>& mailbox);
 
+/// The same for work on the JavaScript thread: call inside a catch block and throw the result.
+Error currentError(const std::string& operation);
+
 /// "float32[2,3,224,224]", with the device where it is not the CPU.
 std::string describeTensor(const at::Tensor& tensor);
 std::string dtypeName(at::ScalarType type);
 at::ScalarType parseDtype(const std::string& name);
+/// `cpu`, `cuda` or `cuda:N`; throws ERR_INVALID_DEVICE for anything else and for a device that is not there.
+at::Device parseDevice(const std::string& name);
 
 }  // namespace cxr

@@ -65,6 +65,7 @@ void TensorJob::run() noexcept {
     auto results = work_(tensors);
     if (results.size() < outputs_.size()) throw Error("ERR_NATIVE", "the operation gave too few results");
     for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i]->fill(std::move(results[i]));
+    if (inPlace_) inputs_.front()->refresh();
   } catch (...) {
     failWith(currentFailure(call_, tensors, mailbox_));
   }
@@ -87,7 +88,11 @@ void QueryJob::run() noexcept {
   if (failure) return fail_(failure);
   try {
     CallGuard guard(call_);
-    settle_(work_(tensors));
+    Reply reply = work_(tensors);
+    for (const auto& input : inputs_) {
+      if (input) input->refresh();
+    }
+    settle_(std::move(reply));
   } catch (...) {
     fail_(currentFailure(call_, tensors, mailbox_));
   }

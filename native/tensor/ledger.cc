@@ -4,10 +4,11 @@ namespace cxr {
 
 const void* Ledger::add(const at::Tensor& tensor) {
   if (!tensor.defined() || !tensor.has_storage()) return nullptr;
-  const void* key = tensor.storage().unsafeGetStorageImpl();
+  const c10::Storage& storage = tensor.storage();
+  const void* key = storage.unsafeGetStorageImpl();
   std::lock_guard lock(mutex_);
-  auto [entry, isNew] =
-      storages_.try_emplace(key, Entry{0, static_cast<int64_t>(tensor.storage().nbytes()), tensor.is_cpu()});
+  auto [entry, isNew] = storages_.try_emplace(
+      key, Entry{0, static_cast<int64_t>(storage.nbytes()), tensor.is_cpu(), storage.getWeakStorageImpl()});
   ++entry->second.holders;
   if (isNew) {
     (entry->second.onHost ? hostBytes_ : deviceBytes_) += entry->second.bytes;

@@ -27,6 +27,9 @@ class Ledger {
     int64_t holders;
     int64_t bytes;
     bool onHost;
+    /// Frees nothing later than otherwise, but keeps the key from being another storage's address meanwhile: a
+    /// parameter's storage can be exchanged under the handles that counted it.
+    c10::weak_intrusive_ptr<c10::StorageImpl> storage;
   };
   std::mutex mutex_;
   std::unordered_map<const void*, Entry> storages_;

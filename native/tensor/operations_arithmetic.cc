@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <ATen/ScalarOps.h>
 
 #include "tensor/operations.h"
 
@@ -7,7 +8,14 @@ namespace {
 
 using Binary = at::Tensor (*)(const at::Tensor&, const at::Tensor&);
 
-// `other` is the second tensor, or the number of that name; `reversed` swaps the operands.
+// A wrapped number takes part in type promotion as PyTorch's Python scalars do.
+at::Tensor wrapped(const at::Scalar& number) {
+  at::Tensor tensor = c10::scalar_to_tensor(number);
+  tensor.unsafeGetTensorImpl()->set_wrapped_number(true);
+  return tensor;
+}
+
+// `other` is the second tensor, or the number of that name.
 std::function<Kernel(const Options&)> binary(Binary function) {
   return [function](const Options& options) -> Kernel {
     if (!options.has("other")) {
@@ -17,13 +25,7 @@ std::function<Kernel(const Options&)> binary(Binary function) {
       };
     }
     const at::Scalar other = toScalar(options.number("other"));
-    const bool reversed = options.flag("reversed");
-    return [function, other, reversed](const Tensors& in) -> Tensors {
-      // A wrapped number takes part in type promotion as PyTorch's Python scalars do.
-      auto number = at::scalar_tensor(other, in[0].options().dtype(other.isIntegral(false) ? at::kLong : at::kDouble));
-      number.unsafeGetTensorImpl()->set_wrapped_number(true);
-      return {reversed ? function(number, in[0]) : function(in[0], number)};
-    };
+    return [function, other](const Tensors& in) -> Tensors { return {function(in[0], wrapped(other))}; };
   };
 }
 
@@ -49,7 +51,7 @@ std::function<Kernel(const Options&)> inPlace(InPlace function) {
     return [function, isNumber, other](const Tensors& in) -> Tensors {
       if (!isNumber && in.size() < 2) throw invalidArgument("Expected a tensor or a number as second operand");
       at::Tensor self = in[0];
-      function(self, isNumber ? at::scalar_tensor(other, self.options()) : in[1]);
+      function(self, isNumber ? wrapped(other) : in[1]);
       return {};
     };
   };

@@ -12,7 +12,7 @@ std::function<Kernel(const Options&)> create(
   return [function](const Options& options) -> Kernel {
     const auto shape = options.integers("shape");
     const auto tensorOptions =
-        at::TensorOptions(parseDtype(options.text("dtype", "float32"))).device(at::Device(options.text("device", "cpu")));
+        at::TensorOptions(parseDtype(options.text("dtype", "float32"))).device(parseDevice(options.text("device", "cpu")));
     return [=](const Tensors&) -> Tensors { return {function(shape, tensorOptions, options)}; };
   };
 }

@@ -13,6 +13,7 @@ void registerIndexing(Registry& registry) {
     const int64_t dim = options.integer("dim"), step = options.integer("step", 1);
     const int64_t start = options.integer("start", 0);
     const int64_t end = options.integer("end", INT64_MAX >> 11);
+    if (step < 1) throw invalidArgument("Expected at least 1 for step but received " + std::to_string(step));
     return [=](const Tensors& in) -> Tensors { return {in[0].slice(dim, start, end, step)}; };
   });
   registry.add("gather", 2, 2, [](const Options& options) -> Kernel {
@@ -32,10 +33,16 @@ void registerIndexing(Registry& registry) {
   });
   registry.add("oneHot", 1, 1, [](const Options& options) -> Kernel {
     const int64_t classes = options.integer("classes");
-    return [=](const Tensors& in) -> Tensors { return {at::one_hot(in[0], classes)}; };
+    if (classes < 1) throw invalidArgument("Expected at least 1 for classes but received " + std::to_string(classes));
+    return [=](const Tensors& in) -> Tensors {
+      const bool fits = in[0].lt(0).logical_or(in[0].ge(classes)).any().logical_not().item<bool>();
+      if (!fits) throw invalidArgument("Expected class indices from 0 to " + std::to_string(classes - 1));
+      return {at::one_hot(in[0], classes)};
+    };
   });
   registry.addMany("topk", 1, 1, 2, [](const Options& options) -> Kernel {
     const int64_t k = options.integer("k"), dim = options.integer("dim", -1);
+    if (k < 0) throw invalidArgument("Expected at least 0 for k but received " + std::to_string(k));
     return [=](const Tensors& in) -> Tensors {
       auto [values, indices] = at::topk(in[0], k, dim);
       return {values, indices};

@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <numeric>
+
 #include "tensor/operations.h"
 
 namespace cxr {
@@ -54,17 +56,17 @@ void registerReductions(Registry& registry) {
     return at::amin(x, axes.dims, axes.keepdim);
   }));
   registry.add("argmax", 1, 1, reduce([](const at::Tensor& x, const Axes& axes) {
-    if (axes.dims.empty()) return at::argmax(x);
-    return at::argmax(x, only(axes, "argmax"), axes.keepdim);
+    const auto dim = axes.dims.empty() ? std::nullopt : std::make_optional(only(axes, "argmax"));
+    return at::argmax(x, dim, axes.keepdim);
   }));
   registry.add("cumsum", 1, 1, reduce([](const at::Tensor& x, const Axes& axes) {
     return at::cumsum(x, only(axes, "cumsum"));
   }));
   registry.add("all", 1, 1, reduce([](const at::Tensor& x, const Axes& axes) {
-    return axes.dims.empty() ? at::all(x) : at::all(x, only(axes, "all"), axes.keepdim);
+    return at::all(x, optionalDims(axes), axes.keepdim);
   }));
   registry.add("any", 1, 1, reduce([](const at::Tensor& x, const Axes& axes) {
-    return axes.dims.empty() ? at::any(x) : at::any(x, only(axes, "any"), axes.keepdim);
+    return at::any(x, optionalDims(axes), axes.keepdim);
   }));
   for (const bool root : {false, true}) {
     registry.add(root ? "std" : "var", 1, 1, [root](const Options& options) -> Kernel {
@@ -76,10 +78,8 @@ void registerReductions(Registry& registry) {
   registry.add("norm", 1, 1, [](const Options& options) -> Kernel {
     const Axes axes = axesOf(options);
     const double order = options.number("p", 2.0);
-    return [=](const Tensors& in) -> Tensors {
-      if (axes.dims.empty()) return {at::norm(in[0], order)};
-      return {at::norm(in[0], order, axes.dims, axes.keepdim)};
-    };
+    if (!(order >= 0)) throw invalidArgument("Expected at least 0 for p but received " + std::to_string(order));
+    return [=](const Tensors& in) -> Tensors { return {at::norm(in[0], order, axes.dims, axes.keepdim)}; };
   });
   registry.add("softmax", 1, 1, reduce([](const at::Tensor& x, const Axes& axes) {
     return at::softmax(x, only(axes, "softmax"));
@@ -88,7 +88,10 @@ void registerReductions(Registry& registry) {
     return at::log_softmax(x, only(axes, "logSoftmax"));
   }));
   registry.add("logsumexp", 1, 1, reduce([](const at::Tensor& x, const Axes& axes) {
-    return at::logsumexp(x, axes.dims, axes.keepdim);
+    if (!axes.dims.empty()) return at::logsumexp(x, axes.dims, axes.keepdim);
+    std::vector<int64_t> all(static_cast<size_t>(x.dim()));
+    std::iota(all.begin(), all.end(), 0);  // an empty list would mean none here
+    return at::logsumexp(x, all, axes.keepdim);
   }));
 }
 

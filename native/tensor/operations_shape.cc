@@ -25,7 +25,7 @@ Kernel convert(const Options& options) {
   std::optional<at::Device> device;
   std::optional<at::MemoryFormat> format;
   if (options.has("dtype")) dtype = parseDtype(options.text("dtype"));
-  if (options.has("device")) device = at::Device(options.text("device"));
+  if (options.has("device")) device = parseDevice(options.text("device"));
   if (options.has("memoryFormat")) format = memoryFormat(options.text("memoryFormat"));
   return [=](const Tensors& in) -> Tensors {
     auto result = in[0].to(device.value_or(in[0].device()), dtype.value_or(in[0].scalar_type()));

@@ -1,6 +1,7 @@
 #include "tensor/tensor_handle.h"
 
 #include <cstring>
+#include <optional>
 
 #include "runtime/convert.h"
 
@@ -20,8 +21,10 @@ class ReleaseJob : public Job {
 
 void checkCount(const std::string& name, size_t count, size_t least, size_t most) {
   if (count >= least && count <= most) return;
-  throw invalidArgument("Expected " + std::to_string(least) + " to " + std::to_string(most) + " tensors for " + name +
-                        " but received " + std::to_string(count));
+  std::string expected = std::to_string(least);
+  if (most == Registry::kAnyNumber) expected = "at least " + expected;
+  else if (most != least) expected += " to " + std::to_string(most);
+  throw invalidArgument("Expected " + expected + " tensors for " + name + " but received " + std::to_string(count));
 }
 
 std::vector<int64_t> toShape(const Napi::Value& value) {
@@ -56,25 +59,29 @@ Napi::Value askEntry(const Napi::CallbackInfo& info) {
   return ask(env, toCall(name, info[3]), std::move(inputs), query.prepare(toOptions(info[2])));
 }
 
+at::Tensor copyOf(const uint8_t* source, size_t length, at::ScalarType type, const std::vector<int64_t>& shape,
+                  const std::optional<std::vector<int64_t>>& strides) {
+  at::Tensor tensor = at::empty({static_cast<int64_t>(length / c10::elementSize(type))}, at::TensorOptions(type));
+  if (tensor.nbytes() != length) throw invalidShape("Expected whole elements of the dtype");
+  if (length > 0) std::memcpy(tensor.data_ptr(), source, length);
+  return strides ? tensor.as_strided(shape, *strides) : tensor.view(shape);
+}
+
 // fromBytes(view, dtype, shape, strides | undefined) -> handle; the bytes are copied now
 Napi::Value fromBytesEntry(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  auto view = info[0].As<Napi::TypedArray>();
+  auto view = info[0].As<Napi::Uint8Array>();  // may lie over shared memory, so it is not asked for an ArrayBuffer
   const auto type = parseDtype(info[1].As<Napi::String>().Utf8Value());
-  const auto shape = toShape(info[2]);
-  const auto* source = static_cast<const uint8_t*>(view.ArrayBuffer().Data()) + view.ByteOffset();
-  const size_t elementSize = c10::elementSize(type);
-  at::Tensor tensor = at::empty({static_cast<int64_t>(view.ByteLength() / elementSize)}, at::TensorOptions(type));
-  if (tensor.nbytes() != view.ByteLength()) throw invalidShape("Expected whole elements of the dtype");
-  if (view.ByteLength() > 0) std::memcpy(tensor.data_ptr(), source, view.ByteLength());
-  if (info[3].IsArray()) {
-    tensor = tensor.as_strided(shape, toShape(info[3]));
-  } else {
-    tensor = tensor.view(shape);
-  }
+  std::optional<std::vector<int64_t>> strides;
+  if (info[3].IsArray()) strides = toShape(info[3]);
   auto& tensors = TensorEnvironment::of(env);
   auto cell = tensors.makeCell();
-  cell->fill(std::move(tensor));
+  try {
+    cell->fill(copyOf(view.Data(), view.ByteLength(), type, toShape(info[2]), strides));
+  } catch (const std::exception&) {
+    throw currentError("tensor");
+  }
+  tensors.reportMemory(env);
   return tensors.wrap(env, std::move(cell));
 }
 
@@ -90,9 +97,7 @@ Napi::Value disposeEntry(const Napi::CallbackInfo& info) {
     }
     if (auto cell = TensorHandle::Unwrap(value.As<Napi::Object>())->release()) cells.push_back(std::move(cell));
   }
-  if (!cells.empty()) {
-    Lane::instance().post(Environment::of(env).queue(), std::make_unique<ReleaseJob>(std::move(cells)));
-  }
+  if (!cells.empty()) releaseOnLane(*Environment::of(env).queue(), std::move(cells));
   TensorEnvironment::of(env).reportMemory(env);
   return env.Undefined();
 }
@@ -105,7 +110,7 @@ Napi::Value memoryStatsEntry(const Napi::CallbackInfo& info) {
   stats.Set("hostBytes", Napi::Number::New(env, static_cast<double>(ledger.hostBytes())));
   stats.Set("deviceBytes", Napi::Number::New(env, static_cast<double>(ledger.deviceBytes())));
   stats.Set("pendingJobs",
-            Napi::Number::New(env, static_cast<double>(Lane::instance().pending(Environment::of(env).queue()))));
+            Napi::Number::New(env, static_cast<double>(Lane::instance().pending(*Environment::of(env).queue()))));
   return stats;
 }
 
@@ -143,11 +148,14 @@ TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Te
   }
   cell_ = *info[0].As<Napi::External<CellPtr>>().Data();
   ledger_ = TensorEnvironment::of(info.Env()).ledger();
+  queue_ = Environment::of(info.Env()).queue();
   ++ledger_->liveTensors;
   info.This().As<Napi::Object>().TypeTag(&kTensorTag);
 }
 
-TensorHandle::~TensorHandle() { release(); }
+TensorHandle::~TensorHandle() {
+  if (auto cell = release()) releaseOnLane(*queue_, {std::move(cell)});
+}
 
 CellPtr TensorHandle::release() {
   if (cell_) --ledger_->liveTensors;
@@ -178,17 +186,17 @@ std::vector<CellPtr> TensorHandle::cellsOf(const Napi::Value& value) {
 Napi::Value TensorHandle::meta(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (!cell_) return env.Undefined();
-  auto tensor = cell_->value();
-  if (!tensor.defined()) return env.Undefined();
-  auto shape = Napi::Array::New(env, tensor.dim());
-  for (int64_t i = 0; i < tensor.dim(); ++i) {
-    shape.Set(static_cast<uint32_t>(i), Napi::Number::New(env, static_cast<double>(tensor.size(i))));
+  const auto known = cell_->meta();
+  if (!known) return env.Undefined();
+  auto shape = Napi::Array::New(env, known->shape.size());
+  for (uint32_t i = 0; i < known->shape.size(); ++i) {
+    shape.Set(i, Napi::Number::New(env, static_cast<double>(known->shape[i])));
   }
   auto meta = Napi::Object::New(env);
-  meta.Set("dtype", dtypeName(tensor.scalar_type()));
+  meta.Set("dtype", dtypeName(known->dtype));
   meta.Set("shape", shape);
-  meta.Set("device", tensor.device().str());
-  meta.Set("requiresGrad", Napi::Boolean::New(env, tensor.requires_grad()));
+  meta.Set("device", known->device.str());
+  meta.Set("requiresGrad", Napi::Boolean::New(env, known->requiresGrad));
   return meta;
 }
 
@@ -201,25 +209,24 @@ Call toCall(const std::string& operation, const Napi::Value& context) {
   Napi::Value autocast = object.Get("autocast");
   if (autocast.IsString()) call.autocast = autocast.As<Napi::String>().Utf8Value();
   Napi::Value scope = object.Get("scope");
-  if (scope.IsNumber()) call.scope = static_cast<uint64_t>(scope.As<Napi::Number>().Int64Value());
+  if (scope.IsString()) call.scope = scope.As<Napi::String>().Utf8Value();
   Napi::Value requestedAt = object.Get("requestedAt");
   if (requestedAt.IsString()) call.requestedAt = requestedAt.As<Napi::String>().Utf8Value();
   return call;
 }
 
-Napi::Value fromReply(Napi::Env env, Reply& reply) {
+namespace {
+
+// A JavaScript object for a reply; tensors become handles, bytes an ArrayBuffer.
+Napi::Value fromReply(Napi::Env env, const Reply& reply, const std::vector<CellPtr>& cells) {
   auto result = Napi::Object::New(env);
   auto texts = Napi::Array::New(env, reply.texts.size());
   for (uint32_t i = 0; i < reply.texts.size(); ++i) texts.Set(i, reply.texts[i]);
   auto numbers = Napi::Array::New(env, reply.numbers.size());
   for (uint32_t i = 0; i < reply.numbers.size(); ++i) numbers.Set(i, reply.numbers[i]);
   auto& tensors = TensorEnvironment::of(env);
-  auto handles = Napi::Array::New(env, reply.tensors.size());
-  for (uint32_t i = 0; i < reply.tensors.size(); ++i) {
-    auto cell = tensors.makeCell();
-    cell->fill(std::move(reply.tensors[i]));
-    handles.Set(i, tensors.wrap(env, std::move(cell)));
-  }
+  auto handles = Napi::Array::New(env, cells.size());
+  for (uint32_t i = 0; i < cells.size(); ++i) handles.Set(i, tensors.wrap(env, cells[i]));
   result.Set("texts", texts);
   result.Set("numbers", numbers);
   result.Set("tensors", handles);
@@ -231,15 +238,24 @@ Napi::Value fromReply(Napi::Env env, Reply& reply) {
   return result;
 }
 
+}  // namespace
+
 Napi::Promise ask(Napi::Env env, Call call, std::vector<CellPtr> inputs, QueryKernel kernel,
                   Precondition precondition) {
   auto& environment = Environment::of(env);
   TensorEnvironment::of(env).reportMemory(env);
   return environment.promise(env, [&](uint64_t id) {
     auto mailbox = environment.mailbox();
-    auto settle = [mailbox, id](Reply reply) {
-      auto kept = std::make_shared<Reply>(std::move(reply));
-      Environment::fulfil(*mailbox, id, [kept](Napi::Env e) { return fromReply(e, *kept); });
+    auto settle = [mailbox, id, ledger = TensorEnvironment::of(env).ledger()](Reply reply) {
+      // Still on the lane: the JavaScript thread must not look into tensors that later jobs may change.
+      std::vector<CellPtr> cells;
+      for (auto& tensor : reply.tensors) {
+        cells.push_back(std::make_shared<Cell>(ledger));
+        cells.back()->fill(std::move(tensor));
+      }
+      Environment::fulfil(*mailbox, id, [reply = std::move(reply), cells = std::move(cells)](Napi::Env e) {
+        return fromReply(e, reply, cells);
+      });
     };
     auto fail = [mailbox, id](FailurePtr failure) { Environment::reject(*mailbox, id, std::move(failure)); };
     return std::make_unique<QueryJob>(std::move(call), std::move(inputs), std::move(kernel), mailbox,
@@ -261,9 +277,8 @@ Napi::Value enqueue(Napi::Env env, Call call, std::vector<CellPtr> inputs, size_
   return handles;
 }
 
-void releaseOnLane(Napi::Env env, std::shared_ptr<void> object) {
-  std::vector<std::shared_ptr<void>> objects{std::move(object)};
-  Lane::instance().post(Environment::of(env).queue(), std::make_unique<ReleaseJob>(std::move(objects)));
+void releaseOnLane(Lane::Queue& queue, std::vector<std::shared_ptr<void>> objects) {
+  Lane::instance().post(queue, std::make_unique<ReleaseJob>(std::move(objects)));
 }
 
 void defineTensorExports(Napi::Env env, Napi::Object exports, std::shared_ptr<const Registry> registry) {

@@ -49,20 +49,20 @@ class TensorHandle : public Napi::ObjectWrap<TensorHandle> {
 
   CellPtr cell_;
   std::shared_ptr<Ledger> ledger_;
+  std::shared_ptr<Lane::Queue> queue_;
 };
 
 /// The call's particulars from `{grad, autocast, scope, requestedAt}`.
 Call toCall(const std::string& operation, const Napi::Value& context);
-/// A JavaScript object for a reply; tensors become handles, bytes an ArrayBuffer with dtype and shape.
-Napi::Value fromReply(Napi::Env env, Reply& reply);
 /// Queues a query and gives its promise.
 Napi::Promise ask(Napi::Env env, Call call, std::vector<CellPtr> inputs, QueryKernel kernel,
                   Precondition precondition = nullptr);
 /// Queues tensor work and gives the array of its results' handles.
 Napi::Value enqueue(Napi::Env env, Call call, std::vector<CellPtr> inputs, size_t outputs, Kernel kernel,
                     bool inPlace = false, Precondition precondition = nullptr);
-/// Releases native objects on the lane, in order with the work that may still use them.
-void releaseOnLane(Napi::Env env, std::shared_ptr<void> object);
+/// Releases native objects on the lane, in order with the work that may still use them, and from the garbage collector's
+/// finalizers too: freeing much memory, or an autograd graph, is no work for the JavaScript thread.
+void releaseOnLane(Lane::Queue& queue, std::vector<std::shared_ptr<void>> objects);
 
 void defineTensorExports(Napi::Env env, Napi::Object exports, std::shared_ptr<const Registry> registry);
 
