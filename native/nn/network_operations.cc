@@ -103,16 +103,26 @@ NetworkQueryKernel move(const Options& options) {
   std::optional<at::ScalarType> dtype;
   std::optional<at::Device> device;
   if (options.has("dtype")) dtype = parseDtype(options.text("dtype"));
-  if (options.has("device")) device = at::Device(options.text("device"));
+  if (dtype && !at::isFloatingType(*dtype)) {
+    throw Error("ERR_INVALID_DTYPE", "Expected a floating-point dtype for a model but received " + dtypeName(*dtype));
+  }
+  if (options.has("device")) device = parseDevice(options.text("device"));
   const bool channelsLast = options.flag("channelsLast");
   return [=](Network& network, const Tensors&) {
-    if (dtype) network.to(*dtype);
-    if (device) network.to(*device);
     c10::GradMode::set_enabled(false);
-    const auto format = channelsLast ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    // Not Module::to(dtype), which makes a float of num_batches_tracked and leaves gradients behind.
+    const auto moved = [&](const at::Tensor& x) {
+      auto result = x.to(device.value_or(x.device()), x.is_floating_point() ? dtype.value_or(x.scalar_type()) : x.scalar_type());
+      if (x.dim() != 4) return result;
+      return result.contiguous(channelsLast ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+    };
     for (auto& parameter : network.parameters()) {
-      if (parameter.dim() == 4) parameter.set_data(parameter.data().contiguous(format));
+      const at::Tensor gradient = parameter.grad();
+      parameter.mutable_grad() = at::Tensor();  // a gradient must fit its tensor at every moment
+      parameter.set_data(moved(parameter.detach()));
+      if (gradient.defined()) parameter.mutable_grad() = moved(gradient);
     }
+    for (auto& buffer : network.buffers()) buffer.set_data(moved(buffer));
     return Reply{};
   };
 }
