@@ -1,0 +1,262 @@
+/**
+ * cxr-gaze: train, evaluate, explain and serve chest-radiograph models that learn from where radiologists look and from
+ * rare diseases. Not for clinical use.
+ *
+ * @packageDocumentation
+ */
+export { type CamSize, camFromActivation } from './cam/from-activation.js';
+export { type Explanation, type GradCamOptions, gradCam } from './cam/grad-cam.js';
+export { type CamMap, readMaps } from './cam/maps.js';
+export { type OverlayOptions, overlay } from './cam/overlay.js';
+export { CheckpointStore, type Json, type Pointer, verifyCheckpoint } from './checkpoints/folder.js';
+export { type NpyArray, type NpyArrayOf, type NpyTypes, readNpy, writeNpy } from './checkpoints/npy.js';
+export { type OpenTensorFileOptions, openTensorFile, type TensorFile } from './checkpoints/open.js';
+export { isTensorRecord, PlainDict, type PlainValue } from './checkpoints/pickle-values.js';
+export { readTensors } from './checkpoints/read-tensors.js';
+export {
+  type SafetensorsEntry,
+  type WrittenFile,
+  writeSafetensors,
+} from './checkpoints/safetensors-write.js';
+export type { StoredDType, TensorRecord } from './checkpoints/tensor-record.js';
+export { writeTensors } from './checkpoints/write-tensors.js';
+export { type Augmentation, type AugmentationOptions, drawAugmentation } from './data/augmentation.js';
+export { Batch } from './data/batch.js';
+export { checkImages, findMissingImages, type MissingImage } from './data/check-images.js';
+export type {
+  BytesSource,
+  Dataset,
+  FileSource,
+  ImageSource,
+  Pixels,
+  PixelsSource,
+  Sample,
+} from './data/dataset.js';
+export { decodeImage, imageName } from './data/decode.js';
+export type { DecodeLimits } from './data/decode-limits.js';
+export { type FolderListing, IMAGE_EXTENSIONS, listImages } from './data/image-files.js';
+export { type ImageFolderOptions, type ImageFolderSplits, openImageFolder } from './data/image-folder.js';
+export { ImageStore, ImagesOnDemand, type OnDemandOptions } from './data/image-store.js';
+export {
+  type DataWarning,
+  featureName,
+  ImageTable,
+  type ImageTableParts,
+  sharedPatients,
+} from './data/image-table.js';
+export {
+  type BatchesOptions,
+  DataLoader,
+  type LoaderAugmentation,
+  type LoaderOptions,
+} from './data/loader.js';
+export {
+  LONG_TAILED_DATASETS,
+  LONG_TAILED_SPLITS,
+  type LongTailedName,
+  type LongTailedOptions,
+  type LongTailedSplit,
+  openLongTailed,
+} from './data/long-tailed.js';
+export { MIMIC_CXR_LT_CLASSES } from './data/mimic-cxr-lt.js';
+export { NIH_CXR_LT_CLASSES } from './data/nih-cxr-lt.js';
+export { imagenetMean, imagenetStd, type NormalizeOptions, normalizeImages } from './data/normalize.js';
+export { phantomClasses, phantomShares } from './data/phantom/findings.js';
+export {
+  type Box,
+  type Phantom,
+  type PhantomChoice,
+  type PhantomOptions,
+  phantom,
+} from './data/phantom/phantom.js';
+export type { Fixation } from './data/phantom/scanpath.js';
+export {
+  PhantomDataset,
+  type PhantomSplitOptions,
+  type PhantomSplits,
+  phantomSplits,
+} from './data/phantom/splits.js';
+export { type WritePhantomsOptions, type WrittenPhantoms, writePhantoms } from './data/phantom/write.js';
+export {
+  PreparedImages,
+  type PrepareOptions,
+  type PrepareProgress,
+  prepareImages,
+  type SkippedImage,
+} from './data/prepare.js';
+export { Random, rng, type StreamKey } from './data/random.js';
+export { dataThreads, resizeArea } from './data/resize.js';
+export {
+  balancedWeights,
+  type ClassBalancedOptions,
+  ClassBalancedSampler,
+  classCounts,
+  labelsOf,
+  type Sampler,
+  SequentialSampler,
+  ShuffledSampler,
+} from './data/samplers.js';
+export {
+  openTable,
+  parseWhere,
+  type TableOptions,
+  type TableSplits,
+  type WhereClause,
+} from './data/table-dataset.js';
+export { CxrGazeError, type ErrorCode, type ErrorOptions } from './errors.js';
+export { type AttentionOptions, attentionLoss } from './losses/attention.js';
+export type { ClassValues } from './losses/class-values.js';
+export {
+  balancedClassWeights,
+  type ClassWeighting,
+  type ClassWeightOptions,
+  classBalancedWeights,
+  classWeightings,
+  classWeights,
+  type LdamMarginOptions,
+  ldamMargins,
+} from './losses/class-weights.js';
+export {
+  type ClassificationLoss,
+  type ClassificationLossOptions,
+  type Criterion,
+  classificationLoss,
+  classificationLosses,
+} from './losses/criterion.js';
+export { type CrossEntropyOptions, crossEntropy } from './losses/cross-entropy.js';
+export {
+  type DistillationOptions,
+  type DistillationTerms,
+  distillationLoss,
+  distillationTerms,
+} from './losses/distillation.js';
+export { type FocalOptions, focalLoss } from './losses/focal.js';
+export { type LdamOptions, ldamLoss } from './losses/ldam.js';
+export {
+  type BalancedMixupDrawOptions,
+  balancedMixup,
+  drawBalancedMixup,
+  drawMixup,
+  type MixupDraw,
+  type MixupRandom,
+  mixedLoss,
+  mixup,
+  permuteLabels,
+} from './losses/mixup.js';
+export { type EpochScores, epochScores } from './metrics/epoch-scores.js';
+export { type EvaluationOptions, evaluatePredictions } from './metrics/evaluate.js';
+export { defaultGroupThresholds, groupsFromCounts } from './metrics/groups.js';
+export type { PredictionSet } from './metrics/predictions.js';
+export type { BootstrapOptions } from './metrics/resample.js';
+export { type RocCurve, type RocOptions, rocCurves } from './metrics/roc.js';
+export type {
+  BootstrapIntervals,
+  Calibration,
+  CalibrationBin,
+  ClassMetrics,
+  GroupMetrics,
+  GroupName,
+  GroupThresholds,
+  Interval,
+  LongTailMetrics,
+  Metrics,
+  Notice,
+} from './metrics/types.js';
+export {
+  type Architecture,
+  architectures,
+  createModel,
+  type HeadKind,
+  type LoadReport,
+  Model,
+  type ModelOptions,
+  probabilities,
+  type StateEntry,
+} from './models/model.js';
+export type { NativeBuildInfo } from './native.js';
+export {
+  type EvaluationFilesOptions,
+  writeEvaluationFiles,
+  writeLearningCurves,
+} from './report/evaluation-files.js';
+export { HistoryFile, type HistoryRow, type Phase, readHistory } from './report/history.js';
+export { renderReport, writeReport } from './report/html.js';
+export { type MetricsFile, writeMetricsJson } from './report/metrics-json.js';
+export type { GalleryItem, OptionValue, ReportData, ReportEvaluation } from './report/report-data.js';
+export { type RunNameOptions, runName } from './report/run-name.js';
+export { Baseline } from './systems/baseline.js';
+export { Classifier, type ClassifierOptions } from './systems/classifier/classifier.js';
+export type { EvaluateOptions, Evaluation } from './systems/classifier/evaluate.js';
+export type { ExplainedImage, ExplainOptions } from './systems/classifier/explain.js';
+export type { DeferredOptions, FitOptions } from './systems/classifier/fit.js';
+export type { Init, InitReport } from './systems/classifier/initial-weights.js';
+export type { ImageBytes, ImageInput } from './systems/classifier/inputs.js';
+export type { ModelCard } from './systems/classifier/model-card.js';
+export type { PassOptions } from './systems/classifier/passes.js';
+export type { Prediction, PredictOptions } from './systems/classifier/predict.js';
+export type { DistillationSettings } from './systems/gazelt/distillation.js';
+export { GazeLT, type GazeLTFitOptions } from './systems/gazelt/gazelt.js';
+export type { FeatureSet } from './systems/gazelt/teacher-features.js';
+export { type AutocastOptions, autocast, enableGrad, noGrad, traceCalls } from './tensor/context.js';
+export {
+  arange,
+  cat,
+  full,
+  type GradientsOptions,
+  gradients,
+  type MemoryStats,
+  memoryStats,
+  type NestedNumbers,
+  ones,
+  rand,
+  randn,
+  stack,
+  type TensorOptions,
+  tensor,
+  threads,
+  zeros,
+} from './tensor/create.js';
+export type { DType, TensorData } from './tensor/dtype.js';
+export { fromNdarray } from './tensor/ndarray.js';
+export {
+  type BackwardOptions,
+  type ReduceOptions,
+  Tensor,
+  type TensorInfo,
+  type ToOptions,
+} from './tensor/tensor.js';
+export { tidy } from './tensor/tidy.js';
+export { Work } from './tensor/work.js';
+export type { InputBatch, ObjectivePhase, ObjectiveResult } from './training/batch.js';
+export type { CheckpointNotes } from './training/checkpoint.js';
+export {
+  type DeferredReweighting,
+  type EpochOutcome,
+  EpochSchedule,
+  type EpochScheduleOptions,
+  type EpochScheduleState,
+} from './training/epoch-schedule.js';
+export { imagenetNormalisation, type Normalisation } from './training/inputs.js';
+export {
+  type ExtraTerm,
+  type LongTailObjectiveOptions,
+  longTailObjective,
+  type MixingOptions,
+} from './training/long-tail-objective.js';
+export {
+  createOptimizer,
+  Optimizer,
+  type OptimizerOptions,
+  type OptimizerStateEntry,
+} from './training/optimizer.js';
+export { type Precision, type PrecisionChoice, resolvePrecision } from './training/precision.js';
+export { Run } from './training/run.js';
+export {
+  type EpochNumbers,
+  type FitOptions as TrainerFitOptions,
+  type Objective,
+  type TrainEvent,
+  Trainer,
+  type TrainerOptions,
+  type TrainResult,
+} from './training/trainer.js';
