@@ -1,16 +1,14 @@
 import { Draw } from './draw.js';
 
-/** The patient's own side: `right` is on the left of the film. @internal */
+/** The patient's own side: `right` is on the left of the film. */
 export type Side = 'right' | 'left';
 
-/** Both sides, in the order of the film from left to right. @internal */
+/** Both sides, in the order of the film from left to right. */
 export const sides: readonly Side[] = ['right', 'left'];
 
 /**
  * The build of one patient's chest, in film widths. Distances across are from the midline and positive on both
  * sides; heights run down from the upper edge of the film.
- *
- * @internal
  */
 export interface Anatomy {
   /** -1 slim to 1 heavy: the thickness and brightness of the soft tissues. */
@@ -51,7 +49,7 @@ export interface Anatomy {
   readonly stomach: number;
 }
 
-/** How one film was taken: differs between films of a patient. @internal */
+/** How one film was taken: differs between films of a patient. */
 export interface View {
   /** Enlargement; 1 is usual. */
   readonly zoom: number;
@@ -77,7 +75,6 @@ export interface View {
  * @param seed of the set
  * @param patient number of the patient
  * @returns that patient's build, the same for all films
- * @internal
  */
 export function patientAnatomy(seed: number, patient: number): Anatomy {
   const draw = new Draw(seed, 'patient', patient);
@@ -110,7 +107,6 @@ export function patientAnatomy(seed: number, patient: number): Anatomy {
  * @param seed of the set
  * @param index of the film
  * @returns position and exposure of that film
- * @internal
  */
 export function filmView(seed: number, index: number): View {
   const draw = new Draw(seed, 'view', index);

@@ -4,8 +4,6 @@ import { overEllipse, smooth } from './raster.js';
 
 /**
  * Cardiomegaly: a heart of more than half the chest's width; its apex moves outwards and down.
- *
- * @internal
  */
 export function cardiomegaly(draw: Draw): Finding {
   const ratio = draw.uniform(0.6, 0.7);
@@ -26,8 +24,6 @@ export function cardiomegaly(draw: Draw): Finding {
 /**
  * Hiatal hernia: part of the stomach above the diaphragm, seen through the heart as a round shadow with a wall, gas
  * above and a flat fluid level.
- *
- * @internal
  */
 export function hernia(draw: Draw): Finding {
   const across = draw.uniform(-0.01, 0.07);

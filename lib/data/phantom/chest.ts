@@ -38,7 +38,6 @@ function bodyThickness(geometry: Geometry): (a: number, v: number) => number {
  *
  * @param scene empty; its density, lung and silhouette planes are filled
  * @param draw for the gas under the left dome
- * @internal
  */
 export function softTissue(scene: Scene, draw: Draw): void {
   const { geometry, density, lung, silhouette } = scene;

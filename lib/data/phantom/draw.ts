@@ -3,8 +3,6 @@ import { type Random, rng, type StreamKey } from '../random.js';
 /**
  * Draws for the parts of a phantom, from a stream that is fixed by its key alone. Every part has a stream of its own,
  * so that a change in one part (one more vessel, say) leaves every other part as it was.
- *
- * @internal
  */
 export class Draw {
   readonly #random: Random;

@@ -30,7 +30,6 @@ function tone(x: number): number {
  *
  * @param draw the film's own stream
  * @returns `size * size` grey values, 0 black (air) to 255 white
- * @internal
  */
 export function expose(scene: Scene, draw: Draw): Uint8Array {
   const { size, density, geometry } = scene;

@@ -5,7 +5,7 @@ import { consolidation, infiltration, mass } from './parenchyma.js';
 import { effusion, pneumoperitoneum, pneumothorax } from './pleura.js';
 import type { Scene } from './scene.js';
 
-/** What a finding does to a film. @internal */
+/** What a finding does to a film. */
 export interface Finding {
   /** Changes the build of the chest before anything is drawn. */
   readonly anatomy?: (usual: Anatomy) => Anatomy;
@@ -39,7 +39,6 @@ export const phantomShares: readonly number[] = Object.freeze(table.map(({ share
  * @param label index into {@link phantomClasses}
  * @param draw where the finding's place, size and strength come from
  * @returns the finding; `undefined` for No Finding
- * @internal
  */
 export function makeFinding(label: number, draw: Draw): Finding | undefined {
   return table[label]?.make?.(draw);

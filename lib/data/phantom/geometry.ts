@@ -1,7 +1,7 @@
 import type { Anatomy, Side, View } from './anatomy.js';
 import { clamp } from './raster.js';
 
-/** A place on the film in film widths, before the film's shift, tilt and zoom. @internal */
+/** A place on the film in film widths, before the film's shift, tilt and zoom. */
 export interface Place {
   /** From the left edge of the film. */
   readonly u: number;
@@ -11,8 +11,6 @@ export interface Place {
 
 /**
  * A function of one variable over -0.25 to 1.25, tabulated: pixels look values up instead of computing powers.
- *
- * @internal
  */
 export class Table {
   readonly #values: Float32Array;
@@ -94,8 +92,6 @@ function blurred(f: (v: number) => number): (v: number) => number {
 /**
  * Where everything lies on one film: the borders of lungs, heart and diaphragm as functions, and the way between
  * pixels and places.
- *
- * @internal
  */
 export class Geometry {
   /** Side of the film in pixels. */

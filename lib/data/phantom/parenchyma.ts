@@ -7,8 +7,6 @@ import { overPlaces } from './scene.js';
 /**
  * Infiltration: ill-defined patches that run together, mostly in the middle and lower lung, with streaks along the
  * bronchi.
- *
- * @internal
  */
 export function infiltration(draw: Draw): Finding {
   const side = draw.pick(sides);
@@ -61,8 +59,6 @@ const lobes = [
 /**
  * Consolidation of a lobe: even, dense, with a straight border where a fissure ends it, and the air-filled bronchi
  * dark within (air bronchogram).
- *
- * @internal
  */
 export function consolidation(draw: Draw): Finding {
   const lobe = draw.pick(lobes);
@@ -113,8 +109,6 @@ export function consolidation(draw: Draw): Finding {
 
 /**
  * Mass: a single round, slightly lobed opacity of soft-tissue density within a lung.
- *
- * @internal
  */
 export function mass(draw: Draw): Finding {
   const side = draw.pick(sides);

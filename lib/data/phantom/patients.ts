@@ -3,8 +3,6 @@ import { Draw } from './draw.js';
 /**
  * Films are dealt to patients in blocks of eight: within a block one patient may have several films in a row. So a
  * film's patient follows from its index alone, and sets that begin and end at a block share no patient.
- *
- * @internal
  */
 export const patientBlock = 8;
 
@@ -22,7 +20,6 @@ const deals: readonly (readonly number[])[] = [
  * @param index number of the film
  * @param seed of the set
  * @returns number of its patient; different blocks have different patients
- * @internal
  */
 export function patientOf(index: number, seed: number): number {
   const block = Math.floor(index / patientBlock);

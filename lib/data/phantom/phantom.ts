@@ -65,7 +65,7 @@ export interface Phantom {
   readonly fixations: readonly Fixation[];
 }
 
-/** A film and what lies where in it. @internal */
+/** A film and what lies where in it. */
 export interface Film {
   /** The film. */
   readonly pixels: Pixels;
@@ -73,7 +73,7 @@ export interface Film {
   readonly scene: Scene;
 }
 
-/** Options after the defaults. @internal */
+/** Options after the defaults. */
 export interface ResolvedOptions {
   /** As given or 1. */
   readonly seed: number;
@@ -81,7 +81,7 @@ export interface ResolvedOptions {
   readonly size: number;
 }
 
-/** Checks the two options that all makers of phantoms share. @internal */
+/** Checks the two options that all makers of phantoms share. */
 export function resolveOptions(options: PhantomOptions): ResolvedOptions {
   return {
     seed: integer('options.seed', options.seed ?? 1, { min: 0, max: 0xffffffff }),
@@ -101,8 +101,6 @@ function drawLabel(seed: number, index: number): number {
 
 /**
  * Makes the film alone, which is most of the work and all that training needs.
- *
- * @internal
  */
 export function makeFilm(seed: number, index: number, label: number, size: number): Film {
   const patient = patientOf(index, seed);
@@ -148,14 +146,12 @@ function boundingBox(mask: Uint8Array, size: number): Box | null {
 
 /**
  * The id of a phantom.
- *
- * @internal
  */
 export function phantomId(seed: number, index: number): string {
   return `phantom-${seed}-${String(index).padStart(8, '0')}`;
 }
 
-/** The name of a patient. @internal */
+/** The name of a patient. */
 export function patientName(patient: number): string {
   return String(patient + 1).padStart(8, '0');
 }

@@ -7,8 +7,6 @@ import { overPlaces } from './scene.js';
 /**
  * Pleural effusion of a patient who stands: fluid gathers in the costophrenic angle, hides the outer part of the
  * dome, and its upper border climbs along the chest wall (the meniscus).
- *
- * @internal
  */
 export function effusion(draw: Draw): Finding {
   const side = draw.pick(sides);
@@ -49,8 +47,6 @@ function retreat(side: Side, depth: number, whole: number, top: number, bottom: 
 /**
  * Pneumothorax: air outside the lung, at the apex and along the chest wall. No vessels are seen there, the film is
  * darker, and the lung's own border shows as a thin line.
- *
- * @internal
  */
 export function pneumothorax(draw: Draw): Finding {
   const side = draw.pick(sides);
@@ -100,8 +96,6 @@ export function pneumothorax(draw: Draw): Finding {
 
 /**
  * Pneumoperitoneum: free air rises to under the domes and parts the diaphragm, seen as a thin line, from the liver.
- *
- * @internal
  */
 export function pneumoperitoneum(draw: Draw): Finding {
   const thick = draw.uniform(0.03, 0.05);

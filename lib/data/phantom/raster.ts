@@ -5,19 +5,17 @@
 
 /**
  * The cubic step: 0 below 0, 1 above 1, smooth between.
- *
- * @internal
  */
 export function smooth(x: number): number {
   return x <= 0 ? 0 : x >= 1 ? 1 : x * x * (3 - 2 * x);
 }
 
-/** A number kept within bounds. @internal */
+/** A number kept within bounds. */
 export function clamp(x: number, low: number, high: number): number {
   return Math.min(Math.max(x, low), high);
 }
 
-/** One point of a stroke, in pixels. @internal */
+/** One point of a stroke, in pixels. */
 export interface StrokePoint {
   /** Column, from the left edge. */
   readonly x: number;
@@ -32,8 +30,6 @@ export interface StrokePoint {
 /**
  * Cross-section of a stroke: `bone` is flat with brighter borders as the cortex of a rib, `tube` a filled cylinder
  * as a vessel, `line` a soft thin line as a pleura seen edge on.
- *
- * @internal
  */
 export type StrokeShape = 'bone' | 'tube' | 'line';
 
@@ -49,7 +45,6 @@ function crossSection(shape: StrokeShape, d2: number): number {
  * the crossings of several do not add up.
  *
  * @param plane `size * size` values, changed in place
- * @internal
  */
 export function stroke(
   plane: Float32Array,
@@ -106,7 +101,7 @@ function segment(
   }
 }
 
-/** A rotated ellipse in pixels. @internal */
+/** A rotated ellipse in pixels. */
 export interface Ellipse {
   /** Column of the centre. */
   readonly x: number;
@@ -122,8 +117,6 @@ export interface Ellipse {
 
 /**
  * Calls `paint(pixel, d2)` for every pixel within the ellipse; d2 is 0 at the centre and 1 at the border.
- *
- * @internal
  */
 export function overEllipse(size: number, e: Ellipse, paint: (pixel: number, d2: number) => void): void {
   const reach = Math.max(e.rx, e.ry);
@@ -145,7 +138,7 @@ export function overEllipse(size: number, e: Ellipse, paint: (pixel: number, d2:
   }
 }
 
-/** A well-mixed 32-bit hash of two integers and a key, for noise without a generator's state. @internal */
+/** A well-mixed 32-bit hash of two integers and a key, for noise without a generator's state. */
 export function hash2(key: number, x: number, y: number): number {
   let h = key ^ Math.imul(x, 0x27d4eb2d) ^ Math.imul(y, 0x165667b1);
   h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
@@ -159,7 +152,6 @@ export function hash2(key: number, x: number, y: number): number {
  * @param key whatever tells this noise from another
  * @param cells lattice cells across the plane
  * @returns `size * size` values in -1 to 1
- * @internal
  */
 export function valueNoise(size: number, key: number, cells: number): Float32Array {
   const lattice = new Float32Array((cells + 2) * (cells + 2));

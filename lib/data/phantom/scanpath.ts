@@ -96,7 +96,6 @@ function lesionPoint(mask: Uint8Array, box: Rectangle, size: number, draw: Draw)
  *
  * @param mask where the finding is
  * @param box around it; `null` if there is none
- * @internal
  */
 export function scanpath(
   geometry: Geometry,

@@ -3,8 +3,6 @@ import type { Geometry } from './geometry.js';
 /**
  * The planes that a film is built on, each of `size * size` values, row by row. Densities add up as attenuations do;
  * 0 is the black of the film beyond the body, 1 about white.
- *
- * @internal
  */
 export interface Scene {
   /** Side of the film in pixels. */
@@ -25,14 +23,14 @@ export interface Scene {
   readonly scratch: readonly [Float32Array, Float32Array];
 }
 
-/** Both scratch planes of a scene, cleared. @internal */
+/** Both scratch planes of a scene, cleared. */
 export function cleanScratch({ scratch }: Scene): readonly [Float32Array, Float32Array] {
   scratch[0].fill(0);
   scratch[1].fill(0);
   return scratch;
 }
 
-/** @returns the planes for one film, empty but for the markings @internal */
+/** @returns the planes for one film, empty but for the markings */
 export function emptyScene(geometry: Geometry): Scene {
   const { size } = geometry;
   const plane = () => new Float32Array(size * size);
@@ -52,7 +50,6 @@ export function emptyScene(geometry: Geometry): Scene {
  * Calls `visit(pixel, u, v)` for each pixel of the rows and columns that hold the given box of places.
  *
  * @param box in film widths; the whole film by default
- * @internal
  */
 export function overPlaces(
   geometry: Geometry,

@@ -128,8 +128,6 @@ function humeri({ size, geometry, density }: Scene): void {
 
 /**
  * Adds the bones to the film.
- *
- * @internal
  */
 export function skeleton(scene: Scene): void {
   const { size, geometry, density } = scene;

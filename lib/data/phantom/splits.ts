@@ -26,7 +26,7 @@ export interface PhantomSplitOptions extends PhantomOptions {
   readonly test?: number;
 }
 
-/** The options of {@link phantomSplits}, for callers that add their own. @internal */
+/** The options of {@link phantomSplits}, for callers that add their own. */
 export const splitOptionNames = ['seed', 'size', 'train', 'valPerClass', 'testPerClass', 'test'] as const;
 
 /**
@@ -122,8 +122,6 @@ export type PhantomSplits = Readonly<Record<LongTailedSplit, PhantomDataset>>;
 
 /**
  * Shares `total` films out: as `phantomShares`, at least one each, rounded by largest remainder.
- *
- * @internal
  */
 export function longTailedCounts(total: number): number[] {
   const exact = phantomShares.map((share) => share * total);

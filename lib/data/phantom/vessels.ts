@@ -73,7 +73,6 @@ function hilum(scene: Scene, side: Side, draw: Draw): void {
  * Adds hila, lung vessels and the fine mottle of the lungs, where the scene's markings allow.
  *
  * @param draw the patient's own stream: the vessels are the same on all films of a patient
- * @internal
  */
 export function vessels(scene: Scene, draw: Draw): void {
   const { size, geometry, density, lung, silhouette, markings } = scene;
