@@ -36,7 +36,7 @@ export { decodeImage, imageName } from './data/decode.js';
 export type { DecodeLimits } from './data/decode-limits.js';
 export { type FolderListing, IMAGE_EXTENSIONS, listImages } from './data/image-files.js';
 export { type ImageFolderOptions, type ImageFolderSplits, openImageFolder } from './data/image-folder.js';
-export { ImageStore, ImagesOnDemand, type OnDemandOptions } from './data/image-store.js';
+export { ImageStore, ImagesOnDemand, type OnDemandOptions, type PixelPlace } from './data/image-store.js';
 export {
   type DataWarning,
   featureName,
@@ -173,7 +173,7 @@ export {
   probabilities,
   type StateEntry,
 } from './models/model.js';
-export type { NativeBuildInfo } from './native.js';
+export type { NativeBuildInfo, PixelFileHandle } from './native.js';
 export {
   type EvaluationFilesOptions,
   writeEvaluationFiles,
@@ -224,6 +224,7 @@ export {
   Tensor,
   type TensorInfo,
   type ToOptions,
+  type ValuesAndIndices,
 } from './tensor/tensor.js';
 export { tidy } from './tensor/tidy.js';
 export { Work } from './tensor/work.js';

@@ -19,7 +19,12 @@ export interface RocCurve {
   /** True-positive rate at each of them: the highest where the curve is vertical. */
   readonly tpr: readonly number[];
   /** Bootstrap band around {@link RocCurve.tpr}, pointwise; `null` where it was not asked for or is undefined. */
-  readonly band: { readonly low: readonly number[]; readonly high: readonly number[] } | null;
+  readonly band: {
+    /** Lower end at each false-positive rate. */
+    readonly low: readonly number[];
+    /** Upper end at each false-positive rate. */
+    readonly high: readonly number[];
+  } | null;
 }
 
 /** Options of {@link rocCurves}. */

@@ -126,7 +126,15 @@ export class Model {
    * @param taps names of {@link Model.tapNames}
    * @returns the logits and one float32 (or float64) tensor for each tap
    */
-  forwardWithTaps(images: Tensor, taps: readonly string[]): { logits: Tensor; taps: Record<string, Tensor> } {
+  forwardWithTaps(
+    images: Tensor,
+    taps: readonly string[],
+  ): {
+    /** `[B, classes]`. */
+    logits: Tensor;
+    /** Activations by the names asked for. */
+    taps: Record<string, Tensor>;
+  } {
     list('taps', taps, text);
     const [logits, ...rest] = this.run('forward', requireTensors([images], 'images'), { taps });
     return {
@@ -136,7 +144,12 @@ export class Model {
   }
 
   /** The activations that can be tapped, in order of the pass, and the one that Grad-CAM explains by default. */
-  tapNames(): Promise<{ taps: string[]; camLayer: string }> {
+  tapNames(): Promise<{
+    /** Names of the activations, in order of the pass. */
+    taps: string[];
+    /** The last feature map: what Grad-CAM explains by default. */
+    camLayer: string;
+  }> {
     return this.ask('describe').then(({ texts }) => ({
       taps: texts.slice(0, -1),
       camLayer: texts.at(-1) as string,

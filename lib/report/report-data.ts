@@ -52,7 +52,12 @@ export interface ReportData {
   /** When, as it shall be shown; the report never asks the clock. */
   readonly date: string;
   /** Facts of the run in order: precision, device, images, duration, versions. */
-  readonly facts: readonly { readonly name: string; readonly value: string }[];
+  readonly facts: readonly {
+    /** What. */
+    readonly name: string;
+    /** In words or figures. */
+    readonly value: string;
+  }[];
   /** The exact options of the run. */
   readonly options: Readonly<Record<string, OptionValue>>;
   /** What a reader must know before the numbers, such as that distillation was off. */

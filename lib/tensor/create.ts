@@ -202,7 +202,12 @@ export function memoryStats(): MemoryStats {
  *
  * @param count sets the number first, if given
  */
-export function threads(count?: number): Promise<{ threads: number; capability: string }> {
+export function threads(count?: number): Promise<{
+  /** Threads of one operation. */
+  threads: number;
+  /** Instruction set of LibTorch's own kernels, such as `AVX512`. */
+  capability: string;
+}> {
   const wanted = count === undefined ? undefined : integer('count', count, { min: 1, max: 1024 });
   return ask('threads', [], { threads: wanted }).then(({ numbers, texts }) => ({
     threads: numbers[0] as number,

@@ -31,6 +31,14 @@ export interface ToOptions {
   readonly memoryFormat?: 'contiguous' | 'channelsLast';
 }
 
+/** Chosen elements and where they were. */
+export interface ValuesAndIndices {
+  /** The elements. */
+  values: Tensor;
+  /** Their indices along the axis, `int64`. */
+  indices: Tensor;
+}
+
 /** Options of {@link Tensor.backward}. */
 export interface BackwardOptions {
   /** Gradient of the final quantity by this tensor; 1 for a scalar. */

@@ -12,11 +12,12 @@ import {
   type ReduceOptions,
   type TensorInfo,
   type ToOptions,
+  type ValuesAndIndices,
 } from './options.js';
 import { ask, run, runMany } from './run.js';
 import type { Work } from './work.js';
 
-export type { BackwardOptions, ReduceOptions, TensorInfo, ToOptions } from './options.js';
+export type { BackwardOptions, ReduceOptions, TensorInfo, ToOptions, ValuesAndIndices } from './options.js';
 
 const tensorRegistry = new WeakMap<Tensor, TensorHandle>();
 
@@ -547,16 +548,13 @@ export class Tensor {
   }
 
   /** The `k` largest along an axis (default the last), in falling order. */
-  topk(k: number, dim = -1): { values: Tensor; indices: Tensor } {
+  topk(k: number, dim = -1): ValuesAndIndices {
     const [values, indices] = runMany('topk', [this], { k, dim }) as [Tensor, Tensor];
     return { values, indices };
   }
 
   /** Sorted along an axis (default the last), stable. */
-  sort(options: { readonly dim?: number; readonly descending?: boolean } = {}): {
-    values: Tensor;
-    indices: Tensor;
-  } {
+  sort(options: { readonly dim?: number; readonly descending?: boolean } = {}): ValuesAndIndices {
     const [values, indices] = runMany('sort', [this], bag(options, ['dim', 'descending'])) as [
       Tensor,
       Tensor,

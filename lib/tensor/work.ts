@@ -9,6 +9,7 @@ import { raiseLost } from './context.js';
 export class Work<T> extends Promise<T> {
   #observed = false;
 
+  /** What `then` gives is a plain promise. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise;
   }

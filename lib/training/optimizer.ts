@@ -82,6 +82,7 @@ export class Optimizer {
     return this.#learningRate;
   }
 
+  /** Sets it from the next step on; at least 0. */
   set learningRate(value: number) {
     this.#ask('learningRate', [], { value: number('learningRate', value, { min: 0 }) });
     this.#learningRate = value;

@@ -44,24 +44,52 @@ export interface EpochNumbers {
 
 /** What training reports. */
 export type TrainEvent =
-  | { readonly type: 'start'; readonly epoch: number; readonly step: number; readonly resumed: boolean }
   | {
+      /** Training begins. */
+      readonly type: 'start';
+      /** Epoch it begins in, from 1. */
+      readonly epoch: number;
+      /** Batches of this epoch that are done already. */
+      readonly step: number;
+      /** Whether it goes on from a checkpoint. */
+      readonly resumed: boolean;
+    }
+  | {
+      /** One optimizer step is done. */
       readonly type: 'step';
+      /** Epoch, from 1. */
       readonly epoch: number;
       /** Batches done in this epoch. */
       readonly step: number;
+      /** Batches of this epoch. */
       readonly steps: number;
+      /** Loss of the batch. */
       readonly loss: number;
+      /** Images of the batch. */
       readonly images: number;
-      /** Milliseconds of the step, and those of them spent waiting for data. */
+      /** Milliseconds of the step. */
       readonly milliseconds: number;
+      /** Those of them spent waiting for data. */
       readonly waited: number;
     }
-  | ({ readonly type: 'epoch' } & EpochNumbers)
-  | { readonly type: 'reweighting'; readonly epoch: number; readonly learningRate: number }
+  | ({
+      /** One half of an epoch is done. */
+      readonly type: 'epoch';
+    } & EpochNumbers)
   | {
+      /** Deferred re-weighting begins. */
+      readonly type: 'reweighting';
+      /** First epoch with class weights. */
+      readonly epoch: number;
+      /** The rate from then on. */
+      readonly learningRate: number;
+    }
+  | {
+      /** A checkpoint has been saved. */
       readonly type: 'checkpoint';
+      /** Where. */
       readonly folder: string;
+      /** Why: an epoch's end, a better score, `saveEvery`, or the end of a run that was stopped. */
       readonly reason: 'epoch' | 'improved' | 'step' | 'stopped';
     };
 

@@ -6,7 +6,12 @@ import { tidy } from '../../tensor/tidy.js';
 import { invalidArgument } from '../../validate.js';
 
 /** Where initial weights come from: random ones, or a file with torchvision's or the authors' keys. */
-export type Init = 'random' | { readonly weights: string };
+export type Init =
+  | 'random'
+  | {
+      /** A `.safetensors`, `.pt`, `.pth` or `.bin` file. */
+      readonly weights: string;
+    };
 
 /** What loading initial weights did. */
 export interface InitReport {
