@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFile,
   cp,
@@ -342,6 +344,24 @@ t.test('aborted work keeps what it has done', async (t) => {
   await prepareAndCheck(t, sources, { cacheDir }, [2, 2], 'continued');
   const early = await failure(prepareImages(datasetOf(sources), { ...size, signal: AbortSignal.abort() }));
   t.equal(early.code, 'ERR_ABORTED');
+});
+
+t.test('a build that is killed disturbs nobody', async (t) => {
+  const { sources, cacheDir } = await images(t.testdir());
+  await prepareAndCheck(t, sources.slice(0, 1), { cacheDir }, [1, 0], 'before');
+  const module = new URL('../../lib/data/prepare.js', import.meta.url).href;
+  const program = `
+    import { prepareImages } from ${JSON.stringify(module)};
+    const sources = ${JSON.stringify(sources)};
+    const dataset = { name: 'made', classes: ['a'], length: 4, sample: (i) => ({ id: String(i), label: 0, image: sources[i] }) };
+    const onProgress = ({ done }) => { if (done === 3) process.kill(process.pid, 'SIGKILL'); };
+    await prepareImages(dataset, { width: 12, height: 10, cacheDir: ${JSON.stringify(cacheDir)}, concurrency: 1, onProgress });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' });
+  const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  t.equal(signal, 'SIGKILL');
+  t.equal((await cacheFiles(cacheDir)).pixels.length, 2, 'its file lies there');
+  await prepareAndCheck(t, sources, { cacheDir }, [3, 1], 'after');
+  await prepareAndCheck(t, sources, { cacheDir }, [0, 4], 'and found again');
 });
 
 t.test('progress counts every image', async (t) => {
