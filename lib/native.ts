@@ -198,9 +198,10 @@ function load(): NativeAddon {
       tried.push(`${file}: not there`);
       continue;
     }
+    checkLibTorch(file);
     try {
       const addon = createRequire(import.meta.url)(file) as NativeAddon;
-      return connect(addon, file);
+      return connect(addon);
     } catch (cause) {
       if (cause instanceof CxrGazeError) throw cause;
       tried.push(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`);
@@ -213,25 +214,36 @@ function load(): NativeAddon {
   );
 }
 
-function connect(addon: NativeAddon, file: string): NativeAddon {
-  checkLibTorch(addon.buildInfo().libtorch, file);
+function connect(addon: NativeAddon): NativeAddon {
   addon.setCallbacks(makeError, (error, scope) => lostHandler(error as CxrGazeError, scope));
   // process.exit() runs no native clean-up hooks on the main thread, and static destructors must not meet a busy lane.
   process.once('exit', () => addon.close());
   return addon;
 }
 
-/** LibTorch's C++ interface differs between minor versions: another one at run time would crash, not fail. */
-function checkLibTorch(runtime: string, file: string): void {
+/**
+ * LibTorch's C++ interface differs between minor versions: another one than the addon was built with would crash, not
+ * fail. `CXR_GAZE_ANY_LIBTORCH=1` lets an expert try.
+ */
+function checkLibTorch(file: string): void {
   const infoFile = path.join(path.dirname(file), 'build-info.json');
-  if (!existsSync(infoFile)) return;
-  const built = (JSON.parse(readFileSync(infoFile, 'utf8')) as { libtorch?: string }).libtorch ?? runtime;
-  const minor = (version: string) => version.split('.').slice(0, 2).join('.');
-  if (minor(built) === minor(runtime)) return;
+  if (!existsSync(infoFile) || process.env['CXR_GAZE_ANY_LIBTORCH'] === '1') return;
+  const built = JSON.parse(readFileSync(infoFile, 'utf8')) as { libtorch: string; path: string };
+  const require = createRequire(import.meta.url);
+  const { versionOf } = require(path.join(packageRoot(), 'scripts', 'libtorch-version.cjs')) as {
+    versionOf(folder: string): string | null;
+  };
+  const found = versionOf(built.path);
+  if (found === null || minorOf(found) === minorOf(built.libtorch)) return;
   throw new CxrGazeError(
     'ERR_NATIVE_NOT_BUILT',
-    `Expected LibTorch ${minor(built)} (which ${file} was built with) but found ${runtime}. Build again with \`npx cxr-gaze build\`.`,
+    `Expected LibTorch ${minorOf(built.libtorch)} in ${built.path}, which ${file} was built with, but found ${found}. Build again with \`npx cxr-gaze build\`.`,
+    { details: { expected: built.libtorch, found, folder: built.path } },
   );
+}
+
+function minorOf(version: string): string {
+  return version.split('.').slice(0, 2).join('.');
 }
 
 function makeError(code: string, message: string, particulars: object): CxrGazeError {

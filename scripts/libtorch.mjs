@@ -1,10 +1,11 @@
 /** Where LibTorch comes from: a named folder, the machine's PyTorch, the package's cache, and only then a download. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { SetupError } from './errors.mjs';
 import { cachedFolder, fetchLibTorch, PINNED } from './fetch.mjs';
+import { versionOf } from './libtorch-version.cjs';
 import { output } from './tools.mjs';
 
 /** Minor versions of LibTorch 2 that the addon is written for. */
@@ -51,37 +52,6 @@ export function cacheFolder(env) {
   // The XDG rules: a relative path is to be ignored.
   const base = env.XDG_CACHE_HOME && path.isAbsolute(env.XDG_CACHE_HOME) ? env.XDG_CACHE_HOME : null;
   return path.join(base ?? path.join(env.HOME || os.homedir(), '.cache'), 'cxr-gaze');
-}
-
-/** @param {string} file */
-function readText(file) {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return null;
-  }
-}
-
-/**
- * The version of a LibTorch folder: PyTorch's wheels keep it in `version.py`, its archives in `build-version`, and both
- * without the `+cpu` in a header.
- *
- * @param {string} folder
- * @returns {string | null}
- */
-export function versionOf(folder) {
-  const wheel = /^__version__ = ['"]([^'"]+)['"]/m.exec(readText(path.join(folder, 'version.py')) ?? '');
-  if (wheel?.[1] !== undefined) return wheel[1];
-  const archive = readText(path.join(folder, 'build-version'))?.trim();
-  if (archive !== undefined && /^\d+\.\d+\.\d+/.test(archive)) return archive;
-  for (const header of ['torch/headeronly/version.h', 'torch/csrc/api/include/torch/version.h']) {
-    const text = readText(path.join(folder, 'include', header)) ?? '';
-    const parts = ['MAJOR', 'MINOR', 'PATCH'].map(
-      (part) => new RegExp(`#define TORCH_VERSION_${part} (\\d+)`).exec(text)?.[1],
-    );
-    if (parts.every((part) => part !== undefined)) return parts.join('.');
-  }
-  return null;
 }
 
 /**

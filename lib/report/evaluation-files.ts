@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import { writeFileAtomic } from '../checkpoints/atomic.js';
 import type { PredictionSet } from '../metrics/predictions.js';
 import { checkPredictions } from '../metrics/predictions.js';
 import type { Metrics } from '../metrics/types.js';
 import { invalidArgument, list, text } from '../validate.js';
-import { writeFileAtomic } from './atomic-file.js';
 import { confusionChart } from './charts/confusion.js';
 import type { CurveName } from './charts/curves.js';
 import { learningCurve } from './charts/curves.js';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
+import { writeFileAtomic } from '../checkpoints/atomic.js';
 import { CxrGazeError } from '../errors.js';
 import { integer, invalidArgument, number, oneOf } from '../validate.js';
-import { writeFileAtomic } from './atomic-file.js';
 import { csvLine } from './csv.js';
 import { pythonFloat } from './python-format.js';
 

@@ -1,5 +1,5 @@
+import { writeFileAtomic } from '../checkpoints/atomic.js';
 import { knownKeys, list, text } from '../validate.js';
-import { writeFileAtomic } from './atomic-file.js';
 import { splitTitle } from './html/format.js';
 import type { Content } from './html/markup.js';
 import { html, trusted } from './html/markup.js';

@@ -1,5 +1,5 @@
+import { writeFileAtomic } from '../checkpoints/atomic.js';
 import type { Metrics } from '../metrics/types.js';
-import { writeFileAtomic } from './atomic-file.js';
 
 /** The content of `metrics.json`. */
 export interface MetricsFile {

@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { writeFileAtomic } from '../../lib/report/atomic-file.js';
+import { writeFileAtomic } from '../../lib/checkpoints/atomic.js';
 import type { HistoryRow } from '../../lib/report/history.js';
 import { HistoryFile, readHistory } from '../../lib/report/history.js';
 
