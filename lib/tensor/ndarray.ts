@@ -1,4 +1,5 @@
 import ndarray, { type NdArray } from 'ndarray';
+import { CxrGazeError } from '../errors.js';
 import { native } from '../native.js';
 import { invalidArgument } from '../validate.js';
 import { dtypeOf, isTensorData, type TensorData } from './dtype.js';
@@ -14,18 +15,35 @@ export function toNdarrayOf(data: TensorData, shape: readonly number[]): NdArray
  * strides, which LibTorch has not, becomes row-major.
  *
  * @param array over a typed array
- * @throws CxrGazeError `ERR_INVALID_ARGUMENT` for an array over anything else
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT` for an array over anything else, `ERR_INVALID_SHAPE` for one that reaches
+ *   beyond its data
  */
 export function fromNdarray(array: NdArray<TensorData>): Tensor {
-  const data = array.data as unknown;
+  const data = (array as NdArray<TensorData> | null)?.data as unknown;
   if (!isTensorData(data)) throw invalidArgument('array', 'an ndarray over a typed array', data);
   const dtype = dtypeOf(data);
+  checkReach(array, data.length);
   if (array.stride.some((stride) => stride < 0)) return fromNdarray(rowMajor(array));
   const reach = array.shape.reduce((sum, size, i) => sum + (size - 1) * (array.stride[i] as number), 0);
   const length = array.size === 0 ? 0 : reach + 1;
   const part = data.subarray(array.offset, array.offset + length);
   const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
   return new Tensor(native().fromBytes(bytes, dtype, array.shape, array.stride));
+}
+
+function checkReach({ shape, stride, offset }: NdArray<TensorData>, length: number): void {
+  if (shape.includes(0)) return;
+  let [low, high] = [offset, offset];
+  for (const [axis, size] of shape.entries()) {
+    const reach = (size - 1) * (stride[axis] as number);
+    if (reach < 0) low += reach;
+    else high += reach;
+  }
+  if (low >= 0 && high < length) return;
+  throw new CxrGazeError(
+    'ERR_INVALID_SHAPE',
+    `Expected data for elements ${low} to ${high} of shape [${shape}], stride [${stride}] but received ${length} elements`,
+  );
 }
 
 function rowMajor(array: NdArray<TensorData>): NdArray<TensorData> {

@@ -45,7 +45,10 @@ export interface BackwardOptions {
   readonly gradient?: Tensor;
   /** Whether the graph may be walked again; default: what `createGraph` is. */
   readonly retainGraph?: boolean;
-  /** Whether the gradients can themselves be differentiated; default `false`. */
+  /**
+   * Whether the gradients can themselves be differentiated; default `false`. Leaf and gradient then hold each other until
+   * the gradient is forgotten (`zeroGrad_`); `gradients` with `createGraph` has no such knot.
+   */
   readonly createGraph?: boolean;
 }
 

@@ -42,12 +42,12 @@ std::string codeOf(const std::string& text) {
   }
   // Before the shapes, whose words are commoner.
   if (mentions(text, {"does not require grad", "backward through the graph a second time", "modified by an inplace",
-                      "leaf Variable", "not have been used in the graph", "undefined Tensor", "cannot be converted",
+                      "leaf Variable", "leaf variables", "not have been used in the graph", "undefined Tensor", "cannot be converted",
                       "without overflow"})) {
     return "ERR_INVALID_ARGUMENT";
   }
   if (mentions(text, {"shape", "size", "dimension", "Dimension", "broadcast", "out of bounds", "out of range",
-                      "only for scalar outputs", "repeated dim", "duplicate", "number of dim"})) {
+                      "only for scalar outputs", "repeated dim", "multiple times", "duplicate", "number of dim", "reduction dim", "numel()"})) {
     return "ERR_INVALID_SHAPE";
   }
   return "ERR_NATIVE";
