@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { root } from './paths.js';
+
+/** How a child process ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** How {@link runScript} runs its child. */
+export interface ScriptOptions {
+  /** Flags of Node itself. */
+  readonly flags?: readonly string[];
+  /** Sends this signal so many milliseconds after the child has printed `ready`. */
+  readonly signal?: { readonly name: NodeJS.Signals; readonly after: number };
+  /** After so many milliseconds the child is killed and the promise rejects; default 60,000. */
+  readonly deadline?: number;
+}
+
+/** The library's modules as a child imports them. */
+export function library(module: string): string {
+  return pathToFileURL(join(root, 'dist', 'lib', module)).href;
+}
+
+/** What most children begin with. */
+export const prelude = `
+  import { tensor, randn, full, memoryStats } from '${library('tensor/create.js')}';
+  import { tidy } from '${library('tensor/tidy.js')}';
+  import { createModel } from '${library('models/model.js')}';
+  import { createOptimizer } from '${library('training/optimizer.js')}';
+`;
+
+/** Runs an ES module, given as text, in a Node process of its own. */
+export async function runScript(source: string, options: ScriptOptions = {}): Promise<Ended> {
+  const { flags = [], signal, deadline = 60_000 } = options;
+  const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', source], {
+    cwd: root,
+    // The test runner's own hooks have no business in the child.
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_OPTIONS')),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const text = { out: '', err: '' };
+  let announced = false;
+  child.stdout.setEncoding('utf8').on('data', (part: string) => {
+    text.out += part;
+    if (announced || signal === undefined || !text.out.includes('ready')) return;
+    announced = true;
+    void sleep(signal.after).then(() => child.kill(signal.name));
+  });
+  child.stderr.setEncoding('utf8').on('data', (part: string) => {
+    text.err += part;
+  });
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    child.kill('SIGKILL');
+  }, deadline);
+  const [code, ended] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+    child.once('error', reject).once('close', (...how) => resolve(how));
+  });
+  clearTimeout(timer);
+  if (late) throw new Error(`the child did not end within ${deadline} ms; it said\n${text.out}${text.err}`);
+  return { code, signal: ended, ...text };
+}
