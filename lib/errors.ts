@@ -4,6 +4,7 @@
  * - `ERR_INVALID_ARGUMENT`: a value of the wrong type or out of range, an unknown option.
  * - `ERR_INVALID_SHAPE`, `ERR_INVALID_DTYPE`, `ERR_INVALID_DEVICE`: a tensor that does not fit the operation.
  * - `ERR_DISPOSED`: a tensor, model or optimizer used after `dispose()`.
+ * - `ERR_BUSY`: an object that is in use and cannot be used twice at once, such as a model that is being trained.
  * - `ERR_ABORTED`: work given up because its `AbortSignal` fired.
  * - `ERR_CLOSED`: work dropped because the thread or process that asked for it is leaving.
  * - `ERR_OUT_OF_MEMORY`: host or device memory could not be had.
@@ -26,6 +27,7 @@ export type ErrorCode =
   | 'ERR_INVALID_DTYPE'
   | 'ERR_INVALID_DEVICE'
   | 'ERR_DISPOSED'
+  | 'ERR_BUSY'
   | 'ERR_ABORTED'
   | 'ERR_CLOSED'
   | 'ERR_OUT_OF_MEMORY'

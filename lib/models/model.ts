@@ -42,6 +42,15 @@ export interface StateEntry {
   readonly tensor: Tensor;
 }
 
+/** Options of a forward pass. */
+export interface ForwardOptions {
+  /**
+   * Running statistics for this pass alone, whatever mode the model is in, so that it can be asked in the midst of
+   * training; default `false`: as the model's mode says.
+   */
+  readonly evaluation?: boolean;
+}
+
 /** What {@link Model.loadStateDict} found. */
 export interface LoadReport {
   /** Keys of the model that were not given. */
@@ -62,6 +71,7 @@ export interface LoadReport {
 export class Model {
   #handle: ModelHandle | undefined;
   #training = true;
+  #dtype: DType = 'float32';
   /** What it was made from. */
   readonly options: Readonly<Required<ModelOptions>>;
 
@@ -109,14 +119,20 @@ export class Model {
     return this.#training;
   }
 
+  /** Element type of the weights after what has been queued so far. */
+  get dtype(): DType {
+    return this.#dtype;
+  }
+
   /**
    * The forward pass.
    *
    * @param images float `[B, 3, H, W]`
+   * @param options mode of this pass
    * @returns logits `[B, classes]`
    */
-  forward(images: Tensor): Tensor {
-    return this.run('forward', requireTensors([images], 'images'))[0] as Tensor;
+  forward(images: Tensor, options: ForwardOptions = {}): Tensor {
+    return this.run('forward', requireTensors([images], 'images'), modeOf(options))[0] as Tensor;
   }
 
   /**
@@ -183,7 +199,9 @@ export class Model {
    */
   to(target: { readonly dtype?: DType; readonly device?: string; readonly channelsLast?: boolean }): this {
     knownKeys('target', target, ['dtype', 'device', 'channelsLast']);
-    return this.#change('move', { ...target });
+    this.#change('move', { ...target });
+    if (target.dtype !== undefined) this.#dtype = target.dtype;
+    return this;
   }
 
   /** Waits until the model has been built. @throws CxrGazeError whatever went wrong in building or moving it */
@@ -283,6 +301,11 @@ export class Model {
   }
 }
 
+function modeOf(options: ForwardOptions): OptionBag {
+  knownKeys('options', options, ['evaluation']);
+  return { evaluation: flag('options.evaluation', options.evaluation ?? false) };
+}
+
 function prefix(name: string, value: unknown): string {
   return value === '' ? '' : text(name, value);
 }
@@ -314,7 +337,9 @@ export function createModel(options: ModelOptions): Model {
   });
 }
 
-/** Class probabilities: softmax of the logits, without a graph. */
+/** Class probabilities: softmax of the logits in evaluation mode, without a graph. The model's own mode stays. */
 export function probabilities(model: Model, images: Tensor): Tensor {
-  return noGrad(() => tidy(() => model.forward(images).to({ dtype: 'float32' }).softmax(-1)));
+  return noGrad(() =>
+    tidy(() => model.forward(images, { evaluation: true }).to({ dtype: 'float32' }).softmax(-1)),
+  );
 }

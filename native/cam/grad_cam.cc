@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "cam/eval_mode.h"
+#include "nn/eval_mode.h"
 
 namespace cxr {
 namespace cam {

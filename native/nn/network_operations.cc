@@ -3,18 +3,24 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <optional>
 #include <set>
 
 #include "nn/batch_norm.h"
+#include "nn/eval_mode.h"
 #include "tensor/failure.h"
 
 namespace cxr {
 namespace {
 
-// Results: the logits, then the wanted taps in the order asked for.
+// Results: the logits, then the wanted taps in the order asked for. With `evaluation` the job carries its own mode: a
+// prediction in the midst of training neither sees nor changes the mode that training has set.
 NetworkKernel forward(const Options& options) {
   const auto wanted = options.has("taps") ? options.texts("taps") : std::vector<std::string>{};
-  return [wanted](Network& network, const Tensors& in) -> Tensors {
+  const bool evaluation = options.flag("evaluation", false);
+  return [=](Network& network, const Tensors& in) -> Tensors {
+    std::optional<EvalMode> mode;
+    if (evaluation) mode.emplace(network);
     Taps taps(wanted);
     Tensors results{network.forward(in[0], taps)};
     for (const auto& name : wanted) results.push_back(taps.at(name));

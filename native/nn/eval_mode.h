@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace cxr::cam {
+namespace cxr {
 
 /// Puts a module and all its submodules in eval mode; the destructor gives each of them its own flag back,
 /// because a network may be partly frozen.
@@ -34,4 +34,4 @@ class EvalMode {
   std::vector<std::pair<torch::nn::Module*, bool>> flags_;
 };
 
-}  // namespace cxr::cam
+}  // namespace cxr
