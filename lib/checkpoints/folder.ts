@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import {
   recoverFolder,
@@ -105,7 +105,8 @@ export class CheckpointStore {
       );
     }
     const folder = path.join(this.root, name);
-    await recoverFolder(folder);
+    // Only if it is not there: another process may be saving while this one reads.
+    await stat(folder).catch(() => recoverFolder(folder));
     await verifyCheckpoint(folder);
     return folder;
   }
@@ -139,7 +140,7 @@ async function fingerprint(file: string): Promise<{ sha256: string; bytes: numbe
 export async function verifyCheckpoint(folder: string): Promise<void> {
   const manifest = await readManifest(folder);
   for (const [name, expected] of Object.entries(manifest.files)) {
-    const file = path.join(folder, path.basename(name));
+    const file = path.join(folder, name);
     const found = await fingerprint(file).catch((cause: unknown) => {
       throw fileError(file, 'could not be read', cause);
     });
@@ -154,9 +155,18 @@ export async function verifyCheckpoint(folder: string): Promise<void> {
 async function readManifest(folder: string): Promise<Manifest> {
   const file = path.join(folder, MANIFEST);
   const value = await readJson(file);
-  const files = (value as { files?: unknown }).files;
-  if (typeof files !== 'object' || files === null) throw checkpointError(file, 'expected an object `files`');
+  const { files } = value;
+  if (!isObject(files)) throw checkpointError(file, 'expected an object `files`');
+  for (const [name, entry] of Object.entries(files)) {
+    const fits = isObject(entry) && typeof entry['sha256'] === 'string' && typeof entry['bytes'] === 'number';
+    if (!fits || name !== path.basename(name))
+      throw checkpointError(file, `expected a file name with \`sha256\` and \`bytes\` but found '${name}'`);
+  }
   return value as unknown as Manifest;
+}
+
+function isObject(value: unknown): value is { readonly [key: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Reads a JSON file of a checkpoint. @throws CxrGazeError `ERR_FILE` or `ERR_CHECKPOINT` naming it */
@@ -169,8 +179,7 @@ export async function readJson(file: string): Promise<{ readonly [key: string]: 
   }
   try {
     const value = JSON.parse(content) as unknown;
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as { [key: string]: Json };
+    if (isObject(value)) return value as { [key: string]: Json };
   } catch (cause) {
     throw checkpointError(file, `expected JSON: ${(cause as Error).message}`);
   }

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import sharp from 'sharp';
 import { CxrGazeError } from '../errors.js';
 import { native, type PixelFileHandle } from '../native.js';
-import { integer, invalidArgument, knownKeys, oneOf, text } from '../validate.js';
+import { flag, integer, invalidArgument, knownKeys, oneOf, text } from '../validate.js';
 import { forEachBounded, throwIfAborted } from './bounded.js';
 import { CacheFolder } from './cache-folder.js';
 import type { Entry } from './cache-index.js';
@@ -61,6 +61,8 @@ export interface PrepareOptions {
   readonly onError?: 'throw' | 'skip';
   /** With `'skip'`, how many images may be left out; any number by default. */
   readonly maxSkipped?: number;
+  /** With `'skip'`, whether a data set of which nothing is left is given, empty, rather than refused; default `false`. */
+  readonly allowNone?: boolean;
   /** Images decoded at once; as many as the machine has processors, 2 to 8, by default. */
   readonly concurrency?: number;
   /** Against image headers that promise too much. */
@@ -160,12 +162,14 @@ function checkOptions(options: PrepareOptions): Checked {
     'cacheDir',
     'onError',
     'maxSkipped',
+    'allowNone',
     'concurrency',
     'limits',
     'onProgress',
     'signal',
   ]);
   if (options.cacheDir !== undefined) text('options.cacheDir', options.cacheDir);
+  flag('options.allowNone', options.allowNone ?? false);
   checkLimits(options.limits ?? {});
   const { maxSkipped } = options;
   return {
@@ -219,14 +223,14 @@ class Preparation {
   }
 
   async all(): Promise<void> {
-    const { concurrency, signal } = this.#options;
+    const { concurrency, signal, allowNone = false } = this.#options;
     await forEachBounded(this.#dataset.length, concurrency, async (index) => {
       throwIfAborted(signal, `Preparing the images of ${this.#dataset.name}`);
       await this.#one(index);
       this.#progress();
       await this.#commitNowAndThen();
     });
-    if (this.#report.skipped.length === this.#dataset.length) throw this.#tooManySkipped('all');
+    if (!allowNone && this.#report.skipped.length === this.#dataset.length) throw this.#tooManySkipped('all');
   }
 
   finish(): PreparedImages {

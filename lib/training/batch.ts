@@ -16,6 +16,8 @@ export interface InputBatch {
   readonly epoch: number;
   /** Batch of the epoch, from 0. */
   readonly step: number;
+  /** Where the tensors are, such as `cpu` or `cuda:0`. */
+  readonly device: string;
 }
 
 /** What an objective makes of a batch. */

@@ -10,6 +10,7 @@ import { tensor } from '../tensor/create.js';
 import { ask } from '../tensor/run.js';
 import { Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
+import { flag, integer, invalidArgument, list, number, oneOf, text } from '../validate.js';
 import type { EpochScheduleState } from './epoch-schedule.js';
 import type { Optimizer, OptimizerStateEntry } from './optimizer.js';
 
@@ -27,12 +28,32 @@ export interface EpochProgress {
   readonly labels: Int32Array;
 }
 
+/** The numbers of one half of an epoch: a row of `history.csv`. */
+export interface EpochNumbers {
+  /** Epoch, from 1. */
+  readonly epoch: number;
+  /** Which half. */
+  readonly phase: 'train' | 'val';
+  /** Unweighted mean of the batches' losses. */
+  readonly loss: number;
+  /** Balanced accuracy. */
+  readonly balancedAccuracy: number;
+  /** Matthews correlation coefficient. */
+  readonly mcc: number;
+  /** Mean AUROC; `null` where no class has one. */
+  readonly auroc: number | null;
+}
+
 /** Everything that training goes on from. */
 export interface TrainingState {
   /** Where the schedule stands. */
   readonly schedule: EpochScheduleState;
   /** The unfinished epoch; `undefined` between two epochs. */
   readonly progress?: EpochProgress | undefined;
+  /** Names of the checkpoints that were improvements when they were saved, oldest first. */
+  readonly improvements: readonly string[];
+  /** The halves of the epochs that are done, in order: what `history.csv` is made of. */
+  readonly history: readonly EpochNumbers[];
 }
 
 /** What besides weights and training state a checkpoint tells. */
@@ -70,11 +91,13 @@ export async function saveCheckpoint(
       await writeTensors(path.join(folder, 'model.safetensors'), await model.stateDict(), { format: 'pt' });
       await writeTensors(path.join(folder, 'optimizer.safetensors'), await trainingTensors(optimizer, state));
     });
-    const { progress, schedule } = state;
+    const { progress, schedule, improvements, history } = state;
     const document = {
       format: FORMAT,
       ...notes,
       schedule,
+      improvements,
+      history,
       progress: progress ? { epoch: progress.epoch, step: progress.step, lossSum: progress.lossSum } : null,
     };
     await writeFileAtomic(path.join(folder, 'state.json'), `${JSON.stringify(document, null, 2)}\n`);
@@ -94,17 +117,82 @@ async function trainingTensors(optimizer: Optimizer, state: TrainingState): Prom
   return tensors;
 }
 
-/** `state.json` of a checkpoint, checked for its format. */
-export async function readState(folder: string): Promise<CheckpointNotes & { schedule: EpochScheduleState }> {
+/** `state.json` of a checkpoint. */
+export interface StateDocument extends CheckpointNotes {
+  /** Where the schedule stands. */
+  readonly schedule: EpochScheduleState;
+  /** The unfinished epoch, without its arrays. */
+  readonly progress: Pick<EpochProgress, 'epoch' | 'step' | 'lossSum'> | null;
+  /** Names of the checkpoints that were improvements. */
+  readonly improvements: readonly string[];
+  /** The halves of the epochs that are done. */
+  readonly history: readonly EpochNumbers[];
+}
+
+/**
+ * Reads `state.json` of a checkpoint.
+ *
+ * @throws CxrGazeError `ERR_CHECKPOINT` naming the file if it is of another format or lacks a part
+ */
+export async function readState(folder: string): Promise<StateDocument> {
   const file = path.join(folder, 'state.json');
   const document = await readJson(file);
+  const fail = (what: string) =>
+    new CxrGazeError('ERR_CHECKPOINT', `${file}: ${what}`, { details: { file } });
   if (document['format'] !== FORMAT) {
-    throw new CxrGazeError(
-      'ERR_CHECKPOINT',
-      `${file}: expected format ${FORMAT} but found ${String(document['format'])}`,
-    );
+    throw fail(`expected format ${FORMAT} but found ${String(document['format'])}`);
   }
-  return document as unknown as CheckpointNotes & { schedule: EpochScheduleState };
+  try {
+    return {
+      options: bag('options', document['options']) as CheckpointNotes['options'],
+      card: bag('card', document['card']) as CheckpointNotes['card'],
+      environment: bag('environment', document['environment']) as CheckpointNotes['environment'],
+      schedule: scheduleFrom(bag('schedule', document['schedule'])),
+      progress: document['progress'] === null ? null : progressFrom(bag('progress', document['progress'])),
+      improvements: list('improvements', document['improvements'], text),
+      history: list('history', document['history'], (name, value) => numbersFrom(name, bag(name, value))),
+    };
+  } catch (error) {
+    throw error instanceof CxrGazeError ? fail(error.message) : error;
+  }
+}
+
+function bag(name: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw invalidArgument(name, 'an object', value);
+}
+
+function scheduleFrom(value: Readonly<Record<string, unknown>>): EpochScheduleState {
+  const count = (name: string) => integer(`schedule.${name}`, value[name], { min: 0 });
+  return {
+    epochsDone: count('epochsDone'),
+    best: number('schedule.best', value['best']),
+    bestEpoch: count('bestEpoch'),
+    waited: count('waited'),
+    learningRate: number('schedule.learningRate', value['learningRate'], { min: 0 }),
+    reweighted: flag('schedule.reweighted', value['reweighted']),
+  };
+}
+
+function numbersFrom(name: string, value: Readonly<Record<string, unknown>>): EpochNumbers {
+  const of = (key: string) => number(`${name}.${key}`, value[key]);
+  return {
+    epoch: integer(`${name}.epoch`, value['epoch'], { min: 1 }),
+    phase: oneOf(`${name}.phase`, value['phase'], ['train', 'val']),
+    loss: of('loss'),
+    balancedAccuracy: of('balancedAccuracy'),
+    mcc: of('mcc'),
+    auroc: value['auroc'] === null ? null : of('auroc'),
+  };
+}
+
+function progressFrom(value: Readonly<Record<string, unknown>>): NonNullable<StateDocument['progress']> {
+  return {
+    epoch: integer('progress.epoch', value['epoch'], { min: 1 }),
+    step: integer('progress.step', value['step'], { min: 0 }),
+    lossSum: number('progress.lossSum', value['lossSum']),
+  };
 }
 
 /**
@@ -130,13 +218,13 @@ export async function restoreCheckpoint(
       labels: (await tensors.get('progress:labels')?.data()) as Int32Array | undefined,
     };
   });
-  const { progress } = document as unknown as {
-    progress: Omit<EpochProgress, 'probabilities' | 'labels'> | null;
-  };
+  const { progress, schedule, improvements, history } = document;
   const { probabilities = new Float32Array(0), labels = new Int32Array(0) } = arrays;
   return {
-    schedule: document.schedule,
+    schedule,
+    improvements,
     progress: progress ? { ...progress, probabilities, labels } : undefined,
+    history,
   };
 }
 

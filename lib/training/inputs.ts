@@ -44,5 +44,6 @@ export function toInputs(
     ids: batch.ids,
     epoch,
     step,
+    device,
   };
 }

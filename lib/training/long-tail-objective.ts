@@ -88,7 +88,7 @@ function mixWithItself(batch: InputBatch, draw: ReturnType<typeof drawMixup>): M
   return {
     images: mixup(batch.images, draw),
     loss: (criterion, logits) => {
-      const others = tensor(partners, undefined, { dtype: 'int64' });
+      const others = tensor(partners, undefined, { dtype: 'int64', device: batch.device });
       return mixedLoss(criterion(logits, batch.labels), criterion(logits, others), draw.lambda);
     },
   };

@@ -5,8 +5,9 @@ const BACKLOG = 4096;
 
 /**
  * A long piece of work under way: an async iterable of typed events, and a promise of its result. It runs whether or
- * not it is iterated. Breaking out of the iteration ends it after the current step, with what it has saved; the result
- * then resolves with `undefined`.
+ * not it is iterated. Breaking out of the iteration ends it after the current step and waits until it has saved what it
+ * reached; the result then resolves with `undefined`. A failure is thrown by the iteration and rejects the result;
+ * whoever neither iterates nor awaits gets it as an unhandled rejection.
  *
  * @typeParam Event what the iteration gives
  * @typeParam Result what {@link Run.result} resolves with
@@ -17,6 +18,7 @@ export class Run<Event, Result> implements AsyncIterable<Event> {
   readonly #events: Event[] = [];
   readonly #stop = new AbortController();
   #wake: () => void = () => {};
+  #listening = false;
   #done = false;
   #failure: { readonly error: unknown } | undefined;
 
@@ -31,8 +33,8 @@ export class Run<Event, Result> implements AsyncIterable<Event> {
         const next = await work.next();
         if (next.done) return next.value;
         this.#events.push(next.value);
-        // Nobody listens: keep the newest only.
-        if (this.#events.length > BACKLOG) this.#events.splice(0, BACKLOG / 2);
+        // Nobody listens: keep the newest only. A listener, however slow, misses nothing.
+        if (!this.#listening && this.#events.length > BACKLOG) this.#events.splice(0, BACKLOG / 2);
         this.#wake();
       }
     } catch (error) {
@@ -46,6 +48,7 @@ export class Run<Event, Result> implements AsyncIterable<Event> {
 
   /** The events from the beginning, if called at once. One iteration only. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Event, void> {
+    this.#listening = true;
     // Whoever iterates meets the failure there; it must not also count as unhandled.
     this.result.catch(() => {});
     try {
@@ -59,6 +62,8 @@ export class Run<Event, Result> implements AsyncIterable<Event> {
       }
     } finally {
       this.#stop.abort();
+      // After a `break` the loop waits here for the last save, and meets its failure.
+      await this.result;
     }
   }
 }

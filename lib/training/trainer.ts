@@ -8,39 +8,29 @@ import { enableGrad } from '../tensor/context.js';
 import { tidy } from '../tensor/tidy.js';
 import { integer } from '../validate.js';
 import type { InputBatch, ObjectivePhase, ObjectiveResult } from './batch.js';
+import { BestWeights } from './best-weights.js';
 import {
   type CheckpointNotes,
+  type EpochNumbers,
   type EpochProgress,
+  readState,
   restoreCheckpoint,
   restoreWeights,
   saveCheckpoint,
 } from './checkpoint.js';
 import { EpochRecord } from './epoch-record.js';
 import type { EpochSchedule, EpochScheduleState } from './epoch-schedule.js';
+import { lossNotFinite, requireFinite } from './finite.js';
 import { type Normalisation, toInputs } from './inputs.js';
 import type { Optimizer } from './optimizer.js';
 import { type Precision, withPrecision } from './precision.js';
 import { Run } from './run.js';
 import { validateEpoch } from './validation.js';
 
+export type { EpochNumbers } from './checkpoint.js';
+
 /** What is minimised. Called under the trainer's precision, in a `tidy` scope of its own. */
 export type Objective = (model: Model, batch: InputBatch, phase: ObjectivePhase) => ObjectiveResult;
-
-/** The numbers of one half of an epoch: a row of `history.csv`. */
-export interface EpochNumbers {
-  /** Epoch, from 1. */
-  readonly epoch: number;
-  /** Which half. */
-  readonly phase: 'train' | 'val';
-  /** Unweighted mean of the batches' losses. */
-  readonly loss: number;
-  /** Balanced accuracy. */
-  readonly balancedAccuracy: number;
-  /** Matthews correlation coefficient. */
-  readonly mcc: number;
-  /** Mean AUROC; `null` where no class has one. */
-  readonly auroc: number | null;
-}
 
 /** What training reports. */
 export type TrainEvent =
@@ -53,6 +43,14 @@ export type TrainEvent =
       readonly step: number;
       /** Whether it goes on from a checkpoint. */
       readonly resumed: boolean;
+      /** The halves of the epochs that are done already, in order. */
+      readonly history: readonly EpochNumbers[];
+    }
+  | {
+      /** Something that need not stop the run, but must not go unseen. */
+      readonly type: 'warning';
+      /** One sentence. */
+      readonly message: string;
     }
   | {
       /** One optimizer step is done. */
@@ -124,11 +122,13 @@ export interface TrainerOptions {
   /** Where the model is; default `cpu`. */
   readonly device?: string;
   /**
-   * `standard`: batch statistics in every epoch. `legacy`: as GazeLT's original, two updates of the running statistics a
-   * step in epoch 1 and evaluation mode from epoch 2 on (gazelt F7, F8). Default `standard`.
+   * `standard`: batch statistics in every epoch. `legacy`: as the originals, evaluation mode from epoch 2 on, and in epoch
+   * 1 {@link TrainerOptions.legacyUpdates} updates of the running statistics a step (gazelt F7, F8). Default `standard`.
    */
   readonly batchNorm?: 'standard' | 'legacy';
-  /** Folder of the checkpoints; without it nothing is saved and the best weights are not kept. */
+  /** Updates of the running statistics a step under `legacy`: how often the original ran the network; default 2. */
+  readonly legacyUpdates?: number;
+  /** Folder of the checkpoints; without it nothing is saved, and the best weights are kept in memory. */
   readonly checkpoints?: string | undefined;
   /** Also saves every so many steps; default: only at an epoch's end. */
   readonly saveEvery?: number | undefined;
@@ -151,7 +151,8 @@ export class Trainer {
   readonly #options: TrainerOptions;
   readonly #store: CheckpointStore | undefined;
   #previous: string | undefined;
-  readonly #improvements = new Set<string>();
+  readonly #improvements: string[] = [];
+  #history: readonly EpochNumbers[] = [];
 
   /** @param options model, data and policy */
   constructor(options: TrainerOptions) {
@@ -173,61 +174,77 @@ export class Trainer {
   /** @internal The generator behind {@link Trainer.fit}, for systems that do something before and after. */
   async *events(options: FitOptions, stop: AbortSignal): AsyncGenerator<TrainEvent, TrainResult | undefined> {
     const { schedule } = this.#options;
-    let progress = options.resume ? await this.#restore() : undefined;
+    const halted = () => stop.aborted || options.signal?.aborted === true;
+    using best = new BestWeights();
+    const resumed = options.resume ? await this.#restore() : undefined;
+    let progress = resumed?.progress;
     yield {
       type: 'start',
       epoch: progress?.epoch ?? schedule.state.epochsDone + 1,
       step: progress?.step ?? 0,
-      resumed: options.resume ?? false,
+      resumed: resumed !== undefined,
+      history: this.#history,
     };
+    if (resumed?.warning !== undefined) yield { type: 'warning', message: resumed.warning };
     while (schedule.goesOn) {
       const record = EpochRecord.begin(schedule.state.epochsDone + 1, this.#options.train, progress);
       progress = undefined;
-      for await (const event of this.#epoch(record)) {
-        yield event;
-        if (options.signal?.aborted || stop.aborted) {
-          yield* this.#saveStopped(record);
-          if (stop.aborted) return undefined;
-          throw new CxrGazeError('ERR_ABORTED', 'Training was aborted', { cause: options.signal?.reason });
-        }
-      }
-      yield* this.#finishEpoch(record);
+      const whole = yield* this.#epoch(record, halted);
+      if (whole && (yield* this.#finishEpoch(record, halted, best))) continue;
+      yield* this.#saveStopped(record);
+      if (stop.aborted) return undefined;
+      throw new CxrGazeError('ERR_ABORTED', 'Training was aborted', { cause: options.signal?.reason });
     }
-    return this.#end();
+    return this.#end(best);
   }
 
-  async *#epoch(record: EpochRecord): AsyncGenerator<TrainEvent, void> {
-    const { model, train, balanced, schedule, optimizer, batchNorm = 'standard' } = this.#options;
+  // Returns whether the epoch's steps have all been done.
+  async *#epoch(record: EpochRecord, halted: () => boolean): AsyncGenerator<TrainEvent, boolean> {
+    const { train, balanced, schedule, optimizer } = this.#options;
     optimizer.learningRate = schedule.state.learningRate;
-    if (batchNorm === 'legacy') model.setBatchNormUpdates(2);
-    if (batchNorm === 'legacy' && record.epoch > 1) model.eval();
-    else model.train();
+    this.#setMode(record.epoch);
+    if (halted()) return false;
     const partners = balanced?.batches(record.epoch, { start: record.step });
     let asked = performance.now();
-    for await (const loaded of train.batches(record.epoch, { start: record.step })) {
-      const partner = partners ? await partners.next() : undefined;
-      const began = performance.now();
-      const loss = await this.#step(record, loaded, partner?.done ? undefined : partner?.value);
-      const now = performance.now();
-      yield {
-        type: 'step',
-        epoch: record.epoch,
-        step: record.step,
-        steps: train.length,
-        loss,
-        images: loaded.labels.length,
-        milliseconds: now - asked,
-        waited: began - asked,
-      };
-      if (this.#dueToSave(record))
-        yield await this.#save(`epoch-${record.epoch}-step-${record.step}`, 'step', record.progress);
-      asked = performance.now();
+    try {
+      for await (using loaded of train.batches(record.epoch, { start: record.step })) {
+        const partner = partners ? await partners.next() : undefined;
+        const began = performance.now();
+        const loss = await this.#step(record, loaded, partner?.done ? undefined : partner?.value);
+        const now = performance.now();
+        yield {
+          type: 'step',
+          epoch: record.epoch,
+          step: record.step,
+          steps: train.length,
+          loss,
+          images: loaded.labels.length,
+          milliseconds: now - asked,
+          waited: began - asked,
+        };
+        if (halted()) return false;
+        if (this.#dueToSave(record))
+          yield await this.#save(`epoch-${record.epoch}-step-${record.step}`, 'step', record.progress);
+        asked = performance.now();
+      }
+    } finally {
+      await partners?.return();
     }
+    return true;
+  }
+
+  #setMode(epoch: number): void {
+    const { model, batchNorm = 'standard', legacyUpdates = 2 } = this.#options;
+    const legacy = batchNorm === 'legacy';
+    model.setBatchNormUpdates(legacy ? legacyUpdates : 1);
+    if (legacy && epoch > 1) model.eval();
+    else model.train();
   }
 
   #dueToSave(record: EpochRecord): boolean {
     const { saveEvery, train } = this.#options;
-    return saveEvery !== undefined && record.step % saveEvery === 0 && record.step < train.length;
+    const due = saveEvery !== undefined && record.step % saveEvery === 0 && record.step < train.length;
+    return due && this.#store !== undefined;
   }
 
   // One scope a step: whatever the objective makes is freed, and an error that nobody awaited surfaces here.
@@ -244,7 +261,7 @@ export class Trainer {
       const probabilities = logits.detach().to({ dtype: 'float32' }).softmax(-1);
       const [value, seen] = await Promise.all([loss.item(), probabilities.data()]);
       // Before the weights move: a checkpoint saved after this error would hold NaN.
-      if (!Number.isFinite(value)) throw notFinite(value, batch);
+      if (!Number.isFinite(value)) throw lossNotFinite(value, batch, 'train');
       optimizer.zeroGrad();
       loss.backward();
       optimizer.step();
@@ -253,40 +270,42 @@ export class Trainer {
     });
   }
 
-  async *#finishEpoch(record: EpochRecord): AsyncGenerator<TrainEvent, void> {
-    const { schedule, train } = this.#options;
-    yield {
-      type: 'epoch',
-      phase: 'train',
-      epoch: record.epoch,
-      ...numbersOf(record, train.images.dataset.classes),
-    };
-    const validation = await validateEpoch({
-      ...this.#options,
-      epoch: record.epoch,
-      reweighted: schedule.state.reweighted,
-    });
-    yield {
-      type: 'epoch',
-      phase: 'val',
-      epoch: record.epoch,
-      ...numbersOf(validation, train.images.dataset.classes),
-    };
-    const { improved, reweightingBegins } = schedule.finish(
-      numbersOf(validation, train.images.dataset.classes).balancedAccuracy,
-    );
+  // Returns whether it came to its end.
+  async *#finishEpoch(
+    record: EpochRecord,
+    halted: () => boolean,
+    best: BestWeights,
+  ): AsyncGenerator<TrainEvent, boolean> {
+    const { model, schedule, train } = this.#options;
+    const { classes } = train.images.dataset;
+    const { epoch } = record;
+    const trained: EpochNumbers = { epoch, phase: 'train', ...numbersOf(record, classes) };
+    yield { type: 'epoch', ...trained };
+    const { reweighted } = schedule.state;
+    const validation = await validateEpoch({ ...this.#options, epoch, reweighted, halted });
+    if (!validation) return false;
+    const validated: EpochNumbers = { epoch, phase: 'val', ...numbersOf(validation, classes) };
+    yield { type: 'epoch', ...validated };
+    this.#history = [...this.#history, trained, validated];
+    const { improved, reweightingBegins } = schedule.finish(validated.balancedAccuracy);
     if (reweightingBegins) {
-      yield { type: 'reweighting', epoch: record.epoch + 1, learningRate: schedule.state.learningRate };
+      yield { type: 'reweighting', epoch: epoch + 1, learningRate: schedule.state.learningRate };
     }
-    const name = `epoch-${record.epoch}`;
-    if (improved) this.#improvements.add(name);
+    const name = `epoch-${epoch}`;
+    if (improved) this.#improvements.push(name);
     if (this.#store) yield await this.#save(name, improved ? 'improved' : 'epoch');
+    else if (improved) await best.keep(model);
+    return true;
   }
 
-  async #end(): Promise<TrainResult> {
+  async #end(inMemory: BestWeights): Promise<TrainResult> {
     const { model, schedule } = this.#options;
     model.eval();
-    if (!this.#store || schedule.state.bestEpoch === 0) return { schedule: schedule.state };
+    if (schedule.state.bestEpoch === 0) return { schedule: schedule.state };
+    if (!this.#store) {
+      await inMemory.restore(model);
+      return { schedule: schedule.state };
+    }
     const best = await this.#store.open('best');
     await restoreWeights(best, model);
     return { schedule: schedule.state, best };
@@ -304,11 +323,17 @@ export class Trainer {
   ): Promise<TrainEvent> {
     const { model, optimizer, schedule, notes, keep } = this.#options;
     const store = this.#store as CheckpointStore;
+    await requireFinite(model, progress ? `epoch ${progress.epoch}, batch ${progress.step},` : name);
     const folder = await saveCheckpoint(store, name, {
       model,
       optimizer,
       notes,
-      state: { schedule: schedule.state, progress },
+      state: {
+        schedule: schedule.state,
+        progress,
+        improvements: this.#improvements,
+        history: this.#history,
+      },
     });
     const last = await store.named('last');
     if (last !== name) this.#previous = last;
@@ -320,15 +345,30 @@ export class Trainer {
     return { type: 'checkpoint', folder, reason };
   }
 
-  async #restore(): Promise<EpochProgress | undefined> {
-    const { model, optimizer, schedule } = this.#options;
+  async #restore(): Promise<{ progress: EpochProgress | undefined; warning: string | undefined }> {
+    const { model, optimizer, schedule, notes } = this.#options;
     if (!this.#store) throw new CxrGazeError('ERR_RESUME', 'Expected a folder of checkpoints to resume from');
-    const state = await restoreCheckpoint(await this.#store.open('last'), { model, optimizer });
+    const folder = await this.#store.open('last');
+    const state = await restoreCheckpoint(folder, { model, optimizer });
     schedule.restore(state.schedule);
-    if (this.#options.keep === 'all')
-      for (const name of await this.#store.names()) this.#improvements.add(name);
-    return state.progress;
+    this.#history = state.history;
+    this.#improvements.push(...state.improvements);
+    const { environment } = await readState(folder);
+    return { progress: state.progress, warning: environmentWarning(environment, notes.environment) };
   }
+}
+
+// Sums depend on threads and instruction set: a run that goes on elsewhere is as good, but not the same to the bit.
+function environmentWarning(
+  before: CheckpointNotes['environment'],
+  now: CheckpointNotes['environment'],
+): string | undefined {
+  const changed = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
+    (key) => key !== 'node' && before[key] !== now[key],
+  );
+  if (changed.length === 0) return undefined;
+  const parts = changed.map((key) => `${key}: ${String(before[key])} -> ${String(now[key])}`);
+  return `The run began in another environment (${parts.join('; ')}); its numbers will not be those of an unbroken run to the bit`;
 }
 
 function numbersOf(
@@ -336,13 +376,4 @@ function numbersOf(
   classes: readonly string[],
 ): Omit<EpochNumbers, 'epoch' | 'phase'> {
   return { loss: meanLoss, ...epochScores({ probabilities, labels, classes }) };
-}
-
-function notFinite(value: number, batch: InputBatch): CxrGazeError {
-  const shown = batch.ids.slice(0, 8).join(', ');
-  return new CxrGazeError(
-    'ERR_NOT_FINITE',
-    `Expected a finite loss in epoch ${batch.epoch}, batch ${batch.step + 1}, but found ${value}; the batch holds ${shown}${batch.ids.length > 8 ? ', ...' : ''}. The checkpoints saved before stay as they are.`,
-    { details: { epoch: batch.epoch, step: batch.step, ids: batch.ids, loss: value } },
-  );
 }

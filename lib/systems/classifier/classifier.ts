@@ -1,25 +1,25 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { replaceFolder, temporaryBeside, writeFileAtomic } from '../../checkpoints/atomic.js';
-import { CheckpointStore } from '../../checkpoints/folder.js';
-import { writeTensors } from '../../checkpoints/write-tensors.js';
+import { recoverFolder } from '../../checkpoints/atomic.js';
+import { checkpointError } from '../../checkpoints/fault.js';
+import { CheckpointStore, verifyCheckpoint } from '../../checkpoints/folder.js';
 import type { Dataset } from '../../data/dataset.js';
 import { CxrGazeError } from '../../errors.js';
-import { defaultGroupThresholds } from '../../metrics/groups.js';
+import { checkThresholds, defaultGroupThresholds } from '../../metrics/groups.js';
 import type { GroupThresholds } from '../../metrics/types.js';
-import { type Architecture, createModel, type HeadKind, type Model } from '../../models/model.js';
-import { tidy } from '../../tensor/tidy.js';
+import { type Architecture, architectures, createModel, type HeadKind, type Model } from '../../models/model.js';
 import { restoreWeights } from '../../training/checkpoint.js';
 import { imagenetNormalisation } from '../../training/inputs.js';
 import { Run } from '../../training/run.js';
 import type { TrainEvent, TrainResult } from '../../training/trainer.js';
-import { integer, knownKeys, list, text } from '../../validate.js';
+import { integer, knownKeys, oneOf, text } from '../../validate.js';
 import { type EvaluateOptions, type Evaluation, evaluateClassifier } from './evaluate.js';
 import { type ExplainedImage, type ExplainOptions, explainImages } from './explain.js';
-import { type FitOptions, fitClassifier } from './fit.js';
-import { type Init, type InitReport, initialise } from './initial-weights.js';
-import { cardFile, cardToJson, type ModelCard, readCard } from './model-card.js';
+import { type CheckedFit, checkedFit, type FitAddition, type FitOptions, prepareFit } from './fit.js';
+import { checkInit, type Init, type InitReport, initialise } from './initial-weights.js';
+import { cardFile, classNames, heads, imageSizes, type ModelCard, readCard } from './model-card.js';
 import { type ImageInput, type Prediction, type PredictOptions, predictImages } from './predict.js';
+import { saveClassifier } from './save.js';
 
 /** Options of a new classifier. */
 export interface ClassifierOptions {
@@ -38,6 +38,12 @@ export interface ClassifierOptions {
   /** Seed of random weights; default 0. */
   readonly seed?: number;
   /** `cpu` (default), `cuda`, `cuda:1`. */
+  readonly device?: string;
+}
+
+/** Options of `load`. */
+export interface LoadOptions {
+  /** Where it shall compute: `cpu` (default), `cuda`, `cuda:1`. */
   readonly device?: string;
 }
 
@@ -68,40 +74,58 @@ export interface BuiltClassifier {
   readonly initReport: InitReport;
 }
 
-/** @internal */
-export async function buildClassifier(
+/** @internal Checks at once, builds later. */
+export function buildClassifier(
   options: ClassifierOptions,
   defaults: ClassifierDefaults,
 ): Promise<BuiltClassifier> {
   knownKeys('options', options, optionKeys);
-  const { device = 'cpu', seed = 0 } = options;
+  const init = checkInit(options.init);
+  const seed = integer('options.seed', options.seed ?? 0, { min: 0 });
+  const device = text('options.device', options.device ?? 'cpu');
   const card: ModelCard = {
-    architecture: options.architecture ?? 'resnet50',
-    head: options.head ?? defaults.head,
-    classes: list('options.classes', options.classes, text),
-    imageSize: integer('options.imageSize', options.imageSize ?? defaults.imageSize, { min: 32 }),
+    architecture: oneOf('options.architecture', options.architecture ?? 'resnet50', architectures),
+    head: oneOf('options.head', options.head ?? defaults.head, heads),
+    classes: classNames('options.classes', options.classes),
+    imageSize: integer('options.imageSize', options.imageSize ?? defaults.imageSize, imageSizes),
     normalisation: imagenetNormalisation,
     trainCounts: null,
-    thresholds: options.thresholds ?? defaultGroupThresholds,
+    thresholds: checkThresholds('options.thresholds', options.thresholds ?? defaultGroupThresholds),
   };
-  const model = modelOf(card, seed);
-  const initReport = await initialise(model, options.init);
-  model.eval();
-  if (device !== 'cpu') model.to({ device });
-  await model.ready();
-  return { model, card, device, initReport };
+  return built(card, device, seed, (model) => initialise(model, init));
 }
 
-/** @internal */
-export async function loadClassifier(folder: string, device = 'cpu'): Promise<BuiltClassifier> {
-  const found = await findSaved(text('path', folder));
-  const card = await readCard(found.folder, found.card);
-  const model = modelOf(card, 0);
-  await restoreWeights(found.folder, model);
-  model.eval();
-  if (device !== 'cpu') model.to({ device });
-  await model.ready();
-  return { model, card, device, initReport: { fresh: [] } };
+/** @internal Checks at once, loads later. */
+export function loadClassifier(folder: string, options: LoadOptions): Promise<BuiltClassifier> {
+  text('folder', folder);
+  knownKeys('options', options, ['device']);
+  const device = text('options.device', options.device ?? 'cpu');
+  return findSaved(folder).then(async (found) => {
+    const card = await readCard(found.folder, found.card);
+    return built(card, device, 0, async (model) => {
+      await restoreWeights(found.folder, model);
+      return { fresh: [] };
+    });
+  });
+}
+
+async function built(
+  card: ModelCard,
+  device: string,
+  seed: number,
+  fill: (model: Model) => Promise<InitReport>,
+): Promise<BuiltClassifier> {
+  const model = modelOf(card, seed);
+  try {
+    const initReport = await fill(model);
+    model.eval();
+    if (device !== 'cpu') model.to({ device });
+    await model.ready();
+    return { model, card, device, initReport };
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
 }
 
 function modelOf(card: ModelCard, seed: number): Model {
@@ -115,16 +139,27 @@ function modelOf(card: ModelCard, seed: number): Model {
 
 // A saved model, a checkpoint, a folder of checkpoints, or a run.
 async function findSaved(folder: string): Promise<{ folder: string; card: string }> {
+  // A crash between the two moves of a save leaves the old model aside.
+  if (!(await exists(folder))) await recoverFolder(path.resolve(folder));
   if (await exists(path.join(folder, cardFile))) return { folder, card: cardFile };
-  if (await exists(path.join(folder, 'state.json'))) return { folder, card: 'state.json' };
-  for (const root of [folder, path.join(folder, 'checkpoints')]) {
-    if (!(await exists(path.join(root, 'best')))) continue;
-    return { folder: await new CheckpointStore(root).open('best'), card: 'state.json' };
+  if (await exists(path.join(folder, 'state.json'))) {
+    await verifyCheckpoint(folder);
+    return { folder, card: 'state.json' };
   }
-  throw new CxrGazeError(
-    'ERR_CHECKPOINT',
-    `${folder}: expected a saved model (${cardFile}), a checkpoint (state.json) or a run with checkpoints, but found none of these`,
-    { details: { file: folder } },
+  for (const root of [folder, path.join(folder, 'checkpoints')]) {
+    const store = new CheckpointStore(root);
+    if (await exists(path.join(root, 'best')))
+      return { folder: await store.open('best'), card: 'state.json' };
+    const last = await store.named('last');
+    if (last === undefined) continue;
+    throw checkpointError(
+      root,
+      `no epoch of this run has been the best one yet; its last checkpoint is ${path.join(root, last)}: load that folder, or go on with the run`,
+    );
+  }
+  throw checkpointError(
+    folder,
+    `expected a saved model (${cardFile}), a checkpoint (state.json) or a run with checkpoints, but found none of these`,
   );
 }
 
@@ -147,6 +182,7 @@ export abstract class Classifier {
   /** Which parts of the head the initial weights' file could not fill. */
   readonly initReport: InitReport;
   #card: ModelCard;
+  #training = false;
 
   /** @internal */
   protected constructor(built: BuiltClassifier) {
@@ -161,25 +197,45 @@ export abstract class Classifier {
     return this.#card;
   }
 
-  /** @internal What the system adds to plain training. */
-  protected abstract prepareFit(options: FitOptions): Promise<FitOptions>;
-
   /**
-   * Trains on one data set and validates on another. The best epoch's weights are kept at the end, where checkpoints
-   * are saved.
+   * Trains on one data set and validates on another. At the end the model has the best epoch's weights. Meanwhile it can
+   * predict, evaluate, explain and be saved; a second `fit` is refused.
    *
    * @param options data, loss, schedule
    * @returns events and result; it runs whether or not it is iterated
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT`, `ERR_BUSY`, `ERR_DISPOSED` at once; the run fails with `ERR_EXISTS`,
+   *   `ERR_RESUME`, `ERR_CHECKPOINT`, `ERR_IMAGE`, `ERR_NOT_FINITE`, `ERR_ABORTED`
    */
-  fit(options: FitOptions): Run<TrainEvent, TrainResult> {
-    return new Run((stop) => this.#fit(options, stop));
+  abstract fit(options: FitOptions): Run<TrainEvent, TrainResult>;
+
+  /** @internal What {@link Classifier.fit} of every system is. */
+  protected train(options: FitOptions, addition: FitAddition): Run<TrainEvent, TrainResult> {
+    this.#requireLive();
+    const fit = checkedFit(this.card, options, addition);
+    if (this.#training) {
+      throw new CxrGazeError('ERR_BUSY', 'Expected a model that is not being trained; its fit has not ended');
+    }
+    this.#training = true;
+    return new Run((stop) => this.#train(fit, stop));
   }
 
-  async *#fit(options: FitOptions, stop: AbortSignal): AsyncGenerator<TrainEvent, TrainResult | undefined> {
-    const prepared = await this.prepareFit(options);
-    const fit = await fitClassifier(this, prepared);
-    this.#card = fit.card;
-    return yield* fit.trainer.events(fit.options, stop);
+  async *#train(fit: CheckedFit, stop: AbortSignal): AsyncGenerator<TrainEvent, TrainResult | undefined> {
+    const { signal, resume = false } = fit.options;
+    try {
+      using prepared = await prepareFit(this, fit);
+      this.#card = fit.card;
+      return yield* prepared.trainer.events({ signal, resume }, stop);
+    } finally {
+      this.#training = false;
+      // As it was before: what training wants of a network is no concern of predictions.
+      if (!this.model.disposed)
+        this.model.setBatchNormUpdates(1).to({ dtype: 'float32', channelsLast: false }).eval();
+    }
+  }
+
+  #requireLive(): void {
+    if (this.model.disposed)
+      throw new CxrGazeError('ERR_DISPOSED', 'Expected a live classifier but it has been disposed');
   }
 
   /**
@@ -189,6 +245,7 @@ export abstract class Classifier {
    * @param options precision (default float32), test-time augmentation, bootstrap
    */
   evaluate(dataset: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+    this.#requireLive();
     return evaluateClassifier(this, dataset, options);
   }
 
@@ -200,6 +257,7 @@ export abstract class Classifier {
    * @returns one prediction an image, in the order given
    */
   predict(input: ImageInput, options: PredictOptions = {}): Promise<Prediction[]> {
+    this.#requireLive();
     return predictImages(this, input, options);
   }
 
@@ -211,28 +269,19 @@ export abstract class Classifier {
    * @returns one item an image as they are ready, in the order given
    */
   explain(input: ImageInput, options: ExplainOptions = {}): AsyncGenerator<ExplainedImage, void> {
+    this.#requireLive();
     return explainImages(this, input, options);
   }
 
   /**
    * Saves weights and card into a folder, in one step.
    *
-   * @param folder `model.safetensors` and `model.json` are written into it; an old one is replaced
+   * @param folder gets `model.safetensors` and `model.json`; a model saved there before is replaced
+   * @throws CxrGazeError `ERR_EXISTS` if the folder holds anything else
    */
-  async save(folder: string): Promise<void> {
-    const target = path.resolve(text('folder', folder));
-    const temporary = temporaryBeside(target);
-    await mkdir(temporary, { recursive: true });
-    await tidy(async () => {
-      await writeTensors(path.join(temporary, 'model.safetensors'), await this.model.stateDict(), {
-        format: 'pt',
-      });
-    });
-    await writeFileAtomic(
-      path.join(temporary, cardFile),
-      `${JSON.stringify(cardToJson(this.card), null, 2)}\n`,
-    );
-    await replaceFolder(temporary, target);
+  save(folder: string): Promise<void> {
+    this.#requireLive();
+    return saveClassifier(this, path.resolve(text('folder', folder)));
   }
 
   /** Frees the network. */

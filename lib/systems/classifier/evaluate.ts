@@ -1,16 +1,14 @@
 import type { Dataset } from '../../data/dataset.js';
 import { DataLoader } from '../../data/loader.js';
-import { prepareImages, type SkippedImage } from '../../data/prepare.js';
+import { type PreparedImages, prepareImages, type SkippedImage } from '../../data/prepare.js';
 import { SequentialSampler } from '../../data/samplers.js';
 import { evaluatePredictions } from '../../metrics/evaluate.js';
 import type { BootstrapOptions } from '../../metrics/resample.js';
 import type { Metrics } from '../../metrics/types.js';
-import { probabilities } from '../../models/model.js';
-import { tidy } from '../../tensor/tidy.js';
-import { toInputs } from '../../training/inputs.js';
-import { type Precision, resolvePrecision, withPrecision } from '../../training/precision.js';
-import { integer, invalidArgument, knownKeys } from '../../validate.js';
-import { type Network, type PassOptions, passKeys } from './passes.js';
+import type { Precision } from '../../training/precision.js';
+import { integer, invalidArgument, text } from '../../validate.js';
+import { PassNetwork } from './pass-network.js';
+import { checkPass, type Network, type PassOptions } from './passes.js';
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions extends PassOptions {
@@ -50,15 +48,27 @@ export interface Evaluation {
 }
 
 /** @internal */
-export async function evaluateClassifier(
+export function evaluateClassifier(
   network: Network,
   dataset: Dataset,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  knownKeys('options', options, [...passKeys, 'tta', 'seed', 'bootstrap', 'cacheDir']);
+  checkPass(options, ['tta', 'seed', 'bootstrap', 'cacheDir']);
+  checkDataset('dataset', dataset);
   sameClasses(dataset, network.card.classes);
-  const { card, device } = network;
-  const precision = await resolvePrecision(options.precision ?? 'float32', device);
+  const copies = integer('options.tta', options.tta ?? 0, { min: 0 });
+  integer('options.seed', options.seed ?? 0, { min: 0 });
+  if (options.cacheDir !== undefined) text('options.cacheDir', options.cacheDir);
+  return evaluate(network, dataset, options, copies);
+}
+
+async function evaluate(
+  network: Network,
+  dataset: Dataset,
+  options: EvaluateOptions,
+  copies: number,
+): Promise<Evaluation> {
+  const { card } = network;
   const { onError = 'throw', signal, cacheDir } = options;
   using images = await prepareImages(dataset, {
     ...{ width: card.imageSize, height: card.imageSize, onError },
@@ -66,50 +76,35 @@ export async function evaluateClassifier(
     ...(cacheDir === undefined ? {} : { cacheDir }),
   });
   for (const image of images.skipped) options.onSkip?.(image);
-  const copies = integer('options.tta', options.tta ?? 0, { min: 0 });
+  using pass = await PassNetwork.open(network, options.precision ?? 'float32');
   const sum = new Float64Array(images.dataset.length * card.classes.length);
-  for (let copy = 0; copy <= copies; copy++)
-    await addPass(network, images, { ...options, copy, precision, sum });
+  for (let copy = 0; copy <= copies; copy++) await addPass(pass, images, { ...options, copy, copies, sum });
   const mean = Float32Array.from(sum, (value) => value / (copies + 1));
+  const { precision } = pass;
   return summarise(network, images.dataset, mean, { ...options, precision, skipped: images.skipped });
 }
 
 // Copy 0 is the plain image.
 async function addPass(
-  network: Network,
-  images: Awaited<ReturnType<typeof prepareImages>>,
+  pass: PassNetwork,
+  images: PreparedImages,
   options: EvaluateOptions & {
     readonly copy: number;
-    readonly precision: Precision;
+    readonly copies: number;
     readonly sum: Float64Array;
   },
 ): Promise<void> {
-  const { model, card, device } = network;
-  const { copy, precision, sum, batchSize = 16, seed = 0, signal } = options;
-  const sampler = new SequentialSampler({ length: images.dataset.length });
-  const loader = new DataLoader({
-    images,
-    sampler,
-    batchSize,
-    ...(copy > 0 ? { augmentation: { seed } } : {}),
-  });
-  model.eval();
+  const { copy, copies, sum, batchSize = 16, seed = 0, signal } = options;
+  const { length } = images.dataset;
+  const sampler = new SequentialSampler({ length });
+  const augmentation = copy > 0 ? { augmentation: { seed } } : {};
+  const loader = new DataLoader({ images, sampler, batchSize, ...augmentation });
   let at = 0;
-  for await (const batch of loader.batches(copy, signal ? { signal } : {})) {
-    const rows = await tidy(async () => {
-      const inputs = toInputs(batch, {
-        epoch: 1,
-        step: 0,
-        normalisation: card.normalisation,
-        precision,
-        device,
-      });
-      return (await withPrecision(precision, () =>
-        probabilities(model, inputs.images),
-      ).data()) as Float32Array;
-    });
-    for (const value of rows) sum[at] = (sum[at++] as number) + value;
-    options.onProgress?.({ done: at / card.classes.length, total: images.dataset.length });
+  let done = copy * length;
+  for await (using batch of loader.batches(copy, signal ? { signal } : {})) {
+    for (const value of await pass.probabilities(batch)) sum[at] = (sum[at++] as number) + value;
+    done += batch.size;
+    options.onProgress?.({ done, total: (copies + 1) * length });
   }
 }
 
@@ -142,6 +137,18 @@ function summarise(
     precision: options.precision,
     skipped: options.skipped,
   };
+}
+
+/** @internal */
+export function checkDataset(name: string, value: unknown): void {
+  const dataset = value as Partial<Dataset> | null | undefined;
+  const fits =
+    typeof dataset === 'object' &&
+    dataset !== null &&
+    typeof dataset.sample === 'function' &&
+    Array.isArray(dataset.classes);
+  if (!fits) throw invalidArgument(name, 'a Dataset', value);
+  integer(`${name}.length`, dataset.length, { min: 1 });
 }
 
 /** @internal */

@@ -4,12 +4,11 @@ import { readMaps } from '../../cam/maps.js';
 import { overlay } from '../../cam/overlay.js';
 import type { Pixels } from '../../data/dataset.js';
 import { tidy } from '../../tensor/tidy.js';
-import { toInputs } from '../../training/inputs.js';
-import { resolvePrecision, withPrecision } from '../../training/precision.js';
-import { invalidArgument, knownKeys } from '../../validate.js';
-import { type ImageInput, inputDataset } from './inputs.js';
+import { invalidArgument, text } from '../../validate.js';
+import { checkInput, type ImageInput, type InputItems, inputDataset } from './inputs.js';
 import type { ModelCard } from './model-card.js';
-import { type Network, type PassOptions, passKeys, passOver } from './passes.js';
+import { PassNetwork } from './pass-network.js';
+import { checkPass, type Network, type PassOptions, passOver } from './passes.js';
 import { type Prediction, predictionOf } from './predict.js';
 
 /** Options of `explain`. */
@@ -33,37 +32,43 @@ export interface ExplainedImage extends Prediction {
 }
 
 /** @internal */
-export async function* explainImages(
+export function explainImages(
   network: Network,
   input: ImageInput,
   options: ExplainOptions,
 ): AsyncGenerator<ExplainedImage, void> {
-  knownKeys('options', options, [...passKeys, 'layer', 'class']);
-  const { model, card, device } = network;
-  const wanted = options.class === undefined ? undefined : classIndex(options.class, card);
-  const dataset = await inputDataset(input, card.classes);
-  const precision = await resolvePrecision(options.precision ?? 'float32', device);
-  for await (const { batch } of passOver(network, dataset, options)) {
-    const { ids } = batch;
+  checkPass(options, ['layer', 'class']);
+  if (options.layer !== undefined) text('options.layer', options.layer);
+  const wanted = options.class === undefined ? undefined : classIndex(options.class, network.card);
+  return explain(network, checkInput(input), options, wanted);
+}
+
+async function* explain(
+  network: Network,
+  items: InputItems,
+  options: ExplainOptions,
+  wanted: number | undefined,
+): AsyncGenerator<ExplainedImage, void> {
+  const { card } = network;
+  const dataset = await inputDataset(items, card.classes);
+  using pass = await PassNetwork.open(network, options.precision ?? 'float32');
+  const camOptions = {
+    ...(options.layer === undefined ? {} : { layer: options.layer }),
+    ...(wanted === undefined ? {} : { classes: wanted }),
+  };
+  for await (const batch of passOver(network, dataset, options)) {
     const explained = await tidy(async () => {
-      const pixels = (await batch.pixels.toNdarray()) as { shape: number[]; data: Uint8Array };
-      const { images } = toInputs(batch, {
-        epoch: 1,
-        step: 0,
-        normalisation: card.normalisation,
-        precision,
-        device,
-      });
-      const { maps, logits, classes } = withPrecision(precision, () =>
-        gradCam(model, images, {
-          ...(options.layer === undefined ? {} : { layer: options.layer }),
-          ...(wanted === undefined ? {} : { classes: wanted }),
-        }),
-      );
-      const rows = (await logits.softmax(-1).data()) as Float32Array;
-      return { pixels, rows, maps: await readMaps(maps), classes: (await classes.data()) as BigInt64Array };
+      const pixels = batch.pixels.toNdarray() as Promise<unknown> as Promise<ExplainedBatch['pixels']>;
+      const { maps, logits, classes } = pass.run(batch, (model, images) => gradCam(model, images, camOptions));
+      const [rows, chosen] = await Promise.all([logits.softmax(-1).data(), classes.data()]);
+      return {
+        pixels: await pixels,
+        rows: rows as Float32Array,
+        maps: await readMaps(maps),
+        classes: chosen as BigInt64Array,
+      };
     });
-    for (const [i, id] of ids.entries()) yield explainedImage(id, i, explained, card);
+    for (const [i, id] of batch.ids.entries()) yield explainedImage(id, i, explained, card);
   }
 }
 

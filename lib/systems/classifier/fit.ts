@@ -12,19 +12,31 @@ import {
   ShuffledSampler,
 } from '../../data/samplers.js';
 import { CxrGazeError } from '../../errors.js';
-import { type ClassWeighting, classWeights } from '../../losses/class-weights.js';
-import { type ClassificationLoss, type Criterion, classificationLoss } from '../../losses/criterion.js';
+import { type ClassWeighting, classWeightings, classWeights } from '../../losses/class-weights.js';
+import {
+  type ClassificationLoss,
+  type Criterion,
+  classificationLoss,
+  classificationLosses,
+} from '../../losses/criterion.js';
+import type { Model } from '../../models/model.js';
 import { native } from '../../native.js';
+import { disposeAll } from '../../tensor/tensor.js';
 import { readState } from '../../training/checkpoint.js';
 import { EpochSchedule } from '../../training/epoch-schedule.js';
 import { type ExtraTerm, longTailObjective, type MixingOptions } from '../../training/long-tail-objective.js';
-import { createOptimizer } from '../../training/optimizer.js';
-import { type PrecisionChoice, processor, resolvePrecision } from '../../training/precision.js';
-import { Trainer, type FitOptions as TrainerFitOptions } from '../../training/trainer.js';
-import { flag, integer, invalidArgument, knownKeys, number } from '../../validate.js';
-import { sameClasses } from './evaluate.js';
+import { createOptimizer, type Optimizer } from '../../training/optimizer.js';
+import {
+  type PrecisionChoice,
+  precisionChoices,
+  processor,
+  resolvePrecision,
+} from '../../training/precision.js';
+import { Trainer } from '../../training/trainer.js';
+import { flag, integer, invalidArgument, knownKeys, number, oneOf, text } from '../../validate.js';
+import { checkDataset, sameClasses } from './evaluate.js';
 import { cardToJson, type ModelCard } from './model-card.js';
-import type { Network } from './passes.js';
+import { callback, checkSignal, type Network } from './passes.js';
 
 /** Deferred re-weighting as a user gives it. */
 export interface DeferredOptions {
@@ -64,7 +76,10 @@ export interface FitOptions {
   readonly seed?: number;
   /** Arithmetic; default `auto`. */
   readonly precision?: PrecisionChoice;
-  /** BatchNorm as GazeLT's original: two updates a step in epoch 1, evaluation mode from epoch 2 on; default `false`. */
+  /**
+   * BatchNorm as the system's original: evaluation mode from epoch 2 on, and for GazeLT two updates a step in epoch 1;
+   * default `false`.
+   */
   readonly legacyBatchNorm?: boolean;
   /** Flips and rotations of training images; default `true`. */
   readonly augment?: boolean;
@@ -82,7 +97,7 @@ export interface FitOptions {
   }) => void;
   /** Called once the images are prepared, with those left out. */
   readonly onPrepared?: (images: PreparedImages) => void;
-  /** Folder of checkpoints; without it nothing is saved. */
+  /** Folder of checkpoints; without it nothing is saved, and the best weights are kept in memory. */
   readonly checkpoints?: string;
   /** Also saves every so many steps. */
   readonly saveEvery?: number;
@@ -92,54 +107,36 @@ export interface FitOptions {
   readonly resume?: boolean;
   /** Ends the run after the current step, saves, and rejects with `ERR_ABORTED`. */
   readonly signal?: AbortSignal;
-  /** @internal What a system adds to the classification loss. */
-  readonly extra?: ExtraTerm;
-  /** @internal What a system adds to the options that a checkpoint records. */
-  readonly extraOptions?: { readonly [key: string]: Json };
 }
 
-const fitKeys = [
-  ...[
-    'train',
-    'validation',
-    'loss',
-    'weighting',
-    'beta',
-    'gamma',
-    'deferred',
-    'mixing',
-    'maxEpochs',
-    'patience',
-  ],
-  ...[
-    'batchSize',
-    'learningRate',
-    'seed',
-    'precision',
-    'legacyBatchNorm',
-    'augment',
-    'prefetch',
-    'cacheDir',
-    'onError',
-  ],
-  ...[
-    'onPrepare',
-    'onPrepared',
-    'checkpoints',
-    'saveEvery',
-    'keep',
-    'resume',
-    'signal',
-    'extra',
-    'extraOptions',
-  ],
-];
+/** @internal What a system adds to plain training. */
+export interface FitAddition {
+  /** Further options, recorded with the run and compared on resume. */
+  readonly options: { readonly [key: string]: Json };
+  /** How often the original ran the network on a batch: updates of BatchNorm's statistics under `legacyBatchNorm`. */
+  readonly legacyUpdates: number;
+  /** Reads what a further term needs, and makes it. */
+  readonly term?: (() => Promise<ExtraTerm>) | undefined;
+}
 
-/** What decides the numbers of a run: recorded, and compared on resume. */
-interface Settings {
+const dataKeys = ['train', 'validation', 'augment', 'prefetch', 'cacheDir', 'onError', 'onPrepare', 'onPrepared'];
+const lossKeys = ['loss', 'weighting', 'beta', 'gamma', 'deferred', 'mixing'];
+const courseKeys = ['maxEpochs', 'patience', 'batchSize', 'learningRate', 'seed', 'precision', 'legacyBatchNorm'];
+const runKeys = ['checkpoints', 'saveEvery', 'keep', 'resume', 'signal'];
+
+/** @internal What decides the numbers of a run: recorded, and compared on resume. */
+export interface Settings {
   readonly [key: string]: Json;
   readonly loss: ClassificationLoss;
   readonly weighting: ClassWeighting | null;
+  readonly beta: number;
+  readonly gamma: number;
+  readonly deferred: { readonly epoch: number; readonly factor: number } | null;
+  readonly mixing: {
+    readonly kind: MixingOptions['kind'];
+    readonly alpha: number;
+    readonly distribution: NonNullable<MixingOptions['distribution']>;
+  } | null;
   readonly maxEpochs: number;
   readonly patience: number;
   readonly batchSize: number;
@@ -149,19 +146,17 @@ interface Settings {
   readonly legacyBatchNorm: boolean;
 }
 
-function settingsOf(options: FitOptions): Settings {
-  const { deferred, mixing } = options;
+function settingsOf(options: FitOptions, addition: FitAddition): Settings {
   const whole = (name: string, value: number | undefined, fallback: number, min: number) =>
     integer(`options.${name}`, value ?? fallback, { min });
+  const { weighting = null } = options;
   return {
-    loss: options.loss ?? 'ce',
-    weighting: options.weighting ?? null,
+    loss: oneOf('options.loss', options.loss ?? 'ce', classificationLosses),
+    weighting: weighting === null ? null : oneOf('options.weighting', weighting, classWeightings),
     beta: number('options.beta', options.beta ?? 0.9999, { min: 0, max: 1 }),
     gamma: number('options.gamma', options.gamma ?? 2, { min: 0 }),
-    deferred: deferred ? deferredOf(deferred) : null,
-    mixing: mixing
-      ? { kind: mixing.kind, alpha: mixing.alpha, distribution: mixing.distribution ?? 'alpha-one' }
-      : null,
+    deferred: deferredOf(options.deferred ?? false),
+    mixing: options.mixing === undefined ? null : mixingOf(options.mixing),
     maxEpochs: whole('maxEpochs', options.maxEpochs, 60, 1),
     patience: whole('patience', options.patience, 15, 0),
     batchSize: whole('batchSize', options.batchSize, 256, 1),
@@ -173,56 +168,127 @@ function settingsOf(options: FitOptions): Settings {
     trainImages: options.train.length,
     validation: options.validation.name,
     validationImages: options.validation.length,
-    ...options.extraOptions,
+    ...addition.options,
   };
 }
 
-function deferredOf(deferred: DeferredOptions | true): { epoch: number; factor: number } {
-  const { epoch = 10, factor = 0.1 } = deferred === true ? {} : deferred;
-  return { epoch, factor };
+function deferredOf(deferred: DeferredOptions | boolean): Settings['deferred'] {
+  if (deferred === false) return null;
+  const given: DeferredOptions = deferred === true ? {} : deferred;
+  knownKeys('options.deferred', given, ['epoch', 'factor']);
+  return {
+    epoch: integer('options.deferred.epoch', given.epoch ?? 10, { min: 1 }),
+    factor: number('options.deferred.factor', given.factor ?? 0.1, { above: 0 }),
+  };
 }
 
-/** A trainer that is ready, with the options of its run. @internal */
-export interface PreparedFit {
-  readonly trainer: Trainer;
+function mixingOf(mixing: MixingOptions): NonNullable<Settings['mixing']> {
+  knownKeys('options.mixing', mixing, ['kind', 'alpha', 'distribution']);
+  const { kind, alpha, distribution = 'alpha-one' } = mixing;
+  return {
+    kind: oneOf('options.mixing.kind', kind, ['mixup', 'balanced-mixup']),
+    alpha: number('options.mixing.alpha', alpha),
+    distribution: oneOf('options.mixing.distribution', distribution, ['alpha-one', 'symmetric']),
+  };
+}
+
+/** What can be judged of the options that decide no numbers. */
+function checkFit(options: FitOptions): void {
+  knownKeys('options', options, [...dataKeys, ...lossKeys, ...courseKeys, ...runKeys]);
+  checkDataset('options.train', options.train);
+  checkDataset('options.validation', options.validation);
+  if (options.precision !== undefined) oneOf('options.precision', options.precision, precisionChoices);
+  if (options.prefetch !== undefined) integer('options.prefetch', options.prefetch, { min: 0 });
+  if (options.saveEvery !== undefined) integer('options.saveEvery', options.saveEvery, { min: 1 });
+  if (options.keep !== undefined) oneOf('options.keep', options.keep, ['recent', 'all']);
+  if (options.onError !== undefined) oneOf('options.onError', options.onError, ['throw', 'skip']);
+  if (options.cacheDir !== undefined) text('options.cacheDir', options.cacheDir);
+  if (options.checkpoints !== undefined) text('options.checkpoints', options.checkpoints);
+  const resume = flag('options.resume', options.resume ?? false);
+  if (resume && options.checkpoints === undefined)
+    throw invalidArgument('options.checkpoints', 'the folder to resume from', options.checkpoints);
+  callback('options.onPrepare', options.onPrepare);
+  callback('options.onPrepared', options.onPrepared);
+  checkSignal('options.signal', options.signal);
+}
+
+/** @internal A fit whose options have been checked. */
+export interface CheckedFit {
+  readonly options: FitOptions;
+  readonly settings: Settings;
+  readonly criteria: { readonly plain: Criterion; readonly reweighted: Criterion };
   readonly card: ModelCard;
-  readonly options: TrainerFitOptions;
+  readonly addition: FitAddition;
 }
 
-/** @internal */
-export async function fitClassifier(network: Network, options: FitOptions): Promise<PreparedFit> {
-  knownKeys('options', options, fitKeys);
-  sameClasses(options.train, network.card.classes);
-  sameClasses(options.validation, network.card.classes);
-  const settings = settingsOf(options);
+/** @internal Judges everything that needs no data. @throws CxrGazeError `ERR_INVALID_ARGUMENT` */
+export function checkedFit(card: ModelCard, options: FitOptions, addition: FitAddition): CheckedFit {
+  checkFit(options);
+  sameClasses(options.train, card.classes);
+  sameClasses(options.validation, card.classes);
+  const settings = settingsOf(options, addition);
   const counts = classCounts(options.train);
-  const card: ModelCard = { ...network.card, trainCounts: counts };
-  const precision = await resolvePrecision(options.precision ?? 'auto', network.device);
-  const recorded = { ...settings, precision, device: network.device };
-  await refuseOverwrite(options, recorded);
   const criteria = criteriaOf(settings, counts, card.classes);
-  const loaders = await loadersOf(network, options, settings);
+  return { options, settings, criteria, card: { ...card, trainCounts: counts }, addition };
+}
+
+/** @internal A trainer that is ready, with what it was given and has to be freed. */
+export class PreparedFit implements Disposable {
+  readonly trainer: Trainer;
+  readonly #owned: readonly Disposable[];
+
+  constructor(trainer: Trainer, owned: readonly Disposable[]) {
+    this.trainer = trainer;
+    this.#owned = owned;
+  }
+
+  [Symbol.dispose](): void {
+    for (const one of this.#owned) one[Symbol.dispose]();
+  }
+}
+
+/** @internal Prepares images, and model and optimizer for training. */
+export async function prepareFit(network: Network, fit: CheckedFit): Promise<PreparedFit> {
+  const { options, settings, criteria, card, addition } = fit;
   const { model, device } = network;
-  if (precision === 'float64') model.to({ dtype: 'float64' });
-  else model.to({ channelsLast: precision === 'bfloat16' });
-  const optimizer = createOptimizer(await model.parameters(), {
-    kind: 'adam',
-    learningRate: settings.learningRate,
-  });
-  const { deferred } = settings as unknown as { deferred: { epoch: number; factor: number } | null };
-  const { maxEpochs, patience, learningRate, seed } = settings;
-  const trainer = new Trainer({
-    ...{ model, optimizer, device, precision, ...loaders },
-    objective: longTailObjective({ ...criteria, mixing: options.mixing, extra: options.extra, seed }),
-    schedule: new EpochSchedule({ maxEpochs, patience, learningRate, deferred: deferred ?? undefined }),
-    normalisation: card.normalisation,
-    batchNorm: settings.legacyBatchNorm ? 'legacy' : 'standard',
-    checkpoints: options.checkpoints,
-    saveEvery: options.saveEvery,
-    keep: options.keep ?? 'recent',
-    notes: { options: recorded, card: cardToJson(card), environment: await environment() },
-  });
-  return { trainer, card, options: { signal: options.signal, resume: options.resume ?? false } };
+  const precision = await resolvePrecision(options.precision ?? 'auto', device);
+  const recorded = { ...settings, precision, device };
+  await refuseOverwrite(options, recorded);
+  const extra = await addition.term?.();
+  const owned: Disposable[] = [];
+  try {
+    const loaders = await loadersOf(network, options, settings, owned);
+    if (precision === 'float64') model.to({ dtype: 'float64' });
+    else model.to({ channelsLast: precision === 'bfloat16' });
+    const { maxEpochs, patience, learningRate, seed, deferred } = settings;
+    const optimizer = await adamFor(model, learningRate);
+    owned.push(optimizer);
+    const trainer = new Trainer({
+      ...{ model, optimizer, device, precision, ...loaders },
+      objective: longTailObjective({ ...criteria, mixing: options.mixing, extra, seed }),
+      schedule: new EpochSchedule({ maxEpochs, patience, learningRate, deferred: deferred ?? undefined }),
+      normalisation: card.normalisation,
+      batchNorm: settings.legacyBatchNorm ? 'legacy' : 'standard',
+      legacyUpdates: addition.legacyUpdates,
+      checkpoints: options.checkpoints,
+      saveEvery: options.saveEvery,
+      keep: options.keep ?? 'recent',
+      notes: { options: recorded, card: cardToJson(card), environment: await environment() },
+    });
+    return new PreparedFit(trainer, owned);
+  } catch (error) {
+    for (const one of owned) one[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function adamFor(model: Model, learningRate: number): Promise<Optimizer> {
+  const parameters = await model.parameters();
+  try {
+    return createOptimizer(parameters, { kind: 'adam', learningRate });
+  } finally {
+    disposeAll(parameters.values());
+  }
 }
 
 function criteriaOf(
@@ -230,12 +296,7 @@ function criteriaOf(
   counts: readonly number[],
   classes: readonly string[],
 ): { plain: Criterion; reweighted: Criterion } {
-  const { loss, weighting } = settings;
-  const { beta, gamma, deferred } = settings as unknown as {
-    beta: number;
-    gamma: number;
-    deferred: object | null;
-  };
+  const { loss, weighting, beta, gamma, deferred } = settings;
   const common = { loss, counts, classes, gamma };
   const plain = classificationLoss(common);
   if (weighting === null) return { plain, reweighted: plain };
@@ -249,11 +310,14 @@ function criteriaOf(
   return { plain: deferred ? plain : reweighted, reweighted };
 }
 
-async function loadersOf(network: Network, options: FitOptions, settings: Settings) {
+// Images go to `owned` as soon as they are prepared, to be freed whatever happens next.
+async function loadersOf(network: Network, options: FitOptions, settings: Settings, owned: Disposable[]) {
   const { batchSize, seed, augment } = settings;
   const { prefetch = 2 } = options;
   const train = await prepared(network, options.train, options);
+  owned.push(train);
   const validation = await prepared(network, options.validation, options);
+  owned.push(validation);
   const augmentation = augment ? { augmentation: { seed } } : {};
   const common = { batchSize, prefetch };
   const { length } = train.dataset;
@@ -293,10 +357,7 @@ async function refuseOverwrite(
   settings: { readonly [key: string]: Json },
 ): Promise<void> {
   const { checkpoints, resume = false } = options;
-  if (checkpoints === undefined) {
-    if (resume) throw invalidArgument('options.checkpoints', 'the folder to resume from', checkpoints);
-    return;
-  }
+  if (checkpoints === undefined) return;
   const store = new CheckpointStore(checkpoints);
   const last = await store.named('last');
   if (!resume) {

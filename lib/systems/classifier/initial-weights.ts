@@ -19,23 +19,27 @@ export interface InitReport {
   readonly fresh: readonly string[];
 }
 
+/** Checks an {@link Init}. @throws CxrGazeError `ERR_INVALID_ARGUMENT` naming both kinds */
+export function checkInit(init: Init): Init {
+  const file = typeof init === 'object' && init !== null ? init.weights : undefined;
+  if (init === 'random' || (typeof file === 'string' && file !== '')) return init;
+  throw invalidArgument(
+    'options.init',
+    "'random' or { weights: FILE }; the published ImageNet file is torchvision's IMAGENET1K_V1",
+    init,
+  );
+}
+
 /**
  * Gives a model its initial weights. A backbone's file fits with whatever head it has: a head of the same form is loaded,
  * another one is left random and reported.
  *
  * @param model freshly made, with random weights
- * @param init where from
+ * @param init where from, checked
  * @throws CxrGazeError `ERR_STATE_DICT` if the backbone does not fit, `ERR_CHECKPOINT` for a bad file
  */
 export async function initialise(model: Model, init: Init): Promise<InitReport> {
   if (init === 'random') return { fresh: [] };
-  if (typeof init !== 'object' || typeof init.weights !== 'string') {
-    throw invalidArgument(
-      'init',
-      "'random' or { weights: FILE }; the published ImageNet file is torchvision's IMAGENET1K_V1",
-      init,
-    );
-  }
   const { weights } = init;
   return tidy(async () => {
     const given = withoutPrefix(await readTensors(weights));

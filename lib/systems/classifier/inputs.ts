@@ -11,14 +11,38 @@ export type ImageBytes = Uint8Array | ImageSource;
 /** What prediction takes: a path of a file or folder, an image in memory, or an array of these. */
 export type ImageInput = string | ImageBytes | readonly (string | ImageBytes)[];
 
+/** An input whose items have been checked. */
+export type InputItems = readonly (string | ImageBytes)[];
+
+/** Checks an input as far as that needs no file. @throws CxrGazeError `ERR_INVALID_ARGUMENT` */
+export function checkInput(input: ImageInput): InputItems {
+  const items: readonly unknown[] = Array.isArray(input) ? input : [input];
+  if (items.length === 0) throw invalidArgument('input', 'at least one image', input);
+  for (const [i, item] of items.entries()) {
+    if (!isItem(item)) {
+      const name = Array.isArray(input) ? `input[${i}]` : 'input';
+      throw invalidArgument(name, 'a path, the bytes of an image file or an ImageSource', item);
+    }
+  }
+  return items as InputItems;
+}
+
+function isItem(item: unknown): item is string | ImageBytes {
+  if (typeof item === 'string') return item !== '';
+  if (item instanceof Uint8Array) return true;
+  if (typeof item !== 'object' || item === null) return false;
+  const source = item as { readonly [key: string]: unknown };
+  if (source['kind'] === 'file') return typeof source['path'] === 'string' && source['path'] !== '';
+  if (typeof source['name'] !== 'string') return false;
+  if (source['kind'] === 'bytes') return source['bytes'] instanceof Uint8Array;
+  return source['kind'] === 'pixels' && typeof source['pixels'] === 'function';
+}
+
 /** The images of an input as a data set without labels (every label is 0). */
-export async function inputDataset(input: ImageInput, classes: readonly string[]): Promise<Dataset> {
-  const items: readonly (string | ImageBytes)[] = Array.isArray(input)
-    ? input
-    : [input as string | ImageBytes];
+export async function inputDataset(items: InputItems, classes: readonly string[]): Promise<Dataset> {
   const samples: Sample[] = [];
   for (const [i, item] of items.entries()) samples.push(...(await samplesOf(item, i)));
-  if (samples.length === 0) throw invalidArgument('input', 'at least one image', input);
+  if (samples.length === 0) throw invalidArgument('input', 'at least one image', items);
   return {
     name: 'input',
     classes,
@@ -38,11 +62,8 @@ async function samplesOf(item: string | ImageBytes, position: number): Promise<S
     ];
   }
   if (typeof item === 'string') return samplesOfPath(path.resolve(item));
-  if (typeof item === 'object' && item !== null && 'kind' in item) {
-    const id = item.kind === 'file' ? item.path : item.name;
-    return [{ id, label: 0, image: item }];
-  }
-  throw invalidArgument(`input[${position}]`, 'a path, the bytes of an image file or an ImageSource', item);
+  const id = item.kind === 'file' ? item.path : item.name;
+  return [{ id, label: 0, image: item }];
 }
 
 async function samplesOfPath(file: string): Promise<Sample[]> {

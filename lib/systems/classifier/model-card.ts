@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { type Json, readJson } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
-import { defaultGroupThresholds } from '../../metrics/groups.js';
+import { checkThresholds, defaultGroupThresholds } from '../../metrics/groups.js';
 import type { GroupThresholds } from '../../metrics/types.js';
 import { type Architecture, architectures, type HeadKind } from '../../models/model.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
-import { integer, knownKeys, list, number, oneOf, text } from '../../validate.js';
+import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../../validate.js';
 
 /** What a saved classifier is: everything that prediction needs besides the weights. */
 export interface ModelCard {
@@ -23,6 +23,21 @@ export interface ModelCard {
   readonly trainCounts: readonly number[] | null;
   /** Where head, medium and tail are cut. */
   readonly thresholds: GroupThresholds;
+}
+
+/** Heads by name. */
+export const heads: readonly HeadKind[] = ['linear', 'bottleneck64'];
+
+/** Sides of the square input that a backbone takes, in pixels. */
+export const imageSizes = { min: 32, max: 16384 };
+
+/** Checks class names: at least one, each once. */
+export function classNames(name: string, value: unknown): string[] {
+  const names = list(name, value, text);
+  if (names.length === 0) throw invalidArgument(name, 'at least one class', value);
+  const twice = names.findIndex((one, i) => names.indexOf(one) !== i);
+  if (twice >= 0) throw invalidArgument(`${name}[${twice}]`, 'a name that did not occur before', names[twice]);
+  return names;
 }
 
 /** Name of the file beside `model.safetensors`. */
@@ -61,23 +76,24 @@ function cardFrom(value: unknown): ModelCard {
     ...['architecture', 'head', 'classes', 'imageSize', 'normalisation', 'trainCounts', 'thresholds'],
   ]);
   const { trainCounts, thresholds } = card;
+  const classes = classNames('classes', card['classes']);
   const cuts = thresholds === undefined ? defaultGroupThresholds : object('thresholds', thresholds);
   return {
     architecture: oneOf('architecture', card['architecture'], architectures),
-    head: oneOf('head', card['head'], ['linear', 'bottleneck64']),
-    classes: list('classes', card['classes'], text),
-    imageSize: integer('imageSize', card['imageSize'], { min: 1 }),
+    head: oneOf('head', card['head'], heads),
+    classes,
+    imageSize: integer('imageSize', card['imageSize'], imageSizes),
     normalisation:
       card['normalisation'] === undefined ? imagenetNormalisation : normalisationFrom(card['normalisation']),
-    trainCounts:
-      trainCounts == null
-        ? null
-        : list('trainCounts', trainCounts, (name, n) => integer(name, n, { min: 0 })),
-    thresholds: {
-      head: number('thresholds.head', cuts['head']),
-      tail: number('thresholds.tail', cuts['tail']),
-    },
+    trainCounts: trainCounts == null ? null : countsFrom(trainCounts, classes.length),
+    thresholds: checkThresholds('thresholds', cuts as unknown as GroupThresholds),
   };
+}
+
+function countsFrom(value: unknown, classes: number): number[] {
+  const counts = list('trainCounts', value, (name, n) => integer(name, n, { min: 0 }));
+  if (counts.length === classes) return counts;
+  throw invalidArgument('trainCounts', `${classes} numbers, one for each class,`, value);
 }
 
 function normalisationFrom(value: unknown): Normalisation {

@@ -1,12 +1,11 @@
 import type { Batch } from '../../data/batch.js';
 import type { Dataset } from '../../data/dataset.js';
-import type { ImageStore } from '../../data/image-store.js';
 import { DataLoader } from '../../data/loader.js';
 import { prepareImages, type SkippedImage } from '../../data/prepare.js';
 import { SequentialSampler } from '../../data/samplers.js';
-import { CxrGazeError } from '../../errors.js';
 import type { Model } from '../../models/model.js';
-import type { PrecisionChoice } from '../../training/precision.js';
+import { type PrecisionChoice, precisionChoices } from '../../training/precision.js';
+import { integer, invalidArgument, knownKeys, oneOf } from '../../validate.js';
 import type { ModelCard } from './model-card.js';
 
 /** What a pass over images needs of a classifier. */
@@ -32,8 +31,36 @@ export interface PassOptions {
   readonly signal?: AbortSignal;
 }
 
-/** @internal The names of {@link PassOptions}. */
-export const passKeys = ['batchSize', 'precision', 'onError', 'onSkip', 'onProgress', 'signal'] as const;
+const passKeys = ['batchSize', 'precision', 'onError', 'onSkip', 'onProgress', 'signal'] as const;
+
+/**
+ * Checks what can be judged at once.
+ *
+ * @internal
+ * @param further names of options that the pass has besides
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
+ */
+export function checkPass(options: PassOptions, further: readonly string[] = []): void {
+  knownKeys('options', options, [...passKeys, ...further]);
+  const { batchSize, precision, onError, onSkip, onProgress, signal } = options;
+  if (batchSize !== undefined) integer('options.batchSize', batchSize, { min: 1 });
+  if (precision !== undefined) oneOf('options.precision', precision, precisionChoices);
+  if (onError !== undefined) oneOf('options.onError', onError, ['throw', 'skip']);
+  callback('options.onSkip', onSkip);
+  callback('options.onProgress', onProgress);
+  checkSignal('options.signal', signal);
+}
+
+/** @internal */
+export function callback(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'function') throw invalidArgument(name, 'a function', value);
+}
+
+/** @internal */
+export function checkSignal(name: string, value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal))
+    throw invalidArgument(name, 'an AbortSignal', value);
+}
 
 /** Images decoded at a time: bounds the memory of a pass over a large folder. */
 const CHUNK = 256;
@@ -52,7 +79,7 @@ function part(dataset: Dataset, start: number): Dataset {
 }
 
 /**
- * Decodes a data set in bounded memory and gives its batches in order. A batch belongs to whoever receives it.
+ * Decodes a data set in bounded memory and gives its batches in order. A batch is disposed when the next is asked for.
  *
  * @throws CxrGazeError `ERR_ABORTED`, and what a bad image throws
  */
@@ -60,27 +87,24 @@ export async function* passOver(
   network: Network,
   dataset: Dataset,
   options: PassOptions,
-): AsyncGenerator<{ readonly batch: Batch; readonly images: ImageStore }, void> {
+): AsyncGenerator<Batch, void> {
   const { imageSize } = network.card;
   const { batchSize = 16, onError = 'throw', signal, onProgress } = options;
   let done = 0;
   for (let start = 0; start < dataset.length; start += CHUNK) {
     using images = await prepareImages(part(dataset, start), {
-      ...{ width: imageSize, height: imageSize, onError },
+      ...{ width: imageSize, height: imageSize, onError, allowNone: true },
       ...(signal ? { signal } : {}),
     });
     for (const skipped of images.skipped) options.onSkip?.({ ...skipped, index: skipped.index + start });
     done += images.skipped.length;
+    onProgress?.({ done, total: dataset.length });
+    if (images.dataset.length === 0) continue;
     const sampler = new SequentialSampler({ length: images.dataset.length });
-    for await (const batch of new DataLoader({ images, sampler, batchSize }).batches(1)) {
-      if (signal?.aborted) {
-        batch.dispose();
-        throw new CxrGazeError('ERR_ABORTED', `The pass over ${dataset.name} was aborted`, {
-          cause: signal.reason,
-        });
-      }
+    const loader = new DataLoader({ images, sampler, batchSize });
+    for await (using batch of loader.batches(1, signal ? { signal } : {})) {
       done += batch.labels.length;
-      yield { batch, images };
+      yield batch;
       onProgress?.({ done, total: dataset.length });
     }
   }

@@ -1,13 +1,9 @@
 import { groupsFromCounts } from '../../metrics/groups.js';
 import type { GroupName } from '../../metrics/types.js';
-import { probabilities } from '../../models/model.js';
-import { tidy } from '../../tensor/tidy.js';
-import { toInputs } from '../../training/inputs.js';
-import { resolvePrecision, withPrecision } from '../../training/precision.js';
-import { knownKeys } from '../../validate.js';
-import { type ImageInput, inputDataset } from './inputs.js';
+import { checkInput, type ImageInput, type InputItems, inputDataset } from './inputs.js';
 import type { ModelCard } from './model-card.js';
-import { type Network, type PassOptions, passKeys, passOver } from './passes.js';
+import { PassNetwork } from './pass-network.js';
+import { checkPass, type Network, type PassOptions, passOver } from './passes.js';
 
 export type { ImageInput } from './inputs.js';
 
@@ -43,28 +39,26 @@ export function predictionOf(id: string, row: ArrayLike<number>, card: ModelCard
 }
 
 /** @internal */
-export async function predictImages(
+export function predictImages(
   network: Network,
   input: ImageInput,
   options: PredictOptions,
 ): Promise<Prediction[]> {
-  knownKeys('options', options, passKeys);
-  const { model, card, device } = network;
-  const dataset = await inputDataset(input, card.classes);
-  const precision = await resolvePrecision(options.precision ?? 'auto', device);
+  checkPass(options);
+  return predict(network, checkInput(input), options);
+}
+
+async function predict(
+  network: Network,
+  items: InputItems,
+  options: PredictOptions,
+): Promise<Prediction[]> {
+  const { card } = network;
+  const dataset = await inputDataset(items, card.classes);
+  using pass = await PassNetwork.open(network, options.precision ?? 'auto');
   const predictions: Prediction[] = [];
-  model.eval();
-  for await (const { batch } of passOver(network, dataset, options)) {
-    const rows = await tidy(async () => {
-      const { images } = toInputs(batch, {
-        epoch: 1,
-        step: 0,
-        normalisation: card.normalisation,
-        precision,
-        device,
-      });
-      return (await withPrecision(precision, () => probabilities(model, images)).data()) as Float32Array;
-    });
+  for await (const batch of passOver(network, dataset, options)) {
+    const rows = await pass.probabilities(batch);
     for (const [i, id] of batch.ids.entries()) {
       const row = rows.subarray(i * card.classes.length, (i + 1) * card.classes.length);
       predictions.push(predictionOf(id, row, card));

@@ -30,7 +30,7 @@ export function distillationTerm(
     taps: ['fc.0'],
     term(taps, batch: InputBatch, { phase }) {
       const student = taps['fc.0'] as NonNullable<(typeof taps)[string]>;
-      const teachers = features[phase].batch(batch.indices);
+      const teachers = features[phase].batch(batch.indices, batch.device);
       const loss = distillationLoss(student, teachers, shares === undefined ? {} : { shares });
       return loss.mul(phase === 'train' ? weight : validationWeight);
     },

@@ -1,17 +1,17 @@
-import type { Json } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
 import type { Run } from '../../training/run.js';
 import type { TrainEvent, TrainResult } from '../../training/trainer.js';
-import { knownKeys, number, text } from '../../validate.js';
+import { invalidArgument, knownKeys, number, text } from '../../validate.js';
 import {
   buildClassifier,
   Classifier,
   type ClassifierOptions,
+  type LoadOptions,
   loadClassifier,
 } from '../classifier/classifier.js';
 import type { FitOptions } from '../classifier/fit.js';
-import { type DistillationSettings, distillationTerm } from './distillation.js';
-import { checkShares, TeacherFeatures } from './teacher-features.js';
+import { type DistillationSettings, defaultDistillationWeight, distillationTerm } from './distillation.js';
+import { checkShares, type FeatureSet, refuseMissingFeatures, TeacherFeatures } from './teacher-features.js';
 
 /** Options of {@link GazeLT.fit}. */
 export interface GazeLTFitOptions extends FitOptions {
@@ -33,66 +33,83 @@ export interface GazeLTFitOptions extends FitOptions {
  * ```
  */
 export class GazeLT extends Classifier {
-  /** Makes a student. @throws CxrGazeError `ERR_STATE_DICT` if the initial weights do not fit */
-  static async create(options: ClassifierOptions): Promise<GazeLT> {
-    return new GazeLT(await buildClassifier(options, { head: 'bottleneck64', imageSize: 224 }));
+  /**
+   * Makes a student.
+   *
+   * @param options classes and initial weights; by default ResNet50 at 224 pixels with the two-layer head
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_STATE_DICT` if the initial weights do not fit
+   */
+  static create(options: ClassifierOptions): Promise<GazeLT> {
+    return buildClassifier(options, { head: 'bottleneck64', imageSize: 224 }).then(
+      (built) => new GazeLT(built),
+    );
   }
 
   /**
    * Loads a saved model, a checkpoint or the best checkpoint of a run.
    *
    * @param folder that holds it
-   * @param options where it shall compute; default `cpu`
+   * @param options where it shall compute
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_CHECKPOINT`, `ERR_FILE`, `ERR_STATE_DICT`
    */
-  static async load(folder: string, options: { readonly device?: string } = {}): Promise<GazeLT> {
-    knownKeys('options', options, ['device']);
-    return new GazeLT(await loadClassifier(folder, options.device));
+  static load(folder: string, options: LoadOptions = {}): Promise<GazeLT> {
+    return loadClassifier(folder, options).then((built) => new GazeLT(built));
   }
 
   /** As {@link Classifier.fit}, with distillation. */
   override fit(options: GazeLTFitOptions): Run<TrainEvent, TrainResult> {
-    return super.fit(options);
+    if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'an object', options);
+    const { distillation, ...fit } = options;
+    // The original ran the network twice on each batch: for the logits, and for the vector that is distilled.
+    const plain = { options: {}, legacyUpdates: 2 };
+    if (distillation === undefined) return this.train(fit, plain);
+    const settings = checkSettings(distillation);
+    this.#checkDistillable(fit);
+    return this.train(fit, {
+      ...plain,
+      options: { distillation: settings },
+      term: async () =>
+        distillationTerm(distillation, await readTeachers(fit, settings.featuresDir, settings.features)),
+    });
   }
 
-  /** @internal */
-  protected override async prepareFit(options: GazeLTFitOptions): Promise<FitOptions> {
-    const { distillation, ...fit } = options;
-    if (distillation === undefined) return fit;
-    checkSettings(distillation);
-    if (this.card.head !== 'bottleneck64') {
+  #checkDistillable({ onError }: FitOptions): void {
+    const { head } = this.card;
+    if (head !== 'bottleneck64') {
       throw new CxrGazeError(
         'ERR_INVALID_ARGUMENT',
-        `Expected the head 'bottleneck64' for distillation but the model has '${this.card.head}'`,
+        `Expected the head 'bottleneck64' for distillation but the model has '${head}'`,
       );
     }
-    if (options.onError === 'skip') {
+    if (onError === 'skip') {
       throw new CxrGazeError(
         'ERR_INVALID_ARGUMENT',
         "Expected onError 'throw' with distillation: teacher vectors belong to every image",
       );
     }
-    const { featuresDir, features } = distillation;
-    const [train, val] = await Promise.all([
-      TeacherFeatures.read(options.train, featuresDir, features),
-      TeacherFeatures.read(options.validation, featuresDir, features),
-    ]);
-    const extraOptions = { distillation: { ...distillation } as unknown as Json };
-    return { ...fit, extra: distillationTerm(distillation, { train, val }), extraOptions };
   }
 }
 
-function checkSettings(settings: DistillationSettings): void {
-  knownKeys('options.distillation', settings, [
-    'features',
-    'featuresDir',
-    'weight',
-    'validationWeight',
-    'shares',
-  ]);
-  text('options.distillation.featuresDir', settings.featuresDir);
-  const { weight, validationWeight, shares, features } = settings;
-  if (weight !== undefined) number('options.distillation.weight', weight, { min: 0 });
-  if (validationWeight !== undefined)
-    number('options.distillation.validationWeight', validationWeight, { min: 0 });
-  if (shares !== undefined) checkShares(shares, features);
+function checkSettings(settings: DistillationSettings) {
+  const known = ['features', 'featuresDir', 'weight', 'validationWeight', 'shares'];
+  knownKeys('options.distillation', settings, known);
+  const weight = settings.weight ?? defaultDistillationWeight;
+  const validationWeight = settings.validationWeight ?? weight;
+  const features = text('options.distillation.features', settings.features);
+  return {
+    features,
+    featuresDir: text('options.distillation.featuresDir', settings.featuresDir),
+    weight: number('options.distillation.weight', weight, { min: 0 }),
+    validationWeight: number('options.distillation.validationWeight', validationWeight, { min: 0 }),
+    shares: checkShares('options.distillation.shares', settings.shares, features),
+  };
+}
+
+// What is missing is looked for in both data sets before a single vector is read.
+async function readTeachers({ train, validation }: FitOptions, folder: string, features: FeatureSet) {
+  await refuseMissingFeatures([train, validation], folder, features);
+  return {
+    train: await TeacherFeatures.read(train, folder, features),
+    val: await TeacherFeatures.read(validation, folder, features),
+  };
 }

@@ -6,7 +6,7 @@ import { featureName } from '../../data/image-table.js';
 import { CxrGazeError } from '../../errors.js';
 import { tensor } from '../../tensor/create.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { invalidArgument, text } from '../../validate.js';
+import { invalidArgument, list, number, text } from '../../validate.js';
 
 /** Numbers in a teacher vector of GazeLT. */
 export const featureWidth = 64;
@@ -37,28 +37,26 @@ export class TeacherFeatures {
    * @param dataset whose images; the name in a file is the image's last path component without extension
    * @param folder that holds the `.npy` files, float32 of shape (64,) or (1, 64)
    * @param set which files
-   * @throws CxrGazeError `ERR_DATASET` listing everything that is missing, with counts and first examples; `ERR_FILE` or
-   *   `ERR_INVALID_SHAPE` for a file that is not such a vector
+   * @throws CxrGazeError `ERR_FILE`, `ERR_INVALID_SHAPE` or `ERR_NOT_FINITE` for a file that is not such a vector; look
+   *   for missing ones with {@link refuseMissingFeatures} first
    */
   static async read(dataset: Dataset, folder: string, set: FeatureSet): Promise<TeacherFeatures> {
-    const names = Array.from({ length: dataset.length }, (_, i) => featureName(dataset.sample(i).id));
-    const prefixes = featurePrefixes(set);
-    await refuseMissing(names, prefixes, folder, dataset.name);
+    const names = namesOf(dataset);
     const vectors: Float32Array[] = [];
-    for (const prefix of prefixes)
+    for (const prefix of featurePrefixes(set))
       vectors.push(await readAll(names.map((name) => fileOf(folder, prefix, name))));
     return new TeacherFeatures(vectors);
   }
 
   /** The vectors of some images, one tensor `[B, 64]` a teacher. */
-  batch(indices: ArrayLike<number>): Tensor[] {
+  batch(indices: ArrayLike<number>, device = 'cpu'): Tensor[] {
     return this.#vectors.map((all) => {
       const rows = new Float32Array(indices.length * featureWidth);
       for (let i = 0; i < indices.length; i++) {
         const start = (indices[i] as number) * featureWidth;
         rows.set(all.subarray(start, start + featureWidth), i * featureWidth);
       }
-      return tensor(rows, [indices.length, featureWidth]);
+      return tensor(rows, [indices.length, featureWidth], { device });
     });
   }
 }
@@ -67,16 +65,49 @@ function fileOf(folder: string, prefix: string, name: string): string {
   return path.join(folder, `${prefix}_${name}.npy`);
 }
 
-async function refuseMissing(
-  names: readonly string[],
-  prefixes: readonly string[],
+function namesOf(dataset: Dataset): string[] {
+  return Array.from({ length: dataset.length }, (_, i) => featureName(dataset.sample(i).id));
+}
+
+/** Files looked for or read at a time. */
+const AT_ONCE = 256;
+
+/**
+ * Looks for the vectors of every image of some data sets.
+ *
+ * @param datasets whose images
+ * @param folder that holds the `.npy` files
+ * @param set which files
+ * @throws CxrGazeError `ERR_DATASET` for everything that is missing: counts by data set and first examples in the message,
+ *   all of it in `details.missing`
+ */
+export async function refuseMissingFeatures(
+  datasets: readonly Dataset[],
   folder: string,
-  dataset: string,
+  set: FeatureSet,
 ): Promise<void> {
-  const files = prefixes.flatMap((prefix) => names.map((name) => fileOf(folder, prefix, name)));
   const missing: string[] = [];
-  for (let start = 0; start < files.length; start += 256) {
-    const part = files.slice(start, start + 256);
+  const counts: string[] = [];
+  for (const dataset of datasets) {
+    const names = namesOf(dataset);
+    const files = featurePrefixes(set).flatMap((prefix) => names.map((name) => fileOf(folder, prefix, name)));
+    const absent = await absentOf(files);
+    if (absent.length > 0) counts.push(`${absent.length} of ${files.length} of ${dataset.name}`);
+    missing.push(...absent);
+  }
+  if (missing.length === 0) return;
+  const first = missing.slice(0, 5).join('\n  ');
+  throw new CxrGazeError(
+    'ERR_DATASET',
+    `Feature files are missing (${counts.join(', ')}), the first being\n  ${first}`,
+    { details: { folder, missing } },
+  );
+}
+
+async function absentOf(files: readonly string[]): Promise<string[]> {
+  const absent: string[] = [];
+  for (let start = 0; start < files.length; start += AT_ONCE) {
+    const part = files.slice(start, start + AT_ONCE);
     const there = await Promise.all(
       part.map((file) =>
         access(file).then(
@@ -85,26 +116,32 @@ async function refuseMissing(
         ),
       ),
     );
-    missing.push(...part.filter((_, i) => !there[i]));
+    absent.push(...part.filter((_, i) => !there[i]));
   }
-  if (missing.length === 0) return;
-  const first = missing.slice(0, 5).join('\n  ');
-  throw new CxrGazeError(
-    'ERR_DATASET',
-    `${missing.length} of ${files.length} feature files of ${dataset} are missing, the first being\n  ${first}`,
-    { details: { folder, missing: missing.length, expected: files.length, first: missing.slice(0, 5) } },
-  );
+  return absent;
 }
 
 async function readAll(files: readonly string[]): Promise<Float32Array> {
   const vectors = new Float32Array(files.length * featureWidth);
-  for (const [i, file] of files.entries()) {
-    const { data, shape, dtype } = await readNpy(file);
-    const fits = dtype === 'float32' && data.length === featureWidth && shape.at(-1) === featureWidth;
-    if (!fits) throw shapeError(file, dtype, shape);
-    vectors.set(data as Float32Array, i * featureWidth);
+  for (let start = 0; start < files.length; start += AT_ONCE) {
+    const part = await Promise.all(files.slice(start, start + AT_ONCE).map(readVector));
+    for (const [i, vector] of part.entries()) vectors.set(vector, (start + i) * featureWidth);
   }
   return vectors;
+}
+
+async function readVector(file: string): Promise<Float32Array> {
+  const { data, shape, dtype } = await readNpy(file);
+  const row = shape.length === 1 || (shape.length === 2 && shape[0] === 1);
+  if (dtype !== 'float32' || !row || shape.at(-1) !== featureWidth) throw shapeError(file, dtype, shape);
+  const vector = data as Float32Array;
+  const bad = vector.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return vector;
+  throw new CxrGazeError(
+    'ERR_NOT_FINITE',
+    `${file}: expected finite numbers but found ${vector[bad]} at index ${bad}`,
+    { details: { file, index: bad } },
+  );
 }
 
 function shapeError(file: string, dtype: string, shape: readonly number[]): CxrGazeError {
@@ -115,9 +152,15 @@ function shapeError(file: string, dtype: string, shape: readonly number[]): CxrG
   );
 }
 
-/** Checks shares of teachers: one number a teacher. */
-export function checkShares(shares: readonly number[], set: FeatureSet): readonly number[] {
+/** Checks shares of teachers: one number a teacher; equal ones by default. */
+export function checkShares(
+  name: string,
+  shares: readonly number[] | undefined,
+  set: FeatureSet,
+): readonly number[] {
   const expected = featurePrefixes(set).length;
-  if (shares.length === expected) return shares;
-  throw invalidArgument('kdShares', `${expected} numbers, one for each teacher of '${set}',`, shares);
+  if (shares === undefined) return new Array<number>(expected).fill(1 / expected);
+  const given = list(name, shares, (at, share) => number(at, share, { min: 0 }));
+  if (given.length === expected) return given;
+  throw invalidArgument(name, `${expected} numbers, one for each teacher of '${set}',`, shares);
 }
