@@ -119,7 +119,7 @@ at::Device parseDevice(const std::string& name) {
   const int index = name == "cuda" ? 0 : std::stoi(name.substr(5));
   if (index >= count) {
     throw Error("ERR_INVALID_DEVICE", "Expected a device that is there but received '" + name + "': LibTorch was built " +
-                                          (at::hasCUDA() ? "with" : "without") + " CUDA and sees " +
+                                          (CXR_GAZE_WITH_CUDA ? "with" : "without") + " CUDA and sees " +
                                           std::to_string(count) + " CUDA devices");
   }
   return name == "cuda" ? at::Device(at::kCUDA) : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
