@@ -137,6 +137,19 @@ export async function replaceFolder(tempDir: string, finalDir: string): Promise<
 }
 
 /**
+ * Moves a folder out of the way, under a name from which {@link recoverFolder} puts it back as long as nothing new is in
+ * its place, and deletes it once something is.
+ *
+ * @throws `ERR_FILE` if it cannot be moved
+ */
+export async function moveAside(folder: string): Promise<void> {
+  text('folder', folder);
+  await recoverFolder(folder);
+  await attempt(folder, 'could not be moved aside', () => rename(folder, asideName(folder)));
+  await syncFolder(dirname(resolve(folder)));
+}
+
+/**
  * Repairs what a crash inside {@link replaceFolder} left: puts the old folder back if the new one did not arrive, deletes
  * it if it did. Without such remains it does nothing. Only for the one process that writes there: called while another
  * is inside {@link replaceFolder}, it would get in its way.

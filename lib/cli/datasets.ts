@@ -1,0 +1,217 @@
+/** Opens the data set that flags describe, and checks it as far as that goes without decoding. */
+import path from 'node:path';
+import { checkImages } from '../data/check-images.js';
+import type { Dataset } from '../data/dataset.js';
+import { openImageFolder } from '../data/image-folder.js';
+import { type DataWarning, type ImageTable, sharedPatients } from '../data/image-table.js';
+import { LONG_TAILED_SPLITS, type LongTailedName, openLongTailed } from '../data/long-tailed.js';
+import { phantomSplits } from '../data/phantom/splits.js';
+import { openTable } from '../data/table-dataset.js';
+import { CxrGazeError } from '../errors.js';
+import { nearest } from '../validate.js';
+import { type DataFlags, type DataKind, dataKind } from './data-options.js';
+import { usageError } from './options.js';
+
+/** A data set, divided. */
+export interface OpenedData {
+  /** What the run's folder is called after. */
+  readonly name: string;
+  /** Class names in label order. */
+  readonly classes: readonly string[];
+  /** All splits by name. */
+  readonly splits: ReadonlyMap<string, Dataset>;
+  /** Split to train on; its absence matters to training only. */
+  readonly train: Dataset | undefined;
+  /** Split to validate on. */
+  readonly validation: Dataset | undefined;
+  /** Splits to evaluate, the most important first. */
+  readonly tests: readonly (readonly [name: string, dataset: Dataset])[];
+  /** Sentences about rows left out, with their counts. */
+  readonly remarks: readonly string[];
+  /** What a person must see. */
+  readonly warnings: readonly DataWarning[];
+}
+
+/** What is asked of a data set. */
+export interface OpenOptions {
+  /** Side of the network's input, for phantoms that are drawn at that size. */
+  readonly imageSize: number;
+  /** A trained model's classes; without them the data set's own. */
+  readonly classes?: readonly string[];
+  /** Which splits are wanted of a published set, whose splits are files of their own; default all. */
+  readonly purpose: 'training' | 'evaluation';
+}
+
+/**
+ * Opens a data set and looks for its image files, all at once.
+ *
+ * @throws CxrGazeError what the tables throw; `ERR_DATASET` naming missing images
+ */
+export async function openData(flags: DataFlags, options: OpenOptions): Promise<OpenedData> {
+  const kind = dataKind(flags);
+  const opened = await openers[kind](flags, options);
+  const splits = [...opened.splits.values()].filter((dataset) => dataset.length > 0);
+  for (const dataset of splits) await checkImages(dataset);
+  return opened;
+}
+
+type Opener = (flags: DataFlags, options: OpenOptions) => Promise<OpenedData>;
+
+const openers: Readonly<Record<DataKind, Opener>> = {
+  'nih-cxr-lt': openPublished,
+  'mimic-cxr-lt': openPublished,
+  csv: openCsv,
+  folder: openFolder,
+  sample: openSample,
+};
+
+async function openPublished(flags: DataFlags, { purpose }: OpenOptions): Promise<OpenedData> {
+  const dataset = flags.dataset as LongTailedName;
+  const [dataDir, labelDir] = [flags.data_dir as string, flags.label_dir ?? 'labels'];
+  const tests = flags.test_split ?? ['balanced-test', 'test'];
+  const wanted = purpose === 'training' ? ['train', 'balanced-val', ...tests] : tests;
+  const splits = new Map<string, ImageTable>();
+  for (const name of wanted) {
+    const split = LONG_TAILED_SPLITS.find((one) => one === name);
+    if (split === undefined) throw unknownSplit(name, LONG_TAILED_SPLITS);
+    if (!splits.has(split)) splits.set(split, await openLongTailed({ dataset, labelDir, dataDir, split }));
+  }
+  const first = [...splits.values()][0] as ImageTable;
+  // balanced-test is a part of test: only a patient who is also trained or validated on is amiss.
+  const apart = new Map([...splits].filter(([name]) => name !== 'balanced-test' || !splits.has('test')));
+  return {
+    name: dataset,
+    classes: first.classes,
+    splits,
+    train: splits.get('train'),
+    validation: splits.get('balanced-val'),
+    tests: tests.map((name) => [name, splits.get(name) as Dataset]),
+    remarks: [],
+    warnings: [...[...splits.values()].flatMap(({ warnings }) => warnings), ...sharedPatients(apart)],
+  };
+}
+
+async function openCsv(flags: DataFlags, options: OpenOptions): Promise<OpenedData> {
+  const csv = flags.csv as string;
+  const { classes } = options;
+  const table = await openTable({
+    ...{ csv, root: flags.data_dir ?? path.dirname(csv) },
+    ...(flags.path_column === undefined ? {} : { pathColumn: flags.path_column }),
+    ...(flags.label_column === undefined ? {} : { labelColumn: flags.label_column }),
+    ...(flags.split_column === undefined ? {} : { splitColumn: flags.split_column }),
+    ...(flags.patient_column === undefined ? {} : { patientColumn: flags.patient_column }),
+    ...(flags.empty_label === undefined ? {} : { emptyLabel: flags.empty_label }),
+    ...(flags.where === undefined ? {} : { where: flags.where }),
+    ...(flags.train_split === undefined || flags.split_column === undefined
+      ? {}
+      : { trainSplit: flags.train_split }),
+    ...(classes === undefined ? {} : { classes, skipUnknownLabels: flags.unknown_label === 'skip' }),
+  });
+  const { where, emptyLabel, unknownLabel } = table.skipped;
+  const remarks = [
+    ...(where > 0 ? [`${where} of ${table.rows} rows are not asked for by --where`] : []),
+    ...(emptyLabel > 0 ? [`${emptyLabel} rows without a label are left out`] : []),
+    ...(unknownLabel > 0 ? [`${unknownLabel} rows with a label that is not a class are left out`] : []),
+  ];
+  return {
+    name: path.basename(csv).replace(/\.[^.]*$/, ''),
+    classes: table.classes,
+    ...choose(table.splits, flags),
+    remarks,
+    // A trained model's rare class may well be missing from the table it is tested on.
+    warnings: table.warnings.filter(
+      ({ kind }) => options.purpose === 'training' || kind !== 'class-without-training-images',
+    ),
+  };
+}
+
+async function openFolder(flags: DataFlags, options: OpenOptions): Promise<OpenedData> {
+  const root = flags.data_dir as string;
+  const folder = await openImageFolder({
+    root,
+    ...(options.classes === undefined ? {} : { classes: options.classes }),
+    ...(flags.train_split === undefined ? {} : { trainSplit: flags.train_split }),
+  });
+  return {
+    name: path.basename(path.resolve(root)),
+    classes: folder.classes,
+    ...choose(folder.splits, flags),
+    remarks: [],
+    warnings: folder.warnings.filter(
+      ({ kind }) => options.purpose === 'training' || kind !== 'class-without-training-images',
+    ),
+  };
+}
+
+async function openSample(flags: DataFlags, { imageSize }: OpenOptions): Promise<OpenedData> {
+  const phantoms = phantomSplits({
+    seed: flags.sample_seed ?? 1,
+    size: Math.min(1024, Math.max(64, imageSize)),
+    train: flags.sample_train ?? 800,
+  });
+  const splits = new Map<string, Dataset>(Object.entries(phantoms));
+  const tests = flags.test_split ?? ['balanced-test', 'test'];
+  return {
+    name: 'sample',
+    classes: phantoms.train.classes,
+    splits,
+    train: phantoms.train,
+    validation: phantoms['balanced-val'],
+    tests: tests.map((name) => [name, named(splits, name)]),
+    remarks: [],
+    warnings: [],
+  };
+}
+
+const validationNames = ['val', 'balanced-val', 'valid', 'validation', 'dev'];
+
+/** Finds training, validation and test among the splits of a table or folder. */
+function choose(
+  splits: ReadonlyMap<string, Dataset>,
+  flags: DataFlags,
+): Pick<OpenedData, 'splits' | 'train' | 'validation' | 'tests'> {
+  const trainName = flags.train_split ?? 'train';
+  const valName = flags.val_split ?? validationNames.find((name) => splits.has(name));
+  const train = flags.train_split === undefined ? splits.get(trainName) : named(splits, trainName);
+  const validation = valName === undefined ? undefined : named(splits, valName);
+  const others = [...splits.keys()].filter((name) => name !== trainName && name !== valName);
+  const tests = flags.test_split ?? others.sort((a, b) => rank(a) - rank(b));
+  return { splits, train, validation, tests: tests.map((name) => [name, named(splits, name)]) };
+}
+
+function rank(split: string): number {
+  const at = ['balanced-test', 'test'].indexOf(split);
+  return at < 0 ? 2 : at;
+}
+
+function named(splits: ReadonlyMap<string, Dataset>, name: string): Dataset {
+  const found = splits.get(name);
+  if (found) return found;
+  throw unknownSplit(name, [...splits.keys()]);
+}
+
+function unknownSplit(name: string, known: readonly string[]): CxrGazeError {
+  const near = nearest(name, known);
+  return usageError(
+    `There is no split '${name}'${near ? `; did you mean '${near}'?` : ''} The splits are ${known.join(', ')}`,
+  );
+}
+
+/** Train and validation, which training cannot do without. */
+export function trainingSplits(data: OpenedData): { train: Dataset; validation: Dataset } {
+  const { train, validation, splits } = data;
+  if (train && train.length > 0 && validation && validation.length > 0) return { train, validation };
+  const missing = train && train.length > 0 ? 'validation' : 'training';
+  const flag = missing === 'training' ? '--train_split' : '--val_split';
+  throw new CxrGazeError(
+    'ERR_DATASET',
+    `Expected a split for ${missing} in ${data.name} but its splits are ${[...splits.keys()].join(', ')}; name it with ${flag} (and the column with --split_column)`,
+    { details: { splits: [...splits.keys()] } },
+  );
+}
+
+/** The name of a split as file names bear it. */
+export function splitFileName(split: string): string {
+  const plain = split.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+  return plain === '' ? 'split' : plain;
+}

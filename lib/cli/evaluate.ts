@@ -1,0 +1,140 @@
+/** `cxr-gaze evaluate`: a trained model on a data set with labels. */
+import { mkdir, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { Command } from 'commander';
+import { recoverFolder, replaceFolder, temporaryBeside } from '../checkpoints/atomic.js';
+import { dataThreads } from '../data/resize.js';
+import { CxrGazeError } from '../errors.js';
+import type { OptionValue } from '../report/report-data.js';
+import { GazeLT } from '../systems/gazelt/gazelt.js';
+import type { PrecisionChoice } from '../training/precision.js';
+import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
+import { openData } from './datasets.js';
+import { evaluateSplits, explainExamples, writeResults } from './evaluation.js';
+import { removeTree } from './files.js';
+import { asInteger, option, usageError } from './options.js';
+import { slug } from './png.js';
+import { Output, type Session } from './session.js';
+import { absoluteDataFlags, notClinical, recordedDataFlags, sayRemarks } from './train.js';
+import { addImages, addOutput, addPrecision, addTesting, bootstrapOf } from './train-options.js';
+
+interface EvaluateFlags extends DataFlags {
+  readonly out_dir: string;
+  readonly overwrite?: boolean;
+  readonly json?: boolean;
+  readonly tta: number;
+  readonly bootstrap: number;
+  readonly seed: number;
+  readonly batch_size: number;
+  readonly cache_dir?: string;
+  readonly on_error: 'throw' | 'skip';
+  readonly workers?: number;
+  readonly device: string;
+  readonly precision: PrecisionChoice;
+}
+
+const help = `
+MODEL is a run's folder (its best checkpoint is taken), a checkpoint, or a saved model.
+Without data flags the test splits of the run's own data are evaluated.
+
+Examples:
+  cxr-gaze evaluate runs/quickstart
+  cxr-gaze evaluate runs/quickstart --csv labels.csv --label_column finding --split_column split --test_split test`;
+
+/** The command. */
+export function evaluateCommand(session: Session): Command {
+  const command = new Command('evaluate')
+    .description('evaluate a trained model: tables, confusion matrices, metrics.json, report.html')
+    .argument('<model>', 'folder of a run, a checkpoint or a saved model');
+  addOutput(addDataOptions(command), 'evaluate');
+  addTesting(command);
+  command
+    .addOption(option('Evaluation:', '--seed <n>', 'of the augmented copies', asInteger({ min: 0 }), 0))
+    .addOption(option('Machine:', '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
+  addImages(addPrecision(command, 'float32'));
+  return command
+    .addHelpText('after', help)
+    .action((model: string, flags: EvaluateFlags) => evaluate(model, flags, session));
+}
+
+async function evaluate(model: string, flags: EvaluateFlags, session: Session): Promise<void> {
+  const begun = performance.now();
+  const output = new Output(session, flags.json ?? false);
+  const bootstrap = bootstrapOf(flags.bootstrap);
+  if (flags.workers !== undefined) dataThreads(flags.workers);
+  using classifier = await GazeLT.load(model, { device: flags.device });
+  const { classes, imageSize } = classifier.card;
+  const dataFlags = await dataOf(model, flags);
+  const data = await openData(dataFlags, { imageSize, classes, purpose: 'evaluation' });
+  sayRemarks(data, output);
+  if (data.tests.length === 0) {
+    throw usageError(
+      `${data.name} has no split but those for training and validation; name one by --test_split (there are ${[...data.splits.keys()].join(', ')})`,
+    );
+  }
+  const target = path.resolve(
+    flags.out_dir,
+    `${slug(path.basename(path.resolve(model)))}_${slug(data.name)}`,
+  );
+  await refuseExisting(target, flags.overwrite ?? false);
+  const temporary = temporaryBeside(target);
+  await mkdir(temporary, { recursive: true });
+  try {
+    const { tta, seed, batch_size, on_error, precision, cache_dir } = flags;
+    const settings = {
+      ...{ tta, seed, bootstrap, batchSize: batch_size, onError: on_error, precision },
+      ...(cache_dir === undefined ? {} : { cacheDir: cache_dir }),
+    };
+    const speakers = { session, output };
+    const evaluated = await evaluateSplits(classifier, data.tests, settings, speakers);
+    const [first] = evaluated;
+    if (!first) throw new CxrGazeError('ERR_DATASET', `${data.name} has no image to evaluate`);
+    const gallery = await explainExamples(temporary, classifier, first, { ...speakers, precision });
+    const options = { command: 'evaluate', model: path.resolve(model), ...flags, ...dataFlags };
+    await writeResults(
+      temporary,
+      classifier,
+      evaluated,
+      {
+        title: `${path.basename(path.resolve(model))} on ${data.name}`,
+        description: `${classifier.card.architecture} at ${imageSize} pixels, evaluated on ${data.name}.`,
+        options: options as unknown as Record<string, OptionValue>,
+        ...{ notices: [], history: [], bestEpoch: null, trainingPrecision: null, device: flags.device },
+        seconds: (performance.now() - begun) / 1000,
+      },
+      gallery,
+    );
+    await replaceFolder(temporary, target);
+  } finally {
+    await removeTree(temporary);
+  }
+  output.say(`Report: ${path.join(target, 'report.html')}  ${notClinical}`);
+  output.event({ type: 'done', folder: target });
+}
+
+async function dataOf(model: string, flags: EvaluateFlags): Promise<DataFlags> {
+  const given = pickDataFlags(flags);
+  // A split may be chosen among those of the run's own data.
+  const { test_split, ...others } = given;
+  if (Object.keys(others).length > 0) return absoluteDataFlags(given);
+  const recorded = await recordedDataFlags(model);
+  if (recorded === undefined) {
+    throw usageError(`${model} does not say what it was trained on: give --csv FILE or --dataset NAME`);
+  }
+  return { ...recorded, ...(test_split === undefined ? {} : { test_split }) };
+}
+
+async function refuseExisting(folder: string, overwrite: boolean): Promise<void> {
+  await recoverFolder(folder);
+  const entries = await readdir(folder).catch(() => undefined);
+  if (entries === undefined || entries.length === 0) return;
+  const details = { file: folder };
+  if (!overwrite) {
+    const message = `${folder} is there already: replace it by --overwrite or choose another --out_dir`;
+    throw new CxrGazeError('ERR_EXISTS', message, { details });
+  }
+  if (entries.includes('metrics.json') && !entries.includes('checkpoints')) return;
+  const message = `${folder} is not a folder of evaluations and is not replaced`;
+  throw new CxrGazeError('ERR_EXISTS', message, { details });
+}
