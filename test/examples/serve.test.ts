@@ -30,7 +30,10 @@ interface Answer {
 
 async function start(model: string, ...flags: string[]): Promise<Server> {
   const args = [path.join(root, 'examples/serve.mjs'), '--model', model, '--port', '0', ...flags];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, OMP_NUM_THREADS: '1' },
+  });
   let errors = '';
   child.stderr?.on('data', (text) => {
     errors += String(text);

@@ -1,0 +1,125 @@
+/** The code of README and guides: TypeScript is compiled under the strictest settings, and what is marked `run` runs. */
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
+import { promisify } from 'node:util';
+import t from 'tap';
+import ts from 'typescript';
+import { writePhantoms } from '../../lib/data/phantom/write.js';
+import { GazeLT } from '../../lib/systems/gazelt/gazelt.js';
+import { allBlocks, type Block, blocksOf, promised } from './blocks.js';
+
+const execute = promisify(execFile);
+
+const fixtureClasses = ['No Finding', 'Effusion', 'Hernia'];
+
+/** What the guides' programs find around them. */
+async function furnish(folder: string): Promise<void> {
+  const data = path.join(folder, 'data');
+  await writePhantoms(data, { seed: 4, size: 64, train: 18, valPerClass: 1, testPerClass: 1, test: 9 });
+  // The tables of the guides name images below `images`.
+  await rename(path.join(data, 'images'), path.join(folder, 'images'));
+  await mkdir(path.join(folder, 'images', 'images'));
+  const films = (await readdir(path.join(folder, 'images'))).filter((name) => name.endsWith('.png'));
+  for (const name of films)
+    await rename(path.join(folder, 'images', name), path.join(folder, 'images', 'images', name));
+  await writeFile(path.join(folder, 'labels.csv'), await readFile(path.join(data, 'labels.csv')));
+  await copyFile(path.join(folder, 'images', 'images', films[0] as string), path.join(folder, 'film.png'));
+
+  const small = { classes: fixtureClasses, init: 'random', architecture: 'resnet18', imageSize: 32 } as const;
+  const model = await GazeLT.create(small);
+  await mkdir(path.join(folder, 'runs'));
+  await model.save(path.join(folder, 'runs', 'quickstart'));
+  model.dispose();
+  const backbone = await GazeLT.create({ ...small, head: 'linear', classes: ['a', 'b'] });
+  await backbone.save(path.join(folder, 'backbone'));
+  backbone.dispose();
+  await copyFile(path.join(folder, 'backbone', 'model.safetensors'), path.join(folder, 'resnet50.pth'));
+}
+
+/** The settings of a night's training, brought down to those of a test. */
+function shrink(code: string): string {
+  return code
+    .replace(/imageSize: \d+/g, 'imageSize: 32')
+    .replace(/size: 128, train: 800/g, 'size: 64, train: 18, valPerClass: 1, testPerClass: 1, test: 0')
+    .replace(/batchSize: \d+/g, 'batchSize: 9')
+    .replace(/maxEpochs: \d+/g, 'maxEpochs: 1')
+    .replace(/(init: \{ weights: 'resnet50.pth' \}) \}/g, '$1, imageSize: 32 }')
+    .replace(/init: \{ weights/g, "architecture: 'resnet18', init: { weights");
+}
+
+const compilerOptions: ts.CompilerOptions = {
+  ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: true },
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+  types: ['node'],
+};
+
+/** Compiles programs beside their sources; what the compiler says of them. */
+function compile(files: readonly string[]): string[] {
+  const program = ts.createProgram(files, compilerOptions);
+  program.emit();
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(
+      ({ file, start, messageText }) =>
+        `${file ? path.basename(file.fileName) : ''}:${file && start !== undefined ? file.getLineAndCharacterOfPosition(start).line + 1 : ''}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`,
+    );
+}
+
+function nameOf({ file, line }: Block): string {
+  return `${path.basename(file, '.md').toLowerCase()}-${line}`;
+}
+
+t.test('blocks are found as they are written', async (t) => {
+  const text = 'a\n```ts run\nx; // → 1\n```\n```sh\nls\n```\n';
+  t.strictSame(blocksOf('a.md', text), [
+    { file: 'a.md', line: 2, language: 'ts', runs: true, code: 'x; // → 1' },
+    { file: 'a.md', line: 5, language: 'sh', runs: false, code: 'ls' },
+  ]);
+  t.strictSame(promised('a; // → 1 2\nb;\nc // → x'), ['1 2', 'x']);
+  t.throws(() => blocksOf('a.md', '```ts\nx'), /a.md:1: this block is not closed/);
+});
+
+t.test('the code of README and guides compiles and does what it says', async (t) => {
+  // Within the package, so that `cxr-gaze` is this package.
+  const folder = t.testdir();
+  await furnish(folder);
+  const programs = (await allBlocks()).filter(({ language }) => language === 'ts' || language === 'js');
+  t.ok(programs.filter(({ runs }) => runs).length >= 12, 'the guides hold programs');
+  const typed: string[] = [];
+  for (const block of programs) {
+    const file = path.join(folder, `${nameOf(block)}.${block.language === 'ts' ? 'mts' : 'mjs'}`);
+    if (block.language === 'ts') typed.push(file);
+    await writeFile(file, `${shrink(block.code)}${block.language === 'ts' ? '\nexport {};' : ''}\n`);
+  }
+  t.strictSame(compile(typed), [], 'TypeScript accepts the programs');
+
+  // Guides that predict find what the first one has trained.
+  const isFirst = ({ file }: Block) => Number(file.endsWith('getting-started.md'));
+  const running = programs.filter(({ runs }) => runs).sort((a, b) => isFirst(b) - isFirst(a));
+  for (const block of running) {
+    const started = performance.now();
+    const { stdout, stderr } = await execute(process.execPath, [`${nameOf(block)}.mjs`], {
+      cwd: folder,
+      // Small work on a machine that other tests share: a second thread would only wait for it.
+      env: { ...process.env, OMP_NUM_THREADS: '1' },
+    }).catch((error: { stdout: string; stderr: string }) => ({
+      stdout: error.stdout,
+      stderr: `it failed: ${error.stderr}`,
+    }));
+    t.notMatch(stderr, /it failed/, `${block.file}, line ${block.line}`);
+    t.comment(`${block.file}, line ${block.line}: ${Math.round(performance.now() - started)} ms`);
+    const expected = promised(block.code);
+    const lines = stdout.trimEnd().split('\n');
+    if (expected.length > 0)
+      t.strictSame(
+        lines.filter((line) => expected.includes(line)),
+        expected,
+        `${block.file}, line ${block.line} prints what it says`,
+      );
+  }
+});
