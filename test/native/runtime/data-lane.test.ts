@@ -9,12 +9,12 @@ import { noise } from '../../support/images.js';
 
 const resizeModule = new URL('../../../lib/data/resize.js', import.meta.url).href;
 
-/** A program that keeps the lane busy: 200 resizes of 4 megapixels, begun at once. */
+/** A program that keeps the lane busy: 60 resizes of 4 megapixels, begun at once. */
 const busy = `
   import { resizeArea } from ${JSON.stringify(resizeModule)};
   const data = new Uint8Array(2048 * 2048).fill(9);
   const image = { width: 2048, height: 2048, channels: 1, data };
-  const work = Array.from({ length: 200 }, () => resizeArea(image, 1999, 1999));
+  const work = Array.from({ length: 60 }, () => resizeArea(image, 1999, 1999));
 `;
 
 /** Runs a program in a process of its own; its exit code, or the signal that ended it. */
@@ -34,7 +34,7 @@ async function exitOf(program: string): Promise<number | string> {
 
 /** Whether the lane comes to rest: a job counts until after its promise has been settled. */
 async function idle(): Promise<boolean> {
-  for (let wait = 0; wait < 1000 && native().pendingDataJobs() > 0; wait++) await sleep(1);
+  for (let wait = 0; wait < 20_000 && native().pendingDataJobs() > 0; wait++) await sleep(1);
   return native().pendingDataJobs() === 0;
 }
 
@@ -96,7 +96,7 @@ t.test('worker threads share the lane; one that is terminated harms nobody', asy
     await Promise.all(workers.map((worker) => once(worker, 'message')));
     const ended = await Promise.race([
       Promise.all(workers.map((worker) => worker.terminate())),
-      sleep(30_000, undefined, { ref: false }),
+      sleep(60_000, undefined, { ref: false }),
     ]);
     t.same(ended, [1, 1], 'both ended before the deadline');
     for (const resized of await Promise.all(ours)) t.same(resized.data, expected.data);
