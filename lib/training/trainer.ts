@@ -5,6 +5,7 @@ import { CxrGazeError } from '../errors.js';
 import { epochScores } from '../metrics/epoch-scores.js';
 import type { Model } from '../models/model.js';
 import { enableGrad } from '../tensor/context.js';
+import { ask } from '../tensor/run.js';
 import { tidy } from '../tensor/tidy.js';
 import { integer } from '../validate.js';
 import type { InputBatch, ObjectivePhase, ObjectiveResult } from './batch.js';
@@ -18,6 +19,7 @@ import {
   restoreWeights,
   saveCheckpoint,
 } from './checkpoint.js';
+import { CheckpointKeeper } from './checkpoint-keeper.js';
 import { EpochRecord } from './epoch-record.js';
 import type { EpochSchedule, EpochScheduleState } from './epoch-schedule.js';
 import { lossNotFinite, requireFinite } from './finite.js';
@@ -134,6 +136,8 @@ export interface TrainerOptions {
   readonly saveEvery?: number | undefined;
   /** `recent`: best, last and the one before; `all`: every improvement too, as the originals. Default `recent`. */
   readonly keep?: 'recent' | 'all';
+  /** Seed of what the network itself draws, such as dropout; default 0. */
+  readonly seed?: number;
   /** What a checkpoint tells besides weights and state. */
   readonly notes: CheckpointNotes;
 }
@@ -146,19 +150,24 @@ export interface FitOptions {
   readonly resume?: boolean;
 }
 
+interface Saving {
+  readonly store: CheckpointStore;
+  readonly keeper: CheckpointKeeper;
+}
+
 /** Runs an objective over a model: epochs, validation, early stopping, checkpoints. */
 export class Trainer {
   readonly #options: TrainerOptions;
-  readonly #store: CheckpointStore | undefined;
-  #previous: string | undefined;
-  readonly #improvements: string[] = [];
+  readonly #saving: Saving | undefined;
   #history: readonly EpochNumbers[] = [];
 
   /** @param options model, data and policy */
   constructor(options: TrainerOptions) {
     this.#options = options;
     if (options.saveEvery !== undefined) integer('saveEvery', options.saveEvery, { min: 1 });
-    this.#store = options.checkpoints === undefined ? undefined : new CheckpointStore(options.checkpoints);
+    if (options.checkpoints === undefined) return;
+    const store = new CheckpointStore(options.checkpoints);
+    this.#saving = { store, keeper: new CheckpointKeeper(store, options.keep ?? 'recent') };
   }
 
   /**
@@ -173,10 +182,11 @@ export class Trainer {
 
   /** @internal The generator behind {@link Trainer.fit}, for systems that do something before and after. */
   async *events(options: FitOptions, stop: AbortSignal): AsyncGenerator<TrainEvent, TrainResult | undefined> {
-    const { schedule } = this.#options;
+    const { schedule, seed = 0 } = this.#options;
     const halted = () => stop.aborted || options.signal?.aborted === true;
     using best = new BestWeights();
     const resumed = options.resume ? await this.#restore() : undefined;
+    if (!resumed) await ask('rngState', [], { seed });
     let progress = resumed?.progress;
     yield {
       type: 'start',
@@ -244,7 +254,7 @@ export class Trainer {
   #dueToSave(record: EpochRecord): boolean {
     const { saveEvery, train } = this.#options;
     const due = saveEvery !== undefined && record.step % saveEvery === 0 && record.step < train.length;
-    return due && this.#store !== undefined;
+    return due && this.#saving !== undefined;
   }
 
   // One scope a step: whatever the objective makes is freed, and an error that nobody awaited surfaces here.
@@ -292,8 +302,7 @@ export class Trainer {
       yield { type: 'reweighting', epoch: epoch + 1, learningRate: schedule.state.learningRate };
     }
     const name = `epoch-${epoch}`;
-    if (improved) this.#improvements.push(name);
-    if (this.#store) yield await this.#save(name, improved ? 'improved' : 'epoch');
+    if (this.#saving) yield await this.#save(name, improved ? 'improved' : 'epoch');
     else if (improved) await best.keep(model);
     return true;
   }
@@ -302,17 +311,17 @@ export class Trainer {
     const { model, schedule } = this.#options;
     model.eval();
     if (schedule.state.bestEpoch === 0) return { schedule: schedule.state };
-    if (!this.#store) {
+    if (!this.#saving) {
       await inMemory.restore(model);
       return { schedule: schedule.state };
     }
-    const best = await this.#store.open('best');
+    const best = await this.#saving.store.open('best');
     await restoreWeights(best, model);
     return { schedule: schedule.state, best };
   }
 
   async *#saveStopped(record: EpochRecord): AsyncGenerator<TrainEvent, void> {
-    if (!this.#store || record.step === 0) return;
+    if (!this.#saving || record.step === 0) return;
     yield await this.#save(`epoch-${record.epoch}-step-${record.step}`, 'stopped', record.progress);
   }
 
@@ -321,38 +330,27 @@ export class Trainer {
     reason: 'epoch' | 'improved' | 'step' | 'stopped',
     progress?: EpochProgress,
   ): Promise<TrainEvent> {
-    const { model, optimizer, schedule, notes, keep } = this.#options;
-    const store = this.#store as CheckpointStore;
+    const { model, optimizer, schedule, notes } = this.#options;
+    const { store, keeper } = this.#saving as Saving;
     await requireFinite(model, progress ? `epoch ${progress.epoch}, batch ${progress.step},` : name);
-    const folder = await saveCheckpoint(store, name, {
-      model,
-      optimizer,
-      notes,
-      state: {
-        schedule: schedule.state,
-        progress,
-        improvements: this.#improvements,
-        history: this.#history,
-      },
+    const folder = await keeper.add(name, reason === 'improved', () => {
+      const { improvements } = keeper;
+      const state = { schedule: schedule.state, progress, improvements, history: this.#history };
+      return saveCheckpoint(store, name, { model, optimizer, notes, state });
     });
-    const last = await store.named('last');
-    if (last !== name) this.#previous = last;
-    if (reason === 'improved') await store.point('best', name);
-    await store.point('last', name);
-    const best = await store.named('best');
-    const kept = [name, this.#previous, best, ...(keep === 'all' ? this.#improvements : [])];
-    await store.prune(new Set(kept.filter((one) => one !== undefined)));
     return { type: 'checkpoint', folder, reason };
   }
 
   async #restore(): Promise<{ progress: EpochProgress | undefined; warning: string | undefined }> {
     const { model, optimizer, schedule, notes } = this.#options;
-    if (!this.#store) throw new CxrGazeError('ERR_RESUME', 'Expected a folder of checkpoints to resume from');
-    const folder = await this.#store.open('last');
+    if (!this.#saving)
+      throw new CxrGazeError('ERR_RESUME', 'Expected a folder of checkpoints to resume from');
+    const { store, keeper } = this.#saving;
+    const folder = await store.open('last');
     const state = await restoreCheckpoint(folder, { model, optimizer });
     schedule.restore(state.schedule);
     this.#history = state.history;
-    this.#improvements.push(...state.improvements);
+    keeper.restore(state.improvements);
     const { environment } = await readState(folder);
     return { progress: state.progress, warning: environmentWarning(environment, notes.environment) };
   }

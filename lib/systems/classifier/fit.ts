@@ -264,7 +264,7 @@ export async function prepareFit(network: Network, fit: CheckedFit): Promise<Pre
     const optimizer = await adamFor(model, learningRate);
     owned.push(optimizer);
     const trainer = new Trainer({
-      ...{ model, optimizer, device, precision, ...loaders },
+      ...{ model, optimizer, device, precision, seed, ...loaders },
       objective: longTailObjective({ ...criteria, mixing: options.mixing, extra, seed }),
       schedule: new EpochSchedule({ maxEpochs, patience, learningRate, deferred: deferred ?? undefined }),
       normalisation: card.normalisation,
