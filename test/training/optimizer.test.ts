@@ -217,7 +217,10 @@ tidyTest(t, 'state follows a model that is moved between steps', async (t) => {
   };
   const [still, moved] = [await run(false), await run(true)];
   const apart = await still.sub(moved).abs().amax().item();
-  t.ok(apart < 1e-9, `each average stays with its own weight: ${apart} apart`);
+  t.ok(
+    apart < 1e-6, // rounding; an average at a wrong weight would tell by 1e-3
+    `each average stays with its own weight: ${apart} apart`,
+  );
 });
 
 tidyTest(t, 'state that does not fit', async (t) => {
