@@ -166,6 +166,7 @@ export {
   type Architecture,
   architectures,
   createModel,
+  type ForwardOptions,
   type HeadKind,
   type LoadReport,
   Model,
@@ -185,7 +186,7 @@ export { type MetricsFile, writeMetricsJson } from './report/metrics-json.js';
 export type { GalleryItem, OptionValue, ReportData, ReportEvaluation } from './report/report-data.js';
 export { type RunNameOptions, runName } from './report/run-name.js';
 export { Baseline } from './systems/baseline.js';
-export { Classifier, type ClassifierOptions } from './systems/classifier/classifier.js';
+export { Classifier, type ClassifierOptions, type LoadOptions } from './systems/classifier/classifier.js';
 export type { EvaluateOptions, Evaluation } from './systems/classifier/evaluate.js';
 export type { ExplainedImage, ExplainOptions } from './systems/classifier/explain.js';
 export type { DeferredOptions, FitOptions } from './systems/classifier/fit.js';

@@ -19,7 +19,7 @@ export class Batch {
   /** Its number within the epoch, from 0. */
   readonly number: number;
 
-  /** @internal */
+  /** @hidden */
   constructor(parts: Pick<Batch, 'pixels' | 'indices' | 'labels' | 'ids' | 'epoch' | 'number'>) {
     this.pixels = parts.pixels;
     this.indices = parts.indices;

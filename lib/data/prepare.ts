@@ -89,7 +89,7 @@ export class PreparedImages extends ImageStore {
   #places: readonly PixelPlace[] | undefined;
   readonly #files: readonly PixelFileHandle[];
 
-  /** @internal */
+  /** @hidden */
   constructor(parts: {
     readonly dataset: Dataset;
     readonly options: Checked;

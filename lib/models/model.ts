@@ -75,7 +75,7 @@ export class Model {
   /** What it was made from. */
   readonly options: Readonly<Required<ModelOptions>>;
 
-  /** @internal */
+  /** @hidden */
   constructor(options: Readonly<Required<ModelOptions>>) {
     const { architecture, ...rest } = options;
     this.options = options;

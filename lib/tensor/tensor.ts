@@ -89,7 +89,7 @@ function withSecond<T extends Tensor>(
  * ```
  */
 export class Tensor {
-  /** @internal `scope` is the one that was active at the call; what arrives after its end is disposed at once. */
+  /** @hidden `scope` is the one that was active at the call; what arrives after its end is disposed at once. */
   constructor(handle: TensorHandle, scope = currentScope()) {
     tensorRegistry.set(this, handle);
     if (scope?.ended) this.dispose();
@@ -602,8 +602,8 @@ export class Tensor {
    * not be awaited.
    */
   backward(options: BackwardOptions = {}): Work<void> {
+    knownKeys('options', options, ['gradient', 'retainGraph', 'createGraph']);
     const { gradient, ...flags } = options;
-    knownKeys('options', flags, ['retainGraph', 'createGraph']);
     const operands = gradient === undefined ? [this] : [this, gradient];
     return ask('backward', requireTensors(operands), flags) as Work<unknown> as Work<void>;
   }

@@ -50,7 +50,7 @@ export class Optimizer {
   readonly #names: readonly string[];
   #learningRate: number;
 
-  /** @internal */
+  /** @hidden */
   constructor(parameters: ReadonlyMap<string, Tensor>, options: OptionBag, learningRate: number) {
     this.#names = [...parameters.keys()];
     this.#learningRate = learningRate;

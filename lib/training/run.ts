@@ -22,7 +22,7 @@ export class Run<Event, Result> implements AsyncIterable<Event> {
   #done = false;
   #failure: { readonly error: unknown } | undefined;
 
-  /** @internal @param work the generator; it looks at `stop` between its steps and returns early when it fires */
+  /** @hidden @param work the generator; it looks at `stop` between its steps and returns early when it fires */
   constructor(work: (stop: AbortSignal) => AsyncGenerator<Event, Result | undefined>) {
     this.result = this.#pump(work(this.#stop.signal));
   }

@@ -63,7 +63,7 @@ export class PhantomDataset implements Dataset {
    * @param split which one
    * @param classCounts films of each class, in class order
    * @param options seed and size, checked
-   * @internal
+   * @hidden
    */
   constructor(
     split: LongTailedSplit,

@@ -66,7 +66,7 @@ export interface ClassifierDefaults {
   readonly imageSize: number;
 }
 
-/** @internal A model with its card: what the constructors of systems take. */
+/** @hidden A model with its card: what the constructors of systems take. */
 export interface BuiltClassifier {
   readonly model: Model;
   readonly card: ModelCard;
@@ -184,7 +184,7 @@ export abstract class Classifier {
   #card: ModelCard;
   #training = false;
 
-  /** @internal */
+  /** @hidden */
   protected constructor(built: BuiltClassifier) {
     this.model = built.model;
     this.device = built.device;
