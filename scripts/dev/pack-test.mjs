@@ -5,7 +5,7 @@
  * The folder is kept where something fails, and with `--keep`.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
@@ -67,7 +67,7 @@ function run(name, cwd, command, { status = 0, output } = {}) {
 
 /** Everything in the tarball lies in one of these places; what is not named here is not meant to be shipped. */
 const allowed =
-  /^package\/(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp|CMakeLists\.txt|dist\/lib\/.+\.(js|d\.ts|json)|native\/.+\.(cc|cu|cuh|h|cmake)|scripts\/[^/]+\.mjs)$/;
+  /^package\/(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp|CMakeLists\.txt|dist\/lib\/.+\.(js|d\.ts|json)|native\/.+\.(cc|cu|cuh|h|cmake)|scripts\/[^/]+\.[cm]js|docs\/[^/]+\.md|examples\/[^/]+\.mjs)$/;
 const needed = [
   ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'binding.gyp', 'CMakeLists.txt'],
   ...[
@@ -76,6 +76,8 @@ const needed = [
     'dist/lib/cli/main.js',
     'native/addon.cc',
     'scripts/build.mjs',
+    'docs/getting-started.md',
+    'examples/serve.mjs',
   ],
 ];
 
@@ -86,6 +88,15 @@ function checkContents(tarball) {
   report(
     'nothing is packed that is not meant to be',
     stray.length === 0 ? null : stray.slice(0, 10).join(', '),
+  );
+  // A file whose source has gone is still in the folder of the compiled ones.
+  const stale = listed.filter((name) => {
+    const source = /^package\/dist\/(lib\/.+)\.js$/.exec(name)?.[1];
+    return source !== undefined && !existsSync(path.join(root, `${source}.ts`));
+  });
+  report(
+    'nothing is packed whose source has gone',
+    stale.length === 0 ? null : `${stale.join(', ')}: remove dist and build again`,
   );
   const missing = needed.filter((name) => !listed.includes(`package/${name}`));
   report('nothing is missing', missing.length === 0 ? null : missing.join(', '));
