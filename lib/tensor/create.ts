@@ -1,6 +1,6 @@
 import { CxrGazeError } from '../errors.js';
 import { native } from '../native.js';
-import { integer, invalidArgument, knownKeys, list, number, oneOf } from '../validate.js';
+import { flag, integer, invalidArgument, knownKeys, list, number, oneOf } from '../validate.js';
 import { type DType, dtypeOf, dtypes, isTensorData, type TensorData } from './dtype.js';
 import { ask, run, runMany } from './run.js';
 import { requireTensors, Tensor } from './tensor.js';
@@ -51,13 +51,13 @@ export function tensor(
 }
 
 function finish(made: Tensor, given: DType, options: TensorOptions): Tensor {
-  const { dtype = given, device, requiresGrad } = options;
+  const { dtype = given, device, requiresGrad = false } = options;
   let result = made;
   if (dtype !== given || device !== undefined) {
     result = made.to({ dtype, ...(device === undefined ? {} : { device }) });
     made.dispose();
   }
-  return requiresGrad ? result.requiresGrad_() : result;
+  return flag('requiresGrad', requiresGrad) ? result.requiresGrad_() : result;
 }
 
 /** As LibTorch's; an array that holds itself has no end. */
@@ -88,9 +88,9 @@ function flatten(data: NestedNumbers): Float64Array {
 function made(operation: string, shape: readonly number[], options: TensorOptions, more: object): Tensor {
   list('shape', shape, (name, size) => integer(name, size, { min: 0 }));
   knownKeys('options', options, tensorKeys);
-  const { dtype = 'float32', device, requiresGrad } = options;
+  const { dtype = 'float32', device, requiresGrad = false } = options;
   const result = run(operation, [], { shape, dtype: oneOf('dtype', dtype, dtypes), device, ...more });
-  return requiresGrad ? result.requiresGrad_() : result;
+  return flag('requiresGrad', requiresGrad) ? result.requiresGrad_() : result;
 }
 
 /** A tensor of one value everywhere. */
@@ -174,8 +174,8 @@ export function gradients(
   inputs: readonly Tensor[],
   options: GradientsOptions = {},
 ): Tensor[] {
+  knownKeys('options', options, ['gradient', 'retainGraph', 'createGraph', 'allowUnused']);
   const { gradient, ...flags } = options;
-  knownKeys('options', flags, ['retainGraph', 'createGraph', 'allowUnused']);
   const operands = [output, ...(gradient === undefined ? [] : [gradient]), ...listOfTensors(inputs)];
   return runMany('gradients', requireTensors(operands), { ...flags, count: inputs.length });
 }

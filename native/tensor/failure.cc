@@ -47,7 +47,7 @@ std::string codeOf(const std::string& text) {
     return "ERR_INVALID_ARGUMENT";
   }
   if (mentions(text, {"shape", "size", "dimension", "Dimension", "broadcast", "out of bounds", "out of range",
-                      "only for scalar outputs", "repeated dim", "multiple times", "duplicate", "number of dim", "reduction dim", "numel()"})) {
+                      "only for scalar outputs", "repeated dim", "multiple times", "duplicate", "number of dim", "reduction dim", "numel()", "start_dim", "rank 4"})) {
     return "ERR_INVALID_SHAPE";
   }
   return "ERR_NATIVE";

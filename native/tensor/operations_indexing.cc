@@ -35,6 +35,9 @@ void registerIndexing(Registry& registry) {
     const int64_t classes = options.integer("classes");
     if (classes < 1) throw invalidArgument("Expected at least 1 for classes but received " + std::to_string(classes));
     return [=](const Tensors& in) -> Tensors {
+      if (!at::isIntegralType(in[0].scalar_type(), /*includeBool=*/false)) {
+        throw Error("ERR_INVALID_DTYPE", "Expected an integer dtype for class indices");
+      }
       const bool fits = in[0].lt(0).logical_or(in[0].ge(classes)).any().logical_not().item<bool>();
       if (!fits) throw invalidArgument("Expected class indices from 0 to " + std::to_string(classes - 1));
       return {at::one_hot(in[0], classes)};
