@@ -58,7 +58,7 @@ for (const { name, options, until } of scenarios) {
   });
 }
 
-t.test('a cold start on a checkpoint\'s weights is not a resumed run', async (t) => {
+t.test("a cold start on a checkpoint's weights is not a resumed run", async (t) => {
   const folder = temporaryFolder(t);
   const checkpoints = path.join(folder, 'run');
   using model = await tinyGazeLT();

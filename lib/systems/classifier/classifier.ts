@@ -7,7 +7,13 @@ import type { Dataset } from '../../data/dataset.js';
 import { CxrGazeError } from '../../errors.js';
 import { checkThresholds, defaultGroupThresholds } from '../../metrics/groups.js';
 import type { GroupThresholds } from '../../metrics/types.js';
-import { type Architecture, architectures, createModel, type HeadKind, type Model } from '../../models/model.js';
+import {
+  type Architecture,
+  architectures,
+  createModel,
+  type HeadKind,
+  type Model,
+} from '../../models/model.js';
 import { restoreWeights } from '../../training/checkpoint.js';
 import { imagenetNormalisation } from '../../training/inputs.js';
 import { Run } from '../../training/run.js';

@@ -59,7 +59,9 @@ async function* explain(
   for await (const batch of passOver(network, dataset, options)) {
     const explained = await tidy(async () => {
       const pixels = batch.pixels.toNdarray() as Promise<unknown> as Promise<ExplainedBatch['pixels']>;
-      const { maps, logits, classes } = pass.run(batch, (model, images) => gradCam(model, images, camOptions));
+      const { maps, logits, classes } = pass.run(batch, (model, images) =>
+        gradCam(model, images, camOptions),
+      );
       const [rows, chosen] = await Promise.all([logits.softmax(-1).data(), classes.data()]);
       return {
         pixels: await pixels,

@@ -119,9 +119,26 @@ export interface FitAddition {
   readonly term?: (() => Promise<ExtraTerm>) | undefined;
 }
 
-const dataKeys = ['train', 'validation', 'augment', 'prefetch', 'cacheDir', 'onError', 'onPrepare', 'onPrepared'];
+const dataKeys = [
+  'train',
+  'validation',
+  'augment',
+  'prefetch',
+  'cacheDir',
+  'onError',
+  'onPrepare',
+  'onPrepared',
+];
 const lossKeys = ['loss', 'weighting', 'beta', 'gamma', 'deferred', 'mixing'];
-const courseKeys = ['maxEpochs', 'patience', 'batchSize', 'learningRate', 'seed', 'precision', 'legacyBatchNorm'];
+const courseKeys = [
+  'maxEpochs',
+  'patience',
+  'batchSize',
+  'learningRate',
+  'seed',
+  'precision',
+  'legacyBatchNorm',
+];
 const runKeys = ['checkpoints', 'saveEvery', 'keep', 'resume', 'signal'];
 
 /** @internal What decides the numbers of a run: recorded, and compared on resume. */

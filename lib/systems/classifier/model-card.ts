@@ -36,7 +36,8 @@ export function classNames(name: string, value: unknown): string[] {
   const names = list(name, value, text);
   if (names.length === 0) throw invalidArgument(name, 'at least one class', value);
   const twice = names.findIndex((one, i) => names.indexOf(one) !== i);
-  if (twice >= 0) throw invalidArgument(`${name}[${twice}]`, 'a name that did not occur before', names[twice]);
+  if (twice >= 0)
+    throw invalidArgument(`${name}[${twice}]`, 'a name that did not occur before', names[twice]);
   return names;
 }
 

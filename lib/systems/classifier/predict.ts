@@ -48,11 +48,7 @@ export function predictImages(
   return predict(network, checkInput(input), options);
 }
 
-async function predict(
-  network: Network,
-  items: InputItems,
-  options: PredictOptions,
-): Promise<Prediction[]> {
+async function predict(network: Network, items: InputItems, options: PredictOptions): Promise<Prediction[]> {
   const { card } = network;
   const dataset = await inputDataset(items, card.classes);
   using pass = await PassNetwork.open(network, options.precision ?? 'auto');

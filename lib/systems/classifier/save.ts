@@ -24,10 +24,7 @@ export async function saveClassifier({ model, card }: Network, target: string): 
     await tidy(async () => {
       await writeTensors(path.join(temporary, weightsFile), await snapshot(model), { format: 'pt' });
     });
-    await writeFileAtomic(
-      path.join(temporary, cardFile),
-      `${JSON.stringify(cardToJson(card), null, 2)}\n`,
-    );
+    await writeFileAtomic(path.join(temporary, cardFile), `${JSON.stringify(cardToJson(card), null, 2)}\n`);
     await replaceFolder(temporary, target);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });

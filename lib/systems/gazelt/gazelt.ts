@@ -58,7 +58,8 @@ export class GazeLT extends Classifier {
 
   /** As {@link Classifier.fit}, with distillation. */
   override fit(options: GazeLTFitOptions): Run<TrainEvent, TrainResult> {
-    if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'an object', options);
+    if (typeof options !== 'object' || options === null)
+      throw invalidArgument('options', 'an object', options);
     const { distillation, ...fit } = options;
     // The original ran the network twice on each batch: for the logits, and for the vector that is distilled.
     const plain = { options: {}, legacyUpdates: 2 };
