@@ -6,8 +6,10 @@
  *
  * It has no encryption and asks nobody who they are: put it behind something that does. Not for clinical use.
  */
+import { realpathSync } from 'node:fs';
 import http from 'node:http';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CxrGazeError, decodeImage, GazeLT, resizeArea } from 'cxr-gaze';
 
@@ -255,7 +257,7 @@ async function main() {
   });
 }
 
-if (import.meta.main ?? process.argv[1] === new URL(import.meta.url).pathname) {
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   main().catch((error) => {
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 1;
