@@ -227,7 +227,7 @@ function connect(addon: NativeAddon): NativeAddon {
  */
 function checkLibTorch(file: string): void {
   const infoFile = path.join(path.dirname(file), 'build-info.json');
-  if (!existsSync(infoFile) || process.env['CXR_GAZE_ANY_LIBTORCH'] === '1') return;
+  if (!existsSync(infoFile) || process.env.CXR_GAZE_ANY_LIBTORCH === '1') return;
   const built = JSON.parse(readFileSync(infoFile, 'utf8')) as { libtorch: string; path: string };
   const require = createRequire(import.meta.url);
   const { versionOf } = require(path.join(packageRoot(), 'scripts', 'libtorch-version.cjs')) as {

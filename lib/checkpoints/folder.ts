@@ -158,7 +158,7 @@ async function readManifest(folder: string): Promise<Manifest> {
   const { files } = value;
   if (!isObject(files)) throw checkpointError(file, 'expected an object `files`');
   for (const [name, entry] of Object.entries(files)) {
-    const fits = isObject(entry) && typeof entry['sha256'] === 'string' && typeof entry['bytes'] === 'number';
+    const fits = isObject(entry) && typeof entry.sha256 === 'string' && typeof entry.bytes === 'number';
     if (!fits || name !== path.basename(name))
       throw checkpointError(file, `expected a file name with \`sha256\` and \`bytes\` but found '${name}'`);
   }

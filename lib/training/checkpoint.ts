@@ -139,18 +139,18 @@ export async function readState(folder: string): Promise<StateDocument> {
   const document = await readJson(file);
   const fail = (what: string) =>
     new CxrGazeError('ERR_CHECKPOINT', `${file}: ${what}`, { details: { file } });
-  if (document['format'] !== FORMAT) {
-    throw fail(`expected format ${FORMAT} but found ${String(document['format'])}`);
+  if (document.format !== FORMAT) {
+    throw fail(`expected format ${FORMAT} but found ${String(document.format)}`);
   }
   try {
     return {
-      options: bag('options', document['options']) as CheckpointNotes['options'],
-      card: bag('card', document['card']) as CheckpointNotes['card'],
-      environment: bag('environment', document['environment']) as CheckpointNotes['environment'],
-      schedule: scheduleFrom(bag('schedule', document['schedule'])),
-      progress: document['progress'] === null ? null : progressFrom(bag('progress', document['progress'])),
-      improvements: list('improvements', document['improvements'], text),
-      history: list('history', document['history'], (name, value) => numbersFrom(name, bag(name, value))),
+      options: bag('options', document.options) as CheckpointNotes['options'],
+      card: bag('card', document.card) as CheckpointNotes['card'],
+      environment: bag('environment', document.environment) as CheckpointNotes['environment'],
+      schedule: scheduleFrom(bag('schedule', document.schedule)),
+      progress: document.progress === null ? null : progressFrom(bag('progress', document.progress)),
+      improvements: list('improvements', document.improvements, text),
+      history: list('history', document.history, (name, value) => numbersFrom(name, bag(name, value))),
     };
   } catch (error) {
     throw error instanceof CxrGazeError ? fail(error.message) : error;
@@ -167,31 +167,31 @@ function scheduleFrom(value: Readonly<Record<string, unknown>>): EpochScheduleSt
   const count = (name: string) => integer(`schedule.${name}`, value[name], { min: 0 });
   return {
     epochsDone: count('epochsDone'),
-    best: number('schedule.best', value['best']),
+    best: number('schedule.best', value.best),
     bestEpoch: count('bestEpoch'),
     waited: count('waited'),
-    learningRate: number('schedule.learningRate', value['learningRate'], { min: 0 }),
-    reweighted: flag('schedule.reweighted', value['reweighted']),
+    learningRate: number('schedule.learningRate', value.learningRate, { min: 0 }),
+    reweighted: flag('schedule.reweighted', value.reweighted),
   };
 }
 
 function numbersFrom(name: string, value: Readonly<Record<string, unknown>>): EpochNumbers {
   const of = (key: string) => number(`${name}.${key}`, value[key]);
   return {
-    epoch: integer(`${name}.epoch`, value['epoch'], { min: 1 }),
-    phase: oneOf(`${name}.phase`, value['phase'], ['train', 'val']),
+    epoch: integer(`${name}.epoch`, value.epoch, { min: 1 }),
+    phase: oneOf(`${name}.phase`, value.phase, ['train', 'val']),
     loss: of('loss'),
     balancedAccuracy: of('balancedAccuracy'),
     mcc: of('mcc'),
-    auroc: value['auroc'] === null ? null : of('auroc'),
+    auroc: value.auroc === null ? null : of('auroc'),
   };
 }
 
 function progressFrom(value: Readonly<Record<string, unknown>>): NonNullable<StateDocument['progress']> {
   return {
-    epoch: integer('progress.epoch', value['epoch'], { min: 1 }),
-    step: integer('progress.step', value['step'], { min: 0 }),
-    lossSum: number('progress.lossSum', value['lossSum']),
+    epoch: integer('progress.epoch', value.epoch, { min: 1 }),
+    step: integer('progress.step', value.step, { min: 0 }),
+    lossSum: number('progress.lossSum', value.lossSum),
   };
 }
 

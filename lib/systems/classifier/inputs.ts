@@ -32,10 +32,10 @@ function isItem(item: unknown): item is string | ImageBytes {
   if (item instanceof Uint8Array) return true;
   if (typeof item !== 'object' || item === null) return false;
   const source = item as { readonly [key: string]: unknown };
-  if (source['kind'] === 'file') return typeof source['path'] === 'string' && source['path'] !== '';
-  if (typeof source['name'] !== 'string') return false;
-  if (source['kind'] === 'bytes') return source['bytes'] instanceof Uint8Array;
-  return source['kind'] === 'pixels' && typeof source['pixels'] === 'function';
+  if (source.kind === 'file') return typeof source.path === 'string' && source.path !== '';
+  if (typeof source.name !== 'string') return false;
+  if (source.kind === 'bytes') return source.bytes instanceof Uint8Array;
+  return source.kind === 'pixels' && typeof source.pixels === 'function';
 }
 
 /** The images of an input as a data set without labels (every label is 0). */

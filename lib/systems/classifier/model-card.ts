@@ -64,7 +64,7 @@ export async function readCard(folder: string, file: string): Promise<ModelCard>
   const name = path.join(folder, file);
   const document = await readJson(name);
   try {
-    return cardFrom(file === cardFile ? document : document['card']);
+    return cardFrom(file === cardFile ? document : document.card);
   } catch (cause) {
     if (!(cause instanceof CxrGazeError)) throw cause;
     throw new CxrGazeError('ERR_CHECKPOINT', `${name}: ${cause.message}`, { cause, details: { file: name } });
@@ -77,15 +77,15 @@ function cardFrom(value: unknown): ModelCard {
     ...['architecture', 'head', 'classes', 'imageSize', 'normalisation', 'trainCounts', 'thresholds'],
   ]);
   const { trainCounts, thresholds } = card;
-  const classes = classNames('classes', card['classes']);
+  const classes = classNames('classes', card.classes);
   const cuts = thresholds === undefined ? defaultGroupThresholds : object('thresholds', thresholds);
   return {
-    architecture: oneOf('architecture', card['architecture'], architectures),
-    head: oneOf('head', card['head'], heads),
+    architecture: oneOf('architecture', card.architecture, architectures),
+    head: oneOf('head', card.head, heads),
     classes,
-    imageSize: integer('imageSize', card['imageSize'], imageSizes),
+    imageSize: integer('imageSize', card.imageSize, imageSizes),
     normalisation:
-      card['normalisation'] === undefined ? imagenetNormalisation : normalisationFrom(card['normalisation']),
+      card.normalisation === undefined ? imagenetNormalisation : normalisationFrom(card.normalisation),
     trainCounts: trainCounts == null ? null : countsFrom(trainCounts, classes.length),
     thresholds: checkThresholds('thresholds', cuts as unknown as GroupThresholds),
   };
