@@ -20,9 +20,10 @@ async function classify(folder: string, image: string): Promise<Prediction> {
   return first;
 }
 
-async function codeOf(work: Promise<unknown>): Promise<ErrorCode | 'none'> {
+/** Wrong use throws at once, failed work rejects: one place to catch both. */
+async function codeOf(work: () => Promise<unknown>): Promise<ErrorCode | 'none'> {
   try {
-    await work;
+    await work();
     return 'none';
   } catch (error) {
     if (error instanceof CxrGazeError) return error.code;
@@ -39,6 +40,6 @@ const total = Object.values(prediction.probabilities).reduce((sum, p) => sum + p
 if (Math.abs(total - 1) > 1e-5) throw new Error(`probabilities add up to ${total}`);
 if (!classes.some((name) => name === prediction.class)) throw new Error(`unknown class ${prediction.class}`);
 
-const refused = await codeOf(GazeLT.create(wrong));
+const refused = await codeOf(() => GazeLT.create(wrong));
 if (refused !== 'ERR_INVALID_ARGUMENT') throw new Error(`a wrong architecture gave ${refused}`);
 console.log(`${prediction.class}: ${prediction.probability.toFixed(3)} (not for clinical use)`);
