@@ -10,6 +10,7 @@
 #include "optim/optimizer_handle.h"
 #include "tensor/build_info.h"
 #include "runtime/guard.h"
+#include "runtime/host_memory.h"
 #include "tensor/operations.h"
 #include "tensor/tensor_handle.h"
 
@@ -56,6 +57,7 @@ Napi::Value close(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  installHostMemory();
   env.SetInstanceData(std::make_unique<Environment>(env).release());
   exports.Set("setCallbacks", Napi::Function::New<guarded<setCallbacks>>(env, "setCallbacks"));
   exports.Set("close", Napi::Function::New<guarded<close>>(env, "close"));

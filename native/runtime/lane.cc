@@ -1,12 +1,21 @@
 #include "runtime/lane.h"
 
 #include <algorithm>
+#include <chrono>
+
+#include "runtime/host_memory.h"
 
 #ifdef __linux__
 #include <pthread.h>
 #endif
 
 namespace cxr {
+namespace {
+
+/// A lane that has had nothing to do for so long gives the memory back that it keeps for its next step.
+constexpr auto kIdle = std::chrono::seconds(2);
+
+}  // namespace
 
 Lane& Lane::instance() {
   static Lane* lane = new Lane();  // leaked on purpose: see the header
@@ -61,6 +70,7 @@ void Lane::close(Queue& queue) {
 }
 
 std::unique_ptr<Job> Lane::next(std::unique_lock<std::mutex>& lock, Runner& self, std::shared_ptr<Queue>& owner) {
+  bool rested = false;
   for (;;) {
     if (self.stop) return nullptr;
     for (size_t step = 1; step <= queues_.size(); ++step) {
@@ -73,7 +83,14 @@ std::unique_ptr<Job> Lane::next(std::unique_lock<std::mutex>& lock, Runner& self
       jobs.pop_front();
       return job;
     }
-    work_.wait(lock);
+    if (rested) {
+      work_.wait(lock);
+    } else if (work_.wait_for(lock, kIdle) == std::cv_status::timeout) {
+      lock.unlock();
+      releaseHostMemory();
+      lock.lock();
+      rested = true;
+    }
   }
 }
 
