@@ -1,0 +1,40 @@
+/**
+ * The tests that take minutes: `node dist/test/long/run.js [--only leak|kills] [--steps 10000] [--kills 100]
+ * [--threads N]`. Ends with
+ * one line, `N passed, N failed`.
+ */
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { threads } from '../../lib/tensor/create.js';
+import { checking, type Tally } from './check.js';
+import { unbrokenCheckpoints } from './kills.js';
+import { flatFootprint } from './leak.js';
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    steps: { type: 'string', default: '10000' },
+    kills: { type: 'string', default: '100' },
+    threads: { type: 'string' },
+  },
+});
+if (values.threads !== undefined) await threads(Number(values.threads));
+const tally: Tally = { passed: 0, failed: 0 };
+const check = checking(tally);
+const suites: Readonly<Record<string, () => Promise<void>>> = {
+  leak: () => flatFootprint(Number(values.steps), check),
+  kills: () => unbrokenCheckpoints(Number(values.kills), check),
+};
+for (const [name, run] of Object.entries(suites)) {
+  if (values.only !== undefined && values.only !== name) continue;
+  const from = performance.now();
+  console.log(`# ${name}`);
+  await run().catch((error: unknown) =>
+    check(false, `${name}: ${error instanceof Error ? error.stack : error}`),
+  );
+  console.log(`  ${((performance.now() - from) / 1000).toFixed(0)} s`);
+}
+if (tally.passed + tally.failed === 0)
+  check(false, `--only ${values.only}: expected one of ${Object.keys(suites)}`);
+console.log(`${tally.passed} passed, ${tally.failed} failed`);
+process.exitCode = tally.failed === 0 ? 0 : 1;
