@@ -3,6 +3,7 @@ import { access, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
+import { featureName } from '../data/image-table.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
@@ -33,7 +34,7 @@ looked, not where a finding is. ${notClinical}
 
 Examples:
   cxr-gaze explain runs/quickstart film.png --out_dir overlays/
-  cxr-gaze explain runs/quickstart films/ --class Effusion --layer layer3`;
+  cxr-gaze explain runs/quickstart films/ --class Effusion --layer layer3.1`;
 
 /** The command. */
 export function explainCommand(session: Session): Command {
@@ -98,7 +99,7 @@ async function explain(
 
 /** Two images of one name in different folders must not overwrite each other. */
 function freeName(id: string, taken: Set<string>): string {
-  const stem = slug(path.basename(id));
+  const stem = slug(featureName(id));
   for (let n = 1; ; n++) {
     const name = `${stem}${n === 1 ? '' : `-${n}`}.png`;
     if (taken.has(name)) continue;

@@ -157,14 +157,23 @@ async function main(): Promise<void> {
   const all = normaliseFlags(process.argv.slice(2));
   const debug = all.includes('--debug');
   const argv = all.filter((token) => token !== '--debug');
+  const fail = (error: unknown): void => {
+    report(error, session, { debug, json: argv.includes('--json') });
+    process.exitCode = exitCodeOf(error, stoppedBy());
+  };
+  for (const kind of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(kind, (error: unknown) => {
+      fail(error);
+      process.exit();
+    });
+  }
   try {
     const root = await program(argv, session);
     configure(root);
     if (argv.length === 0) root.outputHelp();
     else await root.parseAsync(argv, { from: 'user' });
   } catch (error) {
-    report(error, session, { debug, json: argv.includes('--json') });
-    process.exitCode = exitCodeOf(error, stoppedBy());
+    fail(error);
   }
 }
 

@@ -124,11 +124,42 @@ export async function followRun(
   run: Run<TrainEvent, TrainResult>,
   { session, output, maxEpochs }: Follower,
 ): Promise<TrainResult> {
-  let bar: Progress | undefined;
-  let train: HistoryRow | undefined;
-  for await (const event of run) {
-    await folder.enter(event);
-    output.event(event);
+  const shown = new EpochDisplay(session, output, maxEpochs);
+  try {
+    for await (const event of run) {
+      await folder.enter(event);
+      output.event(event);
+      shown.show(event);
+    }
+  } finally {
+    shown.end();
+  }
+  return (await run.result) as TrainResult;
+}
+
+/** How far training is, for a person. */
+class EpochDisplay {
+  readonly #session: Session;
+  readonly #output: Output;
+  readonly #maxEpochs: number;
+  #bar: Progress | undefined;
+  #train: HistoryRow | undefined;
+
+  constructor(session: Session, output: Output, maxEpochs: number) {
+    this.#session = session;
+    this.#output = output;
+    this.#maxEpochs = maxEpochs;
+  }
+
+  /** Takes the bar away. @returns seconds since it was begun */
+  end(): number | undefined {
+    const seconds = this.#bar?.end();
+    this.#bar = undefined;
+    return seconds;
+  }
+
+  show(event: TrainEvent): void {
+    const output = this.#output;
     switch (event.type) {
       case 'start':
         if (event.resumed) {
@@ -136,30 +167,26 @@ export async function followRun(
           output.say(`Going on from the last checkpoint: epoch ${event.epoch}${at}`);
         }
         break;
+      case 'warning':
+        this.#session.note(`warning: ${event.message}`);
+        break;
       case 'step':
-        if (!output.json) {
-          bar ??= session.progress(`epoch ${event.epoch}/${maxEpochs}`, event.steps, 'steps');
-          bar.update(event.step, `loss ${event.loss.toFixed(3)}`);
-        }
+        if (output.json) break;
+        this.#bar ??= this.#session.progress(`epoch ${event.epoch}/${this.#maxEpochs}`, event.steps, 'steps');
+        this.#bar.update(event.step, `loss ${event.loss.toFixed(3)}`);
         break;
       case 'epoch':
-        if (event.phase === 'train') {
-          train = event;
-        } else {
-          const seconds = bar?.end();
-          bar = undefined;
-          output.say(epochLine(train, event, maxEpochs, seconds));
-        }
+        if (event.phase === 'train') this.#train = event;
+        else output.say(epochLine(this.#train, event, this.#maxEpochs, this.end()));
         break;
       case 'reweighting':
         output.say(`Deferred re-weighting from epoch ${event.epoch} on, learning rate ${event.learningRate}`);
         break;
       case 'checkpoint':
-        if (event.reason === 'stopped') session.note(`Saved ${event.folder}`);
+        if (event.reason === 'stopped') this.#session.note(`Saved ${event.folder}`);
         break;
     }
   }
-  return (await run.result) as TrainResult;
 }
 
 function epochLine(

@@ -4,6 +4,8 @@ import path from 'node:path';
 import t from 'tap';
 import { cli, interrupted, type Line } from '../support/cli.js';
 
+t.setTimeout(420_000);
+
 const folder = t.testdir();
 const run = 'labels_resnet18_rand_ce_lr-0.001_bs-4';
 const command = (out: string) => [
