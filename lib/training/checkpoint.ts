@@ -7,11 +7,11 @@ import { writeTensors } from '../checkpoints/write-tensors.js';
 import { CxrGazeError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { tensor } from '../tensor/create.js';
-import { ask } from '../tensor/run.js';
-import { Tensor } from '../tensor/tensor.js';
+import type { Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
 import { flag, integer, invalidArgument, list, number, oneOf, text } from '../validate.js';
 import type { EpochScheduleState } from './epoch-schedule.js';
+import { networkRng, setNetworkRng } from './network-rng.js';
 import type { Optimizer, OptimizerStateEntry } from './optimizer.js';
 
 /** An epoch that has begun: what its row of the history is made of. */
@@ -108,8 +108,7 @@ export async function saveCheckpoint(
 async function trainingTensors(optimizer: Optimizer, state: TrainingState): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
   for (const entry of await optimizer.state()) tensors.set(`${entry.name}:${entry.parameter}`, entry.tensor);
-  const { tensors: rng } = await ask('rngState', []);
-  tensors.set('rng:cpu', new Tensor(rng[0] as NonNullable<(typeof rng)[0]>));
+  tensors.set('rng:cpu', await networkRng());
   if (state.progress && state.progress.labels.length > 0) {
     tensors.set('progress:probabilities', tensor(state.progress.probabilities));
     tensors.set('progress:labels', tensor(state.progress.labels));
@@ -212,7 +211,7 @@ export async function restoreCheckpoint(
     const tensors = await readTensors(path.join(folder, 'optimizer.safetensors'));
     await target.optimizer.loadState(optimizerEntries(tensors));
     const rng = tensors.get('rng:cpu');
-    if (rng) await ask('rngState', [rng]);
+    if (rng) await setNetworkRng(rng);
     return {
       probabilities: (await tensors.get('progress:probabilities')?.data()) as Float32Array | undefined,
       labels: (await tensors.get('progress:labels')?.data()) as Int32Array | undefined,

@@ -5,7 +5,6 @@ import { CxrGazeError } from '../errors.js';
 import { epochScores } from '../metrics/epoch-scores.js';
 import type { Model } from '../models/model.js';
 import { enableGrad } from '../tensor/context.js';
-import { ask } from '../tensor/run.js';
 import { tidy } from '../tensor/tidy.js';
 import { integer } from '../validate.js';
 import type { InputBatch, ObjectivePhase, ObjectiveResult } from './batch.js';
@@ -24,6 +23,7 @@ import { EpochRecord } from './epoch-record.js';
 import type { EpochSchedule, EpochScheduleState } from './epoch-schedule.js';
 import { lossNotFinite, requireFinite } from './finite.js';
 import { type Normalisation, toInputs } from './inputs.js';
+import { setNetworkRng } from './network-rng.js';
 import type { Optimizer } from './optimizer.js';
 import { type Precision, withPrecision } from './precision.js';
 import { Run } from './run.js';
@@ -186,7 +186,7 @@ export class Trainer {
     const halted = () => stop.aborted || options.signal?.aborted === true;
     using best = new BestWeights();
     const resumed = options.resume ? await this.#restore() : undefined;
-    if (!resumed) await ask('rngState', [], { seed });
+    if (!resumed) await setNetworkRng(seed);
     let progress = resumed?.progress;
     yield {
       type: 'start',

@@ -18,7 +18,10 @@ function crossEntropies(evaluation: Awaited<ReturnType<Classifier['evaluate']>>)
 }
 
 async function valuesOf(file: string, key: string): Promise<number[]> {
-  return tidy(async () => Array.from(await (await readTensors(file)).get(key)!.data(), Number));
+  return tidy(async () => {
+    const value = (await readTensors(file)).get(key);
+    return value ? Array.from(await value.data(), Number) : [];
+  });
 }
 
 /** Some tensors by name, and a hash of them all. */

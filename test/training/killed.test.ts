@@ -70,14 +70,14 @@ t.test('a run that was killed goes on as if nothing had happened', async (t) => 
     t.same(temporariesOf(checkpoints), [], 'what the killed process left is gone');
   };
 
-  t.test('in the middle of an epoch', async (t) => {
+  await t.test('in the middle of an epoch', async (t) => {
     const checkpoints = path.join(folder, 'epoch');
     await killAtStep(checkpoints, 2, 1);
     t.equal(await new CheckpointStore(checkpoints).named('last'), 'epoch-1');
     await resumesAs(t, checkpoints);
   });
 
-  t.test('in the middle of a save', async (t) => {
+  await t.test('in the middle of a save', async (t) => {
     const checkpoints = path.join(folder, 'save');
     await killInSave(checkpoints, 'epoch-2-step-2');
     t.equal(temporariesOf(checkpoints).length, 1, 'the save was cut off');
