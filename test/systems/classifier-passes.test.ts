@@ -237,7 +237,7 @@ for (const [name, make] of Object.entries(systems)) {
     t.same(Buffer.from(image.data), Buffer.from((await imageOf(0).pixels()).data));
     t.match([overlay.width, overlay.height, overlay.channels], [tinySize, tinySize, 3]);
 
-    const others = await all(model.explain(images, { class: 'left', layer: 'layer3.1' }));
+    const others = await all(model.explain(images, { class: 'left', layer: 'layer2.1' }));
     t.ok(others.every(({ explained }) => explained === 'left'));
     t.same(
       others.map(({ class: name }) => name),
