@@ -40,7 +40,10 @@ export class CheckpointKeeper {
   async add(name: string, improved: boolean, write: () => Promise<string>): Promise<string> {
     const store = this.#store;
     if (improved) this.#improvements.push(name);
-    const folder = await write();
+    const folder = await write().catch((error: unknown) => {
+      if (improved) this.#improvements.pop();
+      throw error;
+    });
     const last = await store.named('last');
     if (last !== name) this.#previous = last;
     if (improved) await store.point('best', name);

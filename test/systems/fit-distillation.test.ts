@@ -100,7 +100,7 @@ t.test('everything missing is listed before anything else is done', async (t) =>
   const error = await failure(eventsOf(model, options));
   t.equal(error.code, 'ERR_DATASET');
   t.match(error.message, /2 of 16 of train, 1 of 8 of validation/);
-  const listed = (error.details['missing'] as string[]).map((file) => path.basename(file)).sort();
+  const listed = (error.details.missing as string[]).map((file) => path.basename(file)).sort();
   t.same(listed, [...missing].sort());
   for (const name of missing) t.ok(error.message.includes(name), name);
   t.equal(prepared, 0);

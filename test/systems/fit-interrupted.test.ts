@@ -134,7 +134,7 @@ t.test('what is there is neither overwritten nor continued otherwise', async (t)
     const manifest = path.join(checkpoints, 'epoch-1', 'manifest.json');
     const [before, list] = [readFileSync(file, 'utf8'), readFileSync(manifest, 'utf8')];
     const state = JSON.parse(before) as { environment: Record<string, unknown> };
-    state.environment['capability'] = 'a slide rule';
+    state.environment.capability = 'a slide rule';
     writeFileSync(file, JSON.stringify(state));
     const files = (JSON.parse(list) as { files: Record<string, unknown> }).files;
     delete files['state.json'];

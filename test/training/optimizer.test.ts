@@ -1,6 +1,6 @@
 import t from 'tap';
 import { createModel } from '../../lib/models/model.js';
-import { full, randn, tensor } from '../../lib/tensor/create.js';
+import { full, randn, tensor, threads } from '../../lib/tensor/create.js';
 import { fromNdarray } from '../../lib/tensor/ndarray.js';
 import type { Tensor } from '../../lib/tensor/tensor.js';
 import { createOptimizer, type Optimizer, type OptimizerOptions } from '../../lib/training/optimizer.js';
@@ -8,6 +8,8 @@ import { doubles, flat } from '../reference/array.js';
 import { adam, type Rates, type Rule, sgd } from '../reference/optimizers.js';
 import { failure } from '../support/outcome.js';
 import { isClose, randomArray, tidyTest, toTensor } from '../support/tensors.js';
+
+await threads(1); // test files run side by side
 
 /** Σ c (w - a)² has the gradient 2 c (w - a): different for each element, and moving with it. */
 const [c, a] = [randomArray(1, [2, 3], 0.1, 2), randomArray(2, [2, 3])];
