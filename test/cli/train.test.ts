@@ -1,7 +1,9 @@
 /** `train` and `prepare` by the built command line. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { writeNpy } from '../../lib/checkpoints/npy.js';
+import { uniform } from '../golden/fill.js';
 import { cli, linesOf } from '../support/cli.js';
 
 t.setTimeout(420_000);
@@ -97,6 +99,9 @@ t.test('a run that is there is refused, and replaced only when told', async (t) 
   const other = await cli([...train, '--resume', '--cb_beta', '0.5'], folder);
   t.equal(other.code, 1);
   t.match(other.stderr, /^ERR_RESUME: .*beta: 0\.9999 -> 0\.5/m);
+  const larger = await cli([...train, '--resume', '--image_size', '64'], folder);
+  t.equal(larger.code, 1);
+  t.match(larger.stderr, /^ERR_RESUME: .*imageSize: 32 -> 64/m);
   t.ok(existsSync(marker));
 
   // Its features are missing: what was there stays.
@@ -132,4 +137,32 @@ t.test('prepare fills a cache that training reads', async (t) => {
     { decoded: 0, reused: 24 },
     { decoded: 0, reused: 9 },
   ]);
+});
+
+t.test('teacher vectors draw the student', async (t) => {
+  mkdirSync(at('features'));
+  const table = read('films/labels.csv').trim().split('\n').slice(1);
+  for (const id of table.map((line) => line.split(',')[0] as string)) {
+    for (const teacher of ['focal', 'global']) {
+      const vector = Float32Array.from(uniform(`${teacher} ${id}`, 64));
+      await writeNpy(at('features', `${teacher}_${id}.npy`), vector, [64]);
+    }
+  }
+  const flags = train.map((part) => (part === 'none' ? 'gazelt' : part));
+  const taught = [
+    '--features-dir',
+    'features',
+    '--kd_weight',
+    '5',
+    '--kd_shares',
+    '0.7,0.3',
+    '--out_dir',
+    'taught',
+  ];
+  const { code, stdout, stderr } = await cli([...flags, ...taught, '--max_epochs', '1'], folder);
+  t.equal(code, 0, stderr);
+  t.notMatch(stdout, /Distillation is off/);
+  const loss = (folder: string) =>
+    Number(read(folder, path.basename(run), 'history.csv').split('\n')[1]?.split(',')[2]);
+  t.ok(loss('taught') > loss('cached'), 'the distillation term is in the loss');
 });

@@ -270,7 +270,7 @@ export async function prepareFit(network: Network, fit: CheckedFit): Promise<Pre
   const { model, device } = network;
   const precision = await resolvePrecision(options.precision ?? 'auto', device);
   const recorded = { ...settings, precision, device };
-  await refuseOverwrite(options, recorded);
+  await refuseOverwrite(options, recorded, card);
   const extra = await addition.term?.();
   const owned: Disposable[] = [];
   try {
@@ -372,6 +372,7 @@ async function environment(): Promise<{ readonly [key: string]: Json }> {
 async function refuseOverwrite(
   options: FitOptions,
   settings: { readonly [key: string]: Json },
+  card: ModelCard,
 ): Promise<void> {
   const { checkpoints, resume = false } = options;
   if (checkpoints === undefined) return;
@@ -384,14 +385,15 @@ async function refuseOverwrite(
       `${checkpoints} holds a run already (its last checkpoint is ${last}): resume it or choose another folder`,
     );
   }
-  const before = (await readState(await store.open('last'))).options;
-  const changed = [...new Set([...Object.keys(before), ...Object.keys(settings)])].filter(
-    (key) => JSON.stringify(before[key]) !== JSON.stringify(settings[key]),
+  const state = await readState(await store.open('last'));
+  // The card counts as well: another input size would go on without a word, and train another network.
+  const before: { readonly [key: string]: Json } = { ...state.options, ...state.card };
+  const now: { readonly [key: string]: Json } = { ...settings, ...cardToJson(card) };
+  const changed = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
+    (key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]),
   );
   if (changed.length === 0) return;
-  const list = changed.map(
-    (key) => `${key}: ${JSON.stringify(before[key])} -> ${JSON.stringify(settings[key])}`,
-  );
+  const list = changed.map((key) => `${key}: ${JSON.stringify(before[key])} -> ${JSON.stringify(now[key])}`);
   throw new CxrGazeError(
     'ERR_RESUME',
     `Expected the options that the run in ${checkpoints} began with; these differ: ${list.join('; ')}`,
