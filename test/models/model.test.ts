@@ -1,11 +1,13 @@
 import t from 'tap';
 import { createModel, type Model, probabilities } from '../../lib/models/model.js';
 import { autocast, noGrad } from '../../lib/tensor/context.js';
-import { full, randn, tensor, zeros } from '../../lib/tensor/create.js';
+import { full, randn, tensor, threads, zeros } from '../../lib/tensor/create.js';
 import type { Tensor } from '../../lib/tensor/tensor.js';
 import { tidy } from '../../lib/tensor/tidy.js';
 import { failure } from '../support/outcome.js';
 import { tidyTest } from '../support/tensors.js';
+
+await threads(1); // test files run side by side
 
 const small = (): Model => createModel({ architecture: 'resnet18', classes: 3, seed: 4 });
 const same = (a: Tensor, b: Tensor): Promise<number> => a.eq(b).all().item();

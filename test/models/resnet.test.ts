@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { type Architecture, architectures, createModel, type Model } from '../../lib/models/model.js';
 import { noGrad } from '../../lib/tensor/context.js';
-import { tensor } from '../../lib/tensor/create.js';
+import { tensor, threads } from '../../lib/tensor/create.js';
 import type { Tensor } from '../../lib/tensor/tensor.js';
 import { fill, fillState } from '../golden/fill.js';
 import { doubles } from '../reference/array.js';
@@ -25,6 +25,8 @@ const stored = JSON.parse(readFileSync(fixture('models', 'resnets.json'), 'utf8'
   readonly size: number;
   readonly models: Readonly<Record<Architecture, Reference>>;
 };
+
+await threads(1); // test files run side by side
 
 async function fillWeights(model: Model): Promise<void> {
   const state = await model.state();

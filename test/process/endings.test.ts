@@ -1,24 +1,5 @@
 import t from 'tap';
-import { prelude, runScript } from '../support/child.js';
-
-/** A child that trains, and says `ready` once it is in the middle of it. */
-const training = `${prelude}
-  const model = createModel({ architecture: 'resnet18', classes: 4 });
-  const optimizer = createOptimizer(await model.parameters(), { kind: 'adam' });
-  const x = randn([4, 3, 64, 64], 1);
-  const step = () => tidy(async () => {
-    const loss = model.forward(x).logSoftmax(-1).mean();
-    optimizer.zeroGrad();
-    loss.backward();
-    optimizer.step();
-    return loss.item();
-  });
-  const train = async () => { for (;;) await step(); };
-  await step();
-  console.log('ready');
-`;
-
-const crash = /SIG[A-Z]+|Segmentation|terminate called|FATAL|Assertion|core dumped|heap corruption/i;
+import { crash, prelude, runScript, trainingChild } from '../support/child.js';
 
 t.test('natural end', { timeout: 120_000 }, async (t) => {
   const queued = await runScript(
@@ -45,7 +26,7 @@ t.test('natural end', { timeout: 120_000 }, async (t) => {
 t.test('an uncaught exception in mid-step', { timeout: 120_000 }, async (t) => {
   for (const after of [0, 3, 17]) {
     const ended = await runScript(
-      `${training} void train(); setTimeout(() => { throw new Error('on purpose'); }, ${after});`,
+      `${trainingChild(1)} void train(); setTimeout(() => { throw new Error('on purpose'); }, ${after});`,
     );
     t.strictSame([ended.code, ended.signal], [1, null]);
     t.match(ended.err, /on purpose/);
@@ -54,16 +35,18 @@ t.test('an uncaught exception in mid-step', { timeout: 120_000 }, async (t) => {
 });
 
 t.test('signals', { timeout: 120_000 }, async (t) => {
-  const killed = await runScript(`${training} void train();`, { signal: { name: 'SIGTERM', after: 15 } });
+  const killed = await runScript(`${trainingChild(1)} void train();`, {
+    signal: { name: 'SIGTERM', after: 15 },
+  });
   t.strictSame([killed.code, killed.signal], [null, 'SIGTERM'], 'the library installs no handler');
   t.equal(killed.err, '');
   const handled = await runScript(
-    `${training} process.once('SIGTERM', () => process.exit(143)); void train();`,
+    `${trainingChild(1)} process.once('SIGTERM', () => process.exit(143)); void train();`,
     { signal: { name: 'SIGTERM', after: 15 } },
   );
   t.strictSame([handled.code, handled.signal, handled.err], [143, null, '']);
   const interrupted = await runScript(
-    `${training} let on = true; process.once('SIGINT', () => { on = false; }); while (on) await step(); console.log('stopped');`,
+    `${trainingChild(1)} let on = true; process.once('SIGINT', () => { on = false; }); while (on) await step(); console.log('stopped');`,
     { signal: { name: 'SIGINT', after: 15 } },
   );
   t.strictSame([interrupted.code, interrupted.signal], [0, null]);

@@ -29,11 +29,39 @@ export function library(module: string): string {
 
 /** What most children begin with. */
 export const prelude = `
-  import { tensor, randn, full, memoryStats } from '${library('tensor/create.js')}';
+  import { tensor, randn, full, memoryStats, threads } from '${library('tensor/create.js')}';
   import { tidy } from '${library('tensor/tidy.js')}';
   import { createModel } from '${library('models/model.js')}';
   import { createOptimizer } from '${library('training/optimizer.js')}';
 `;
+
+/**
+ * What a child begins with that trains: `step()` does one step, `train()` goes on for ever. It prints `ready` after the
+ * first step.
+ *
+ * @param threads of the compute lane; LibTorch's own choice by default
+ */
+export function trainingChild(threads?: number): string {
+  return `${prelude}
+    ${threads === undefined ? '' : `await threads(${threads});`}
+    const model = createModel({ architecture: 'resnet18', classes: 4 });
+    const optimizer = createOptimizer(await model.parameters(), { kind: 'adam' });
+    const x = randn([4, 3, 64, 64], 1);
+    const step = () => tidy(async () => {
+      const loss = model.forward(x).logSoftmax(-1).mean();
+      optimizer.zeroGrad();
+      loss.backward();
+      optimizer.step();
+      return loss.item();
+    });
+    const train = async () => { for (;;) await step(); };
+    await step();
+    console.log('ready');
+  `;
+}
+
+/** What a process that did not end cleanly leaves on standard error. */
+export const crash = /SIG[A-Z]+|Segmentation|terminate called|FATAL|Assertion|core dumped|heap corruption/i;
 
 /** Runs an ES module, given as text, in a Node process of its own. */
 export async function runScript(source: string, options: ScriptOptions = {}): Promise<Ended> {
