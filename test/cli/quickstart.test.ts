@@ -9,7 +9,7 @@ t.setTimeout(420_000);
 const folder = t.testdir();
 const runs = path.join(folder, 'runs');
 const result = path.join(runs, 'quickstart');
-const small = ['--train', '240', '--size', '64', '--epochs', '6', '--drw_epoch', '4'];
+const small = ['--train', '320', '--size', '64', '--epochs', '8', '--drw_epoch', '6'];
 
 t.test('it learns, and leaves what it promises', async (t) => {
   const { code, stdout, stderr } = await cli(['quickstart', ...small], folder);
