@@ -1,7 +1,7 @@
 /** How flags are spelt and read: `_` and `-` alike, numbers with their ranges, lists of a fixed length. */
 import { InvalidArgumentError, Option } from 'commander';
 import { CxrGazeError } from '../errors.js';
-import { describe, nearest } from '../validate.js';
+import { nearest } from '../validate.js';
 
 /** Spellings of the originals that are other names of a flag. */
 const aliases: Readonly<Record<string, string>> = { n_TTA: 'tta', n_tta: 'tta' };
@@ -125,6 +125,3 @@ export function option<T>(
   if (fallback !== undefined) made.default(fallback);
   return made;
 }
-
-/** How a value looks in a message. */
-export { describe };
