@@ -19,6 +19,10 @@ void Mailbox::post(Letter letter) {
   if (letters_.size() == 1) napi_call_threadsafe_function(function_, this, napi_tsfn_nonblocking);
 }
 
+void Mailbox::report(FailurePtr failure) {
+  post([failure = std::move(failure)](Napi::Env env) { Environment::of(env).handLost(env, failure); });
+}
+
 void Mailbox::close() {
   std::vector<Letter> dropped;  // destroyed after the lock: a failure that a letter held last reports itself by post()
   std::lock_guard lock(mutex_);
@@ -140,14 +144,10 @@ Napi::Value Environment::makeError(Napi::Env env, const std::string& code, const
   return makeError_.Call({Napi::String::New(env, code), Napi::String::New(env, message), particulars});
 }
 
-void Environment::reportLost(Mailbox& mailbox, FailurePtr failure) {
-  mailbox.post([failure = std::move(failure)](Napi::Env env) {
-    if (failure->observed.exchange(true)) return;
-    auto& self = Environment::of(env);
-    if (self.onLost_.IsEmpty()) return;
-    auto error = self.makeError(env, failure->code, failure->message, failure);
-    self.onLost_.Call({error, Napi::String::New(env, failure->scope)});
-  });
+void Environment::handLost(Napi::Env env, const FailurePtr& failure) {
+  if (failure->observed.exchange(true) || onLost_.IsEmpty()) return;
+  auto error = makeError(env, failure->code, failure->message, failure);
+  onLost_.Call({error, Napi::String::New(env, failure->scope)});
 }
 
 }  // namespace cxr

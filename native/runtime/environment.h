@@ -16,12 +16,14 @@ namespace cxr {
 
 /// Carries work from any thread to one environment's JavaScript thread. Safe to use after the environment is gone: the
 /// work is then dropped.
-class Mailbox {
+class Mailbox : public LostFailures {
  public:
   using Letter = std::function<void(Napi::Env)>;
 
   explicit Mailbox(Napi::Env env);
   void post(Letter letter);
+  /// A failure whose last carrier has gone without anybody having seen it.
+  void report(FailurePtr failure) override;
   void close();
   /// On the JavaScript thread: keeps the event loop alive while promises are open.
   void hold(Napi::Env env);
@@ -61,8 +63,8 @@ class Environment {
   void setCallbacks(Napi::Function makeError, Napi::Function onLost);
   Napi::Value makeError(Napi::Env env, const std::string& code, const std::string& message,
                         const FailurePtr& failure = nullptr);
-  /// A failure whose last carrier has gone without anybody having seen it.
-  static void reportLost(Mailbox& mailbox, FailurePtr failure);
+  /// Hands a failure that nobody has seen to JavaScript.
+  void handLost(Napi::Env env, const FailurePtr& failure);
 
   /// Drops what is queued and waits for what runs. Idempotent.
   void close();

@@ -35,4 +35,11 @@ struct Failure {
 
 using FailurePtr = std::shared_ptr<Failure>;
 
+/// Is told of failures that nobody has seen. From any thread.
+class LostFailures {
+ public:
+  virtual ~LostFailures() = default;
+  virtual void report(FailurePtr failure) = 0;
+};
+
 }  // namespace cxr

@@ -42,12 +42,13 @@ std::string codeOf(const std::string& text) {
   }
   // Before the shapes, whose words are commoner.
   if (mentions(text, {"does not require grad", "backward through the graph a second time", "modified by an inplace",
-                      "leaf Variable", "leaf variables", "not have been used in the graph", "undefined Tensor", "cannot be converted",
-                      "without overflow"})) {
+                      "leaf Variable", "leaf variables", "not have been used in the graph", "undefined Tensor",
+                      "cannot be converted", "without overflow"})) {
     return "ERR_INVALID_ARGUMENT";
   }
   if (mentions(text, {"shape", "size", "dimension", "Dimension", "broadcast", "out of bounds", "out of range",
-                      "only for scalar outputs", "repeated dim", "multiple times", "duplicate", "number of dim", "reduction dim", "numel()", "start_dim", "rank 4"})) {
+                      "only for scalar outputs", "repeated dim", "multiple times", "duplicate", "number of dim",
+                      "reduction dim", "numel()", "start_dim", "rank 4"})) {
     return "ERR_INVALID_SHAPE";
   }
   return "ERR_NATIVE";
@@ -83,11 +84,11 @@ Reason currentReason() {
   }
 }
 
-FailurePtr reporting(std::unique_ptr<Failure> failure, std::weak_ptr<Mailbox> mailbox) {
-  return FailurePtr(failure.release(), [mailbox = std::move(mailbox)](Failure* last) {
+FailurePtr reporting(std::unique_ptr<Failure> failure, std::weak_ptr<LostFailures> lost) {
+  return FailurePtr(failure.release(), [lost = std::move(lost)](Failure* last) {
     FailurePtr owned(last);
-    auto box = mailbox.lock();
-    if (box && !owned->observed) Environment::reportLost(*box, std::move(owned));
+    auto listener = lost.lock();
+    if (listener && !owned->observed) listener->report(std::move(owned));
   });
 }
 
@@ -140,7 +141,7 @@ std::string describeTensor(const at::Tensor& tensor) {
   return text.str();
 }
 
-FailurePtr currentFailure(const Call& call, const Tensors& inputs, const std::shared_ptr<Mailbox>& mailbox) {
+FailurePtr currentFailure(const Call& call, const Tensors& inputs, const std::shared_ptr<LostFailures>& lost) {
   auto failure = std::make_unique<Failure>();
   Reason reason = currentReason();
   failure->code = std::move(reason.code);
@@ -150,7 +151,7 @@ FailurePtr currentFailure(const Call& call, const Tensors& inputs, const std::sh
   if (!inputs.empty()) failure->message += " (inputs: " + describeInputs(inputs) + ")";
   failure->requestedAt = call.requestedAt;
   failure->scope = call.scope;
-  return reporting(std::move(failure), mailbox);
+  return reporting(std::move(failure), lost);
 }
 
 }  // namespace cxr

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "runtime/environment.h"
+#include "runtime/error.h"
 #include "tensor/registry.h"
 
 namespace cxr {
@@ -18,9 +18,8 @@ struct Call {
   std::string requestedAt;  ///< the JavaScript stack, when tracing is on
 };
 
-/// Call inside a catch block. When the last holder of the failure goes and nobody has seen it, it is reported to
-/// JavaScript as lost.
-FailurePtr currentFailure(const Call& call, const Tensors& inputs, const std::shared_ptr<Mailbox>& mailbox);
+/// Call inside a catch block. When the last holder of the failure goes and nobody has seen it, it is reported as lost.
+FailurePtr currentFailure(const Call& call, const Tensors& inputs, const std::shared_ptr<LostFailures>& lost);
 
 /// The same for work on the JavaScript thread: call inside a catch block and throw the result.
 Error currentError(const std::string& operation);

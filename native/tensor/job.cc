@@ -42,12 +42,12 @@ CallGuard::~CallGuard() {
 }
 
 TensorJob::TensorJob(Call call, std::vector<CellPtr> inputs, std::vector<CellPtr> outputs, Kernel work,
-                     std::shared_ptr<Mailbox> mailbox, bool inPlace, Precondition precondition)
+                     std::shared_ptr<LostFailures> lost, bool inPlace, Precondition precondition)
     : call_(std::move(call)),
       inputs_(std::move(inputs)),
       outputs_(std::move(outputs)),
       work_(std::move(work)),
-      mailbox_(std::move(mailbox)),
+      lost_(std::move(lost)),
       inPlace_(inPlace),
       precondition_(std::move(precondition)) {}
 
@@ -67,16 +67,16 @@ void TensorJob::run() noexcept {
     for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i]->fill(std::move(results[i]));
     if (inPlace_) inputs_.front()->refresh();
   } catch (...) {
-    failWith(currentFailure(call_, tensors, mailbox_));
+    failWith(currentFailure(call_, tensors, lost_));
   }
 }
 
-QueryJob::QueryJob(Call call, std::vector<CellPtr> inputs, QueryKernel work, std::shared_ptr<Mailbox> mailbox,
+QueryJob::QueryJob(Call call, std::vector<CellPtr> inputs, QueryKernel work, std::shared_ptr<LostFailures> lost,
                    Settle settle, Fail fail, Precondition precondition)
     : call_(std::move(call)),
       inputs_(std::move(inputs)),
       work_(std::move(work)),
-      mailbox_(std::move(mailbox)),
+      lost_(std::move(lost)),
       settle_(std::move(settle)),
       fail_(std::move(fail)),
       precondition_(std::move(precondition)) {}
@@ -94,7 +94,7 @@ void QueryJob::run() noexcept {
     }
     settle_(std::move(reply));
   } catch (...) {
-    fail_(currentFailure(call_, tensors, mailbox_));
+    fail_(currentFailure(call_, tensors, lost_));
   }
 }
 

@@ -32,7 +32,7 @@ class CallGuard {
 class TensorJob : public Job {
  public:
   TensorJob(Call call, std::vector<CellPtr> inputs, std::vector<CellPtr> outputs, Kernel work,
-            std::shared_ptr<Mailbox> mailbox, bool inPlace, Precondition precondition = nullptr);
+            std::shared_ptr<LostFailures> lost, bool inPlace, Precondition precondition = nullptr);
   void run() noexcept override;
 
  private:
@@ -40,7 +40,7 @@ class TensorJob : public Job {
   std::vector<CellPtr> inputs_;
   std::vector<CellPtr> outputs_;
   Kernel work_;
-  std::shared_ptr<Mailbox> mailbox_;
+  std::shared_ptr<LostFailures> lost_;
   bool inPlace_;
   Precondition precondition_;
 };
@@ -50,7 +50,7 @@ class QueryJob : public Job {
  public:
   using Settle = std::function<void(Reply)>;
   using Fail = std::function<void(FailurePtr)>;
-  QueryJob(Call call, std::vector<CellPtr> inputs, QueryKernel work, std::shared_ptr<Mailbox> mailbox,
+  QueryJob(Call call, std::vector<CellPtr> inputs, QueryKernel work, std::shared_ptr<LostFailures> lost,
            Settle settle, Fail fail, Precondition precondition = nullptr);
   void run() noexcept override;
 
@@ -58,7 +58,7 @@ class QueryJob : public Job {
   Call call_;
   std::vector<CellPtr> inputs_;
   QueryKernel work_;
-  std::shared_ptr<Mailbox> mailbox_;
+  std::shared_ptr<LostFailures> lost_;
   Settle settle_;
   Fail fail_;
   Precondition precondition_;
