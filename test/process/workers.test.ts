@@ -151,6 +151,16 @@ t.test('the process exits while workers are in mid-step', { timeout: 120_000 }, 
   );
 });
 
+t.test('the process exits while workers are loading the addon', { timeout: 120_000 }, async (t) => {
+  const loads = `${prelude} for (;;) await full([300, 300], 1).matmul(full([300, 300], 1)).sum().item();`;
+  for (const after of [0, 60, 120, 180, 240, 300, 400, 500]) {
+    const ended = await runScript(
+      `${main(loads)} [start(), start(), start()]; setTimeout(() => process.exit(3), ${after});`,
+    );
+    t.strictSame([ended.code, ended.signal, ended.err], [3, null, ''], `after ${after} ms`);
+  }
+});
+
 t.test('workers that come and go while none else has the addon', { timeout: 200_000 }, async (t) => {
   // The last one to leave ends the lane's thread while the next one starts it.
   const tiny = `${prelude} import { parentPort } from 'node:worker_threads'; parentPort.postMessage(await full([2, 2], 3).sum().item());`;
