@@ -70,6 +70,8 @@ class Batcher {
     this.#timer = undefined;
     if (this.#busy) return;
     const wanted = this.#queue.filter(({ signal }) => !signal.aborted);
+    // Those who left are let go, or their requests would count as open for ever.
+    for (const { signal, reject } of this.#queue) if (signal.aborted) reject(signal.reason);
     const items = wanted.splice(0, this.size);
     this.#queue = wanted;
     if (items.length === 0) return;
