@@ -32,7 +32,7 @@ export class Peer {
     /** @type {Record<string, unknown>} what it runs on */
     this.versions = {};
     const path = fileURLToPath(new URL(`../peer/${script}`, import.meta.url));
-    this.child = spawn(python, [path], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child = spawn(python, ['-B', path], { stdio: ['pipe', 'pipe', 'inherit'] }); // -B: leaves no __pycache__
     this.failed = new Promise((_, reject) => this.child.once('error', reject));
     this.failed.catch(() => {});
     this.child.stdin.on('error', () => {}); // its end shows when its answer is read
