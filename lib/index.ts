@@ -166,14 +166,12 @@ export {
   type Architecture,
   architectures,
   createModel,
-  type ForwardOptions,
   type HeadKind,
-  type LoadReport,
   Model,
   type ModelOptions,
   probabilities,
-  type StateEntry,
 } from './models/model.js';
+export { type ForwardOptions, type LoadReport, Network, type StateEntry } from './models/network.js';
 export type { NativeBuildInfo, PixelFileHandle } from './native.js';
 export {
   type EvaluationFilesOptions,

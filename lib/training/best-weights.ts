@@ -1,4 +1,4 @@
-import type { Model } from '../models/model.js';
+import type { Network } from '../models/network.js';
 import { noGrad, withoutScope } from '../tensor/context.js';
 import { disposeAll, type Tensor } from '../tensor/tensor.js';
 
@@ -7,7 +7,7 @@ export class BestWeights {
   #copies = new Map<string, Tensor>();
 
   /** Keeps a copy of what the model is now; the copy before is freed. */
-  async keep(model: Model): Promise<void> {
+  async keep(model: Network): Promise<void> {
     // The copy outlives the step, so no scope of the moment may own it.
     await withoutScope(async () => {
       const state = await model.stateDict();
@@ -19,7 +19,7 @@ export class BestWeights {
   }
 
   /** Puts the copy back into the model, if there is one. */
-  async restore(model: Model): Promise<void> {
+  async restore(model: Network): Promise<void> {
     if (this.#copies.size > 0) await model.loadStateDict(this.#copies);
   }
 

@@ -5,7 +5,7 @@ import { readJson } from '../checkpoints/folder.js';
 import { readTensors } from '../checkpoints/read-tensors.js';
 import { writeTensors } from '../checkpoints/write-tensors.js';
 import { CxrGazeError } from '../errors.js';
-import type { Model } from '../models/model.js';
+import type { Network } from '../models/network.js';
 import { tensor } from '../tensor/create.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
@@ -79,7 +79,7 @@ export async function saveCheckpoint(
   store: CheckpointStore,
   name: string,
   content: {
-    readonly model: Model;
+    readonly model: Network;
     readonly optimizer: Optimizer;
     readonly state: TrainingState;
     readonly notes: CheckpointNotes;
@@ -203,7 +203,7 @@ function progressFrom(value: Readonly<Record<string, unknown>>): NonNullable<Sta
  */
 export async function restoreCheckpoint(
   folder: string,
-  target: { readonly model: Model; readonly optimizer: Optimizer },
+  target: { readonly model: Network; readonly optimizer: Optimizer },
 ): Promise<TrainingState> {
   const document = await readState(folder);
   await restoreWeights(folder, target.model);
@@ -239,7 +239,7 @@ function optimizerEntries(tensors: ReadonlyMap<string, Tensor>): OptimizerStateE
 }
 
 /** Loads a checkpoint's weights into a model. */
-export async function restoreWeights(folder: string, model: Model): Promise<void> {
+export async function restoreWeights(folder: string, model: Network): Promise<void> {
   await tidy(async () => {
     await model.loadStateDict(await readTensors(path.join(folder, 'model.safetensors')));
   });

@@ -1,5 +1,5 @@
 import { CxrGazeError } from '../errors.js';
-import type { Model } from '../models/model.js';
+import type { Network } from '../models/network.js';
 import { noGrad } from '../tensor/context.js';
 import { stack } from '../tensor/create.js';
 import { tidy } from '../tensor/tidy.js';
@@ -24,7 +24,7 @@ export function lossNotFinite(value: number, batch: InputBatch, phase: 'train' |
  * @param model about to be saved
  * @param place for the message, such as `epoch 3`
  */
-export async function requireFinite(model: Model, place: string): Promise<void> {
+export async function requireFinite(model: Network, place: string): Promise<void> {
   await tidy(async () => {
     const state = [...(await model.stateDict())].filter(([name]) => !name.endsWith('num_batches_tracked'));
     // One number each: a NaN or an infinity survives the sum.
