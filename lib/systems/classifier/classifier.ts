@@ -1,8 +1,4 @@
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { recoverFolder } from '../../checkpoints/atomic.js';
-import { checkpointError } from '../../checkpoints/fault.js';
-import { CheckpointStore, verifyCheckpoint } from '../../checkpoints/folder.js';
 import type { Dataset } from '../../data/dataset.js';
 import { CxrGazeError } from '../../errors.js';
 import { checkThresholds, defaultGroupThresholds } from '../../metrics/groups.js';
@@ -19,13 +15,22 @@ import { imagenetNormalisation } from '../../training/inputs.js';
 import { Run } from '../../training/run.js';
 import type { TrainEvent, TrainResult } from '../../training/trainer.js';
 import { integer, knownKeys, oneOf, text } from '../../validate.js';
+import { saveModel } from '../save-model.js';
+import { findSaved } from '../saved.js';
 import { type EvaluateOptions, type Evaluation, evaluateClassifier } from './evaluate.js';
 import { type ExplainedImage, type ExplainOptions, explainImages } from './explain.js';
 import { type CheckedFit, checkedFit, type FitAddition, type FitOptions, prepareFit } from './fit.js';
 import { checkInit, type Init, type InitReport, initialise } from './initial-weights.js';
-import { cardFile, classNames, heads, imageSizes, type ModelCard, readCard } from './model-card.js';
+import {
+  cardFile,
+  cardToJson,
+  classNames,
+  heads,
+  imageSizes,
+  type ModelCard,
+  readCard,
+} from './model-card.js';
 import { type ImageInput, type Prediction, type PredictOptions, predictImages } from './predict.js';
-import { saveClassifier } from './save.js';
 
 /** Options of a new classifier. */
 export interface ClassifierOptions {
@@ -106,7 +111,7 @@ export function loadClassifier(folder: string, options: LoadOptions): Promise<Bu
   text('folder', folder);
   knownKeys('options', options, ['device']);
   const device = text('options.device', options.device ?? 'cpu');
-  return findSaved(folder).then(async (found) => {
+  return findSaved(folder, cardFile).then(async (found) => {
     const card = await readCard(found.folder, found.card);
     return built(card, device, 0, async (model) => {
       await restoreWeights(found.folder, model);
@@ -141,39 +146,6 @@ function modelOf(card: ModelCard, seed: number): Model {
     head: card.head,
     seed,
   });
-}
-
-// A saved model, a checkpoint, a folder of checkpoints, or a run.
-async function findSaved(folder: string): Promise<{ folder: string; card: string }> {
-  // A crash between the two moves of a save leaves the old model aside.
-  if (!(await exists(folder))) await recoverFolder(path.resolve(folder));
-  if (await exists(path.join(folder, cardFile))) return { folder, card: cardFile };
-  if (await exists(path.join(folder, 'state.json'))) {
-    await verifyCheckpoint(folder);
-    return { folder, card: 'state.json' };
-  }
-  for (const root of [folder, path.join(folder, 'checkpoints')]) {
-    const store = new CheckpointStore(root);
-    if (await exists(path.join(root, 'best')))
-      return { folder: await store.open('best'), card: 'state.json' };
-    const last = await store.named('last');
-    if (last === undefined) continue;
-    throw checkpointError(
-      root,
-      `no epoch of this run has been the best one yet; its last checkpoint is ${path.join(root, last)}: load that folder, or go on with the run`,
-    );
-  }
-  throw checkpointError(
-    folder,
-    `expected a saved model (${cardFile}), a checkpoint (state.json) or a run with checkpoints, but found none of these`,
-  );
-}
-
-async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 /**
@@ -287,7 +259,8 @@ export abstract class Classifier {
    */
   save(folder: string): Promise<void> {
     this.#requireLive();
-    return saveClassifier(this, path.resolve(text('folder', folder)));
+    const card = { file: cardFile, content: cardToJson(this.card) };
+    return saveModel(this.model, path.resolve(text('folder', folder)), card);
   }
 
   /** Frees the network. */

@@ -1,0 +1,56 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { recoverFolder } from '../checkpoints/atomic.js';
+import { checkpointError } from '../checkpoints/fault.js';
+import { CheckpointStore, verifyCheckpoint } from '../checkpoints/folder.js';
+
+/** Name of the weights in every saved model and checkpoint. */
+export const weightsFile = 'model.safetensors';
+
+/** A folder with weights, and the file in it that says what they are. */
+export interface FoundModel {
+  /** Holds `model.safetensors`. */
+  readonly folder: string;
+  /** Name of the card's file: that of a saved model, or `state.json` of a checkpoint. */
+  readonly card: string;
+}
+
+/**
+ * Finds what a user means by a folder: a saved model, a checkpoint, a folder of checkpoints, or a run.
+ *
+ * @param folder as given
+ * @param cardFile what the card of a saved model is called
+ * @throws CxrGazeError `ERR_CHECKPOINT` where it is none of these, or a run without a best epoch yet
+ */
+export async function findSaved(folder: string, cardFile: string): Promise<FoundModel> {
+  // A crash between the two moves of a save leaves the old model aside.
+  if (!(await exists(folder))) await recoverFolder(path.resolve(folder));
+  if (await exists(path.join(folder, cardFile))) return { folder, card: cardFile };
+  if (await exists(path.join(folder, 'state.json'))) {
+    await verifyCheckpoint(folder);
+    return { folder, card: 'state.json' };
+  }
+  for (const root of [folder, path.join(folder, 'checkpoints')]) {
+    const store = new CheckpointStore(root);
+    if (await exists(path.join(root, 'best')))
+      return { folder: await store.open('best'), card: 'state.json' };
+    const last = await store.named('last');
+    if (last === undefined) continue;
+    throw checkpointError(
+      root,
+      `no epoch of this run has been the best one yet; its last checkpoint is ${path.join(root, last)}: load that folder, or go on with the run`,
+    );
+  }
+  throw checkpointError(
+    folder,
+    `expected a saved model (${cardFile}), a checkpoint (state.json) or a run with checkpoints, but found none of these`,
+  );
+}
+
+/** Whether something is there. */
+export async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}
