@@ -227,8 +227,15 @@ export {
 } from './tensor/tensor.js';
 export { tidy } from './tensor/tidy.js';
 export { Work } from './tensor/work.js';
-export type { InputBatch, ObjectivePhase, ObjectiveResult } from './training/batch.js';
-export type { CheckpointNotes } from './training/checkpoint.js';
+export type {
+  ClassificationResult,
+  InputBatch,
+  ObjectivePhase,
+  ObjectiveResult,
+} from './training/batch.js';
+export { batchNormMode } from './training/batch-norm-mode.js';
+export type { CheckpointNotes, EpochHalf } from './training/checkpoint.js';
+export { classificationScoring } from './training/classification-scoring.js';
 export {
   type DeferredReweighting,
   type EpochOutcome,
@@ -251,6 +258,7 @@ export {
 } from './training/optimizer.js';
 export { type Precision, type PrecisionChoice, resolvePrecision } from './training/precision.js';
 export { Run } from './training/run.js';
+export type { EpochScorer, ScorerState, Scoring } from './training/scoring.js';
 export {
   type EpochNumbers,
   type FitOptions as TrainerFitOptions,

@@ -20,10 +20,14 @@ export interface InputBatch {
   readonly device: string;
 }
 
-/** What an objective makes of a batch. */
+/** What every objective makes of a batch; further members are for the system's scoring. */
 export interface ObjectiveResult {
   /** Scalar to be minimised. */
   readonly loss: Tensor;
+}
+
+/** What a classifier's objective makes of a batch. */
+export interface ClassificationResult extends ObjectiveResult {
   /** `[B, C]`, of which probabilities are made. */
   readonly logits: Tensor;
 }

@@ -5,6 +5,7 @@ import { readJson } from '../checkpoints/folder.js';
 import { readTensors } from '../checkpoints/read-tensors.js';
 import { writeTensors } from '../checkpoints/write-tensors.js';
 import { CxrGazeError } from '../errors.js';
+import type { EpochScores } from '../metrics/epoch-scores.js';
 import type { Network } from '../models/network.js';
 import { tensor } from '../tensor/create.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -13,6 +14,7 @@ import { flag, integer, invalidArgument, list, number, oneOf, text } from '../va
 import type { EpochScheduleState } from './epoch-schedule.js';
 import { networkRng, setNetworkRng } from './network-rng.js';
 import type { Optimizer, OptimizerStateEntry } from './optimizer.js';
+import type { ScorerState } from './scoring.js';
 
 /** An epoch that has begun: what its row of the history is made of. */
 export interface EpochProgress {
@@ -22,27 +24,29 @@ export interface EpochProgress {
   readonly step: number;
   /** Sum of the batches' losses. */
   readonly lossSum: number;
-  /** Probabilities of the images seen, `[n, C]`. */
-  readonly probabilities: Float32Array;
-  /** Their labels. */
-  readonly labels: Int32Array;
+  /** What the scorer has recorded; `undefined` is as nothing. */
+  readonly scorer?: ScorerState | undefined;
 }
 
-/** The numbers of one half of an epoch: a row of `history.csv`. */
-export interface EpochNumbers {
+/** One half of an epoch: the part of a row of `history.csv` that every system has. */
+export interface EpochHalf {
   /** Epoch, from 1. */
   readonly epoch: number;
   /** Which half. */
   readonly phase: 'train' | 'val';
   /** Unweighted mean of the batches' losses. */
   readonly loss: number;
-  /** Balanced accuracy. */
-  readonly balancedAccuracy: number;
-  /** Matthews correlation coefficient. */
-  readonly mcc: number;
-  /** Mean AUROC; `null` where no class has one. */
-  readonly auroc: number | null;
 }
+
+/**
+ * The numbers of one half of an epoch: a row of `history.csv`.
+ *
+ * @typeParam Scores what the system's scoring gives; a classifier's by default
+ */
+export type EpochNumbers<Scores extends object = EpochScores> = EpochHalf & Scores;
+
+/** A row whose scores are known by name only, as a checkpoint holds it. */
+export type StoredNumbers = EpochNumbers<{ readonly [score: string]: unknown }>;
 
 /** Everything that training goes on from. */
 export interface TrainingState {
@@ -53,7 +57,7 @@ export interface TrainingState {
   /** Names of the checkpoints that were improvements when they were saved, oldest first. */
   readonly improvements: readonly string[];
   /** The halves of the epochs that are done, in order: what `history.csv` is made of. */
-  readonly history: readonly EpochNumbers[];
+  readonly history: readonly EpochHalf[];
 }
 
 /** What besides weights and training state a checkpoint tells. */
@@ -109,9 +113,8 @@ async function trainingTensors(optimizer: Optimizer, state: TrainingState): Prom
   const tensors = new Map<string, Tensor>();
   for (const entry of await optimizer.state()) tensors.set(`${entry.name}:${entry.parameter}`, entry.tensor);
   tensors.set('rng:cpu', await networkRng());
-  if (state.progress && state.progress.labels.length > 0) {
-    tensors.set('progress:probabilities', tensor(state.progress.probabilities));
-    tensors.set('progress:labels', tensor(state.progress.labels));
+  for (const [name, values] of Object.entries(state.progress?.scorer ?? {})) {
+    if (values.length > 0) tensors.set(`progress:${name}`, tensor(values));
   }
   return tensors;
 }
@@ -125,7 +128,7 @@ export interface StateDocument extends CheckpointNotes {
   /** Names of the checkpoints that were improvements. */
   readonly improvements: readonly string[];
   /** The halves of the epochs that are done. */
-  readonly history: readonly EpochNumbers[];
+  readonly history: readonly StoredNumbers[];
 }
 
 /**
@@ -174,15 +177,15 @@ function scheduleFrom(value: Readonly<Record<string, unknown>>): EpochScheduleSt
   };
 }
 
-function numbersFrom(name: string, value: Readonly<Record<string, unknown>>): EpochNumbers {
-  const of = (key: string) => number(`${name}.${key}`, value[key]);
+// Which scores there are is the system's affair; that each is a number or null is checked here.
+function numbersFrom(name: string, value: Readonly<Record<string, unknown>>): StoredNumbers {
+  const { epoch, phase, loss, ...scores } = value;
+  for (const [key, score] of Object.entries(scores)) if (score !== null) number(`${name}.${key}`, score);
   return {
-    epoch: integer(`${name}.epoch`, value.epoch, { min: 1 }),
-    phase: oneOf(`${name}.phase`, value.phase, ['train', 'val']),
-    loss: of('loss'),
-    balancedAccuracy: of('balancedAccuracy'),
-    mcc: of('mcc'),
-    auroc: value.auroc === null ? null : of('auroc'),
+    epoch: integer(`${name}.epoch`, epoch, { min: 1 }),
+    phase: oneOf(`${name}.phase`, phase, ['train', 'val']),
+    loss: number(`${name}.loss`, loss),
+    ...scores,
   };
 }
 
@@ -204,27 +207,27 @@ function progressFrom(value: Readonly<Record<string, unknown>>): NonNullable<Sta
 export async function restoreCheckpoint(
   folder: string,
   target: { readonly model: Network; readonly optimizer: Optimizer },
-): Promise<TrainingState> {
+): Promise<TrainingState & { readonly history: readonly StoredNumbers[] }> {
   const document = await readState(folder);
   await restoreWeights(folder, target.model);
-  const arrays = await tidy(async () => {
+  const scorer = await tidy(async () => {
     const tensors = await readTensors(path.join(folder, 'optimizer.safetensors'));
     await target.optimizer.loadState(optimizerEntries(tensors));
     const rng = tensors.get('rng:cpu');
     if (rng) await setNetworkRng(rng);
-    return {
-      probabilities: (await tensors.get('progress:probabilities')?.data()) as Float32Array | undefined,
-      labels: (await tensors.get('progress:labels')?.data()) as Int32Array | undefined,
-    };
+    return scorerState(tensors);
   });
   const { progress, schedule, improvements, history } = document;
-  const { probabilities = new Float32Array(0), labels = new Int32Array(0) } = arrays;
-  return {
-    schedule,
-    improvements,
-    progress: progress ? { ...progress, probabilities, labels } : undefined,
-    history,
-  };
+  return { schedule, improvements, progress: progress ? { ...progress, scorer } : undefined, history };
+}
+
+async function scorerState(tensors: ReadonlyMap<string, Tensor>): Promise<ScorerState> {
+  const prefix = 'progress:';
+  const ours = [...tensors].filter(([key]) => key.startsWith(prefix));
+  const arrays = await Promise.all(ours.map(([, value]) => value.data()));
+  return Object.fromEntries(
+    ours.map(([key], i) => [key.slice(prefix.length), arrays[i] as ScorerState[string]]),
+  );
 }
 
 function optimizerEntries(tensors: ReadonlyMap<string, Tensor>): OptimizerStateEntry[] {

@@ -1,45 +1,40 @@
 import type { DataLoader } from '../data/loader.js';
-import type { EpochProgress } from './checkpoint.js';
+import type { ObjectiveResult } from './batch.js';
+import type { EpochNumbers, EpochProgress } from './checkpoint.js';
+import type { EpochScorer, Scoring } from './scoring.js';
 
-/** Losses and probabilities as an epoch goes by. */
-export class EpochRecord {
+/** Losses and scores as one half of an epoch goes by. */
+export class EpochRecord<Result extends ObjectiveResult, Scores extends object> {
   /** Epoch, from 1. */
   readonly epoch: number;
-  #step = 0;
-  #lossSum = 0;
-  #seen = 0;
-  readonly #probabilities: Float32Array;
-  readonly #labels: Int32Array;
-  readonly #classes: number;
+  /** What is recorded besides the losses. */
+  readonly scorer: EpochScorer<Result, Scores>;
+  #step: number;
+  #lossSum: number;
 
-  private constructor(epoch: number, samples: number, classes: number) {
+  private constructor(
+    scorer: EpochScorer<Result, Scores>,
+    { epoch, step, lossSum }: Omit<EpochProgress, 'scorer'>,
+  ) {
     this.epoch = epoch;
-    this.#classes = classes;
-    this.#probabilities = new Float32Array(samples * classes);
-    this.#labels = new Int32Array(samples);
+    this.scorer = scorer;
+    this.#step = step;
+    this.#lossSum = lossSum;
   }
 
   /** An empty record, or one that goes on from a checkpoint. */
-  static begin(epoch: number, loader: DataLoader, progress?: EpochProgress): EpochRecord {
-    const record = new EpochRecord(
-      epoch,
-      loader.length * loader.batchSize,
-      loader.images.dataset.classes.length,
-    );
-    if (!progress) return record;
-    record.#step = progress.step;
-    record.#lossSum = progress.lossSum;
-    record.#seen = progress.labels.length;
-    record.#probabilities.set(progress.probabilities);
-    record.#labels.set(progress.labels);
-    return record;
+  static begin<Result extends ObjectiveResult, Scores extends object>(
+    epoch: number,
+    loader: DataLoader,
+    scoring: Scoring<Result, Scores>,
+    progress?: EpochProgress,
+  ): EpochRecord<Result, Scores> {
+    const scorer = scoring.begin(loader, progress?.scorer);
+    return new EpochRecord(scorer, progress ?? { epoch, step: 0, lossSum: 0 });
   }
 
-  /** Enters a batch. */
-  add(loss: number, probabilities: Float32Array, labels: Int32Array): void {
-    this.#probabilities.set(probabilities, this.#seen * this.#classes);
-    this.#labels.set(labels, this.#seen);
-    this.#seen += labels.length;
+  /** Enters a batch that the scorer has recorded. */
+  add(loss: number): void {
     this.#lossSum += loss;
     this.#step += 1;
   }
@@ -54,19 +49,13 @@ export class EpochRecord {
     return this.#step === 0 ? 0 : this.#lossSum / this.#step;
   }
 
-  /** Probabilities of the images seen, `[n, C]`. */
-  get probabilities(): Float32Array {
-    return this.#probabilities.subarray(0, this.#seen * this.#classes);
-  }
-
-  /** Labels of the images seen. */
-  get labels(): Int32Array {
-    return this.#labels.subarray(0, this.#seen);
+  /** The row of the history that it makes. */
+  numbers(phase: 'train' | 'val'): EpochNumbers<Scores> {
+    return { epoch: this.epoch, phase, loss: this.meanLoss, ...this.scorer.scores() };
   }
 
   /** What a checkpoint keeps of it. */
   get progress(): EpochProgress {
-    const { epoch, step, probabilities, labels } = this;
-    return { epoch, step, lossSum: this.#lossSum, probabilities, labels };
+    return { epoch: this.epoch, step: this.#step, lossSum: this.#lossSum, scorer: this.scorer.state() };
   }
 }

@@ -1,4 +1,4 @@
-import { integer, knownKeys, number } from '../validate.js';
+import { integer, knownKeys, number, oneOf } from '../validate.js';
 
 /** Deferred re-weighting (Cao et al., NeurIPS 2019): plain training first, class weights and a lower rate after. */
 export interface DeferredReweighting {
@@ -18,13 +18,18 @@ export interface EpochScheduleOptions {
   readonly learningRate: number;
   /** Deferred re-weighting; default none. */
   readonly deferred?: DeferredReweighting | undefined;
+  /**
+   * Which score is better. `highest`: strictly more than every one before and than 0, as the original. `lowest`: strictly
+   * less than every one before, for a loss. Default `highest`.
+   */
+  readonly goal?: 'highest' | 'lowest';
 }
 
 /** Where a schedule stands: plain data for a checkpoint. */
 export interface EpochScheduleState {
   /** Epochs finished. */
   readonly epochsDone: number;
-  /** Best validation score so far; 0 at the start, as in the original. */
+  /** Best validation score so far; 0 before there is one, as in the original. */
   readonly best: number;
   /** Epoch of the best score; 0 for none. */
   readonly bestEpoch: number;
@@ -54,10 +59,11 @@ export class EpochSchedule {
 
   /** @param options limits and rates */
   constructor(options: EpochScheduleOptions) {
-    knownKeys('options', options, ['maxEpochs', 'patience', 'learningRate', 'deferred']);
+    knownKeys('options', options, ['maxEpochs', 'patience', 'learningRate', 'deferred', 'goal']);
     integer('options.maxEpochs', options.maxEpochs, { min: 1 });
     integer('options.patience', options.patience, { min: 0 });
     const learningRate = number('options.learningRate', options.learningRate, { min: 0 });
+    if (options.goal !== undefined) oneOf('options.goal', options.goal, ['highest', 'lowest']);
     if (options.deferred) {
       integer('options.deferred.epoch', options.deferred.epoch, { min: 1 });
       number('options.deferred.factor', options.deferred.factor, { above: 0 });
@@ -85,12 +91,12 @@ export class EpochSchedule {
   /**
    * Enters the validation score of the epoch that ended.
    *
-   * @param score balanced accuracy on the validation split
+   * @param score of the validation split, such as its balanced accuracy
    */
   finish(score: number): EpochOutcome {
     const before = this.#state;
     const epochsDone = before.epochsDone + 1;
-    const improved = score > before.best;
+    const improved = this.#isBetter(score);
     const reweightingBegins = this.#options.deferred?.epoch === epochsDone;
     this.#state = {
       epochsDone,
@@ -101,5 +107,11 @@ export class EpochSchedule {
       reweighted: before.reweighted || reweightingBegins,
     };
     return { improved, reweightingBegins };
+  }
+
+  #isBetter(score: number): boolean {
+    const { best, bestEpoch } = this.#state;
+    if (this.#options.goal !== 'lowest') return score > best;
+    return bestEpoch === 0 || score < best;
   }
 }

@@ -8,10 +8,10 @@ import {
   mixup,
   permuteLabels,
 } from '../losses/mixup.js';
+import type { Model } from '../models/model.js';
 import { tensor } from '../tensor/create.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { InputBatch, ObjectivePhase } from './batch.js';
-import type { Objective } from './trainer.js';
+import type { ClassificationResult, InputBatch, ObjectivePhase } from './batch.js';
 
 /** How training images are mixed. */
 export interface MixingOptions {
@@ -46,7 +46,9 @@ export interface LongTailObjectiveOptions {
 }
 
 /** A long-tailed classification loss with optional mixing and a further term, as an objective for the trainer. */
-export function longTailObjective(options: LongTailObjectiveOptions): Objective {
+export function longTailObjective(
+  options: LongTailObjectiveOptions,
+): (model: Model, batch: InputBatch, phase: ObjectivePhase) => ClassificationResult {
   const { extra, mixing, seed } = options;
   return (model, batch, phase) => {
     const criterion = phase.reweighted ? options.reweighted : options.plain;

@@ -2,12 +2,13 @@ import { CheckpointStore } from '../checkpoints/folder.js';
 import type { Batch } from '../data/batch.js';
 import type { DataLoader } from '../data/loader.js';
 import { CxrGazeError } from '../errors.js';
-import { epochScores } from '../metrics/epoch-scores.js';
+import type { EpochScores } from '../metrics/epoch-scores.js';
 import type { Model } from '../models/model.js';
+import type { Network } from '../models/network.js';
 import { enableGrad } from '../tensor/context.js';
 import { tidy } from '../tensor/tidy.js';
 import { integer } from '../validate.js';
-import type { InputBatch, ObjectivePhase, ObjectiveResult } from './batch.js';
+import type { ClassificationResult, InputBatch, ObjectivePhase, ObjectiveResult } from './batch.js';
 import { BestWeights } from './best-weights.js';
 import {
   type CheckpointNotes,
@@ -27,15 +28,30 @@ import { setNetworkRng } from './network-rng.js';
 import type { Optimizer } from './optimizer.js';
 import { type Precision, withPrecision } from './precision.js';
 import { Run } from './run.js';
+import type { Scoring } from './scoring.js';
 import { validateEpoch } from './validation.js';
 
 export type { EpochNumbers } from './checkpoint.js';
 
-/** What is minimised. Called under the trainer's precision, in a `tidy` scope of its own. */
-export type Objective = (model: Model, batch: InputBatch, phase: ObjectivePhase) => ObjectiveResult;
+/**
+ * What is minimised. Called under the trainer's precision, in a `tidy` scope of its own. It may wait for data of its own,
+ * such as targets that are being drawn, before it asks the network.
+ *
+ * @typeParam N the network that learns
+ * @typeParam Result what the system's scoring reads besides the loss
+ */
+export type Objective<N extends Network = Model, Result extends ObjectiveResult = ClassificationResult> = (
+  model: N,
+  batch: InputBatch,
+  phase: ObjectivePhase,
+) => Result | Promise<Result>;
 
-/** What training reports. */
-export type TrainEvent =
+/**
+ * What training reports.
+ *
+ * @typeParam Scores what each half of an epoch tells besides its loss; a classifier's by default
+ */
+export type TrainEvent<Scores extends object = EpochScores> =
   | {
       /** Training begins. */
       readonly type: 'start';
@@ -46,7 +62,7 @@ export type TrainEvent =
       /** Whether it goes on from a checkpoint. */
       readonly resumed: boolean;
       /** The halves of the epochs that are done already, in order. */
-      readonly history: readonly EpochNumbers[];
+      readonly history: readonly EpochNumbers<Scores>[];
     }
   | {
       /** Something that need not stop the run, but must not go unseen. */
@@ -75,7 +91,7 @@ export type TrainEvent =
   | ({
       /** One half of an epoch is done. */
       readonly type: 'epoch';
-    } & EpochNumbers)
+    } & EpochNumbers<Scores>)
   | {
       /** Deferred re-weighting begins. */
       readonly type: 'reweighting';
@@ -102,13 +118,19 @@ export interface TrainResult {
 }
 
 /** Options of {@link Trainer}. */
-export interface TrainerOptions {
+export interface TrainerOptions<
+  N extends Network = Model,
+  Result extends ObjectiveResult = ClassificationResult,
+  Scores extends object = EpochScores,
+> {
   /** What learns. */
-  readonly model: Model;
+  readonly model: N;
   /** How. */
   readonly optimizer: Optimizer;
   /** What is minimised. */
-  readonly objective: Objective;
+  readonly objective: Objective<N, Result>;
+  /** What is recorded of an epoch, and which epoch is the best; for classifiers {@link classificationScoring}. */
+  readonly scoring: Scoring<Result, Scores>;
   /** Training batches. */
   readonly train: DataLoader;
   /** Validation batches. */
@@ -123,13 +145,8 @@ export interface TrainerOptions {
   readonly normalisation: Normalisation;
   /** Where the model is; default `cpu`. */
   readonly device?: string;
-  /**
-   * `standard`: batch statistics in every epoch. `legacy`: as the originals, evaluation mode from epoch 2 on, and in epoch
-   * 1 {@link TrainerOptions.legacyUpdates} updates of the running statistics a step (gazelt F7, F8). Default `standard`.
-   */
-  readonly batchNorm?: 'standard' | 'legacy';
-  /** Updates of the running statistics a step under `legacy`: how often the original ran the network; default 2. */
-  readonly legacyUpdates?: number;
+  /** Puts the network into the mode in which it learns in an epoch; default: training mode. */
+  readonly mode?: (model: N, epoch: number) => void;
   /** Folder of the checkpoints; without it nothing is saved, and the best weights are kept in memory. */
   readonly checkpoints?: string | undefined;
   /** Also saves every so many steps; default: only at an epoch's end. */
@@ -155,14 +172,24 @@ interface Saving {
   readonly keeper: CheckpointKeeper;
 }
 
-/** Runs an objective over a model: epochs, validation, early stopping, checkpoints. */
-export class Trainer {
-  readonly #options: TrainerOptions;
+/**
+ * Runs an objective over a network: epochs, validation, early stopping, checkpoints.
+ *
+ * @typeParam N the network that learns
+ * @typeParam Result what the objective makes of a batch
+ * @typeParam Scores what the scoring makes of half an epoch
+ */
+export class Trainer<
+  N extends Network = Model,
+  Result extends ObjectiveResult = ClassificationResult,
+  Scores extends object = EpochScores,
+> {
+  readonly #options: TrainerOptions<N, Result, Scores>;
   readonly #saving: Saving | undefined;
-  #history: readonly EpochNumbers[] = [];
+  #history: readonly EpochNumbers<Scores>[] = [];
 
-  /** @param options model, data and policy */
-  constructor(options: TrainerOptions) {
+  /** @param options network, data and policy */
+  constructor(options: TrainerOptions<N, Result, Scores>) {
     this.#options = options;
     if (options.saveEvery !== undefined) integer('saveEvery', options.saveEvery, { min: 1 });
     if (options.checkpoints === undefined) return;
@@ -176,13 +203,16 @@ export class Trainer {
    * @param options signal, resume
    * @returns events and result; it runs whether or not it is iterated
    */
-  fit(options: FitOptions = {}): Run<TrainEvent, TrainResult> {
+  fit(options: FitOptions = {}): Run<TrainEvent<Scores>, TrainResult> {
     return new Run((stop) => this.events(options, stop));
   }
 
   /** @internal The generator behind {@link Trainer.fit}, for systems that do something before and after. */
-  async *events(options: FitOptions, stop: AbortSignal): AsyncGenerator<TrainEvent, TrainResult | undefined> {
-    const { schedule, seed = 0 } = this.#options;
+  async *events(
+    options: FitOptions,
+    stop: AbortSignal,
+  ): AsyncGenerator<TrainEvent<Scores>, TrainResult | undefined> {
+    const { schedule, scoring, train, seed = 0 } = this.#options;
     const halted = () => stop.aborted || options.signal?.aborted === true;
     using best = new BestWeights();
     const resumed = options.resume ? await this.#restore() : undefined;
@@ -197,7 +227,7 @@ export class Trainer {
     };
     if (resumed?.warning !== undefined) yield { type: 'warning', message: resumed.warning };
     while (schedule.goesOn) {
-      const record = EpochRecord.begin(schedule.state.epochsDone + 1, this.#options.train, progress);
+      const record = EpochRecord.begin(schedule.state.epochsDone + 1, train, scoring, progress);
       progress = undefined;
       const whole = yield* this.#epoch(record, halted);
       if (whole && (yield* this.#finishEpoch(record, halted, best))) continue;
@@ -209,10 +239,14 @@ export class Trainer {
   }
 
   // Returns whether the epoch's steps have all been done.
-  async *#epoch(record: EpochRecord, halted: () => boolean): AsyncGenerator<TrainEvent, boolean> {
-    const { train, balanced, schedule, optimizer } = this.#options;
+  async *#epoch(
+    record: EpochRecord<Result, Scores>,
+    halted: () => boolean,
+  ): AsyncGenerator<TrainEvent<Scores>, boolean> {
+    const { model, mode, train, balanced, schedule, optimizer } = this.#options;
     optimizer.learningRate = schedule.state.learningRate;
-    this.#setMode(record.epoch);
+    if (mode) mode(model, record.epoch);
+    else model.train();
     if (halted()) return false;
     const partners = balanced?.batches(record.epoch, { start: record.step });
     let asked = performance.now();
@@ -243,66 +277,59 @@ export class Trainer {
     return true;
   }
 
-  #setMode(epoch: number): void {
-    const { model, batchNorm = 'standard', legacyUpdates = 2 } = this.#options;
-    const legacy = batchNorm === 'legacy';
-    model.setBatchNormUpdates(legacy ? legacyUpdates : 1);
-    if (legacy && epoch > 1) model.eval();
-    else model.train();
-  }
-
-  #dueToSave(record: EpochRecord): boolean {
+  #dueToSave(record: EpochRecord<Result, Scores>): boolean {
     const { saveEvery, train } = this.#options;
     const due = saveEvery !== undefined && record.step % saveEvery === 0 && record.step < train.length;
     return due && this.#saving !== undefined;
   }
 
   // One scope a step: whatever the objective makes is freed, and an error that nobody awaited surfaces here.
-  async #step(record: EpochRecord, loaded: Batch, partner: Batch | undefined): Promise<number> {
+  async #step(
+    record: EpochRecord<Result, Scores>,
+    loaded: Batch,
+    partner: Batch | undefined,
+  ): Promise<number> {
     const { model, optimizer, objective, precision, schedule, normalisation, device = 'cpu' } = this.#options;
     return tidy(async () => {
       const place = { epoch: record.epoch, step: record.step, normalisation, precision, device };
       const batch = toInputs(loaded, place);
       const balanced = partner ? toInputs(partner, place) : undefined;
       const { reweighted } = schedule.state;
-      const { loss, logits } = enableGrad(() =>
+      const result = await enableGrad(() =>
         withPrecision(precision, () => objective(model, batch, { phase: 'train', reweighted, balanced })),
       );
-      const probabilities = logits.detach().to({ dtype: 'float32' }).softmax(-1);
-      const [value, seen] = await Promise.all([loss.item(), probabilities.data()]);
+      const [value] = await Promise.all([result.loss.item(), record.scorer.add(result, batch)]);
       // Before the weights move: a checkpoint saved after this error would hold NaN.
       if (!Number.isFinite(value)) throw lossNotFinite(value, batch, 'train');
       optimizer.zeroGrad();
-      loss.backward();
+      result.loss.backward();
       optimizer.step();
-      record.add(value, seen as Float32Array, batch.labelList);
+      record.add(value);
       return value;
     });
   }
 
   // Returns whether it came to its end.
   async *#finishEpoch(
-    record: EpochRecord,
+    record: EpochRecord<Result, Scores>,
     halted: () => boolean,
     best: BestWeights,
-  ): AsyncGenerator<TrainEvent, boolean> {
-    const { model, schedule, train } = this.#options;
-    const { classes } = train.images.dataset;
+  ): AsyncGenerator<TrainEvent<Scores>, boolean> {
+    const { model, schedule, scoring } = this.#options;
     const { epoch } = record;
-    const trained: EpochNumbers = { epoch, phase: 'train', ...numbersOf(record, classes) };
+    const trained = record.numbers('train');
     yield { type: 'epoch', ...trained };
     const { reweighted } = schedule.state;
     const validation = await validateEpoch({ ...this.#options, epoch, reweighted, halted });
     if (!validation) return false;
-    const validated: EpochNumbers = { epoch, phase: 'val', ...numbersOf(validation, classes) };
+    const validated = validation.numbers('val');
     yield { type: 'epoch', ...validated };
     this.#history = [...this.#history, trained, validated];
-    const { improved, reweightingBegins } = schedule.finish(validated.balancedAccuracy);
+    const { improved, reweightingBegins } = schedule.finish(scoring.select(validated));
     if (reweightingBegins) {
       yield { type: 'reweighting', epoch: epoch + 1, learningRate: schedule.state.learningRate };
     }
-    const name = `epoch-${epoch}`;
-    if (this.#saving) yield await this.#save(name, improved ? 'improved' : 'epoch');
+    if (this.#saving) yield await this.#save(`epoch-${epoch}`, improved ? 'improved' : 'epoch');
     else if (improved) await best.keep(model);
     return true;
   }
@@ -320,7 +347,7 @@ export class Trainer {
     return { schedule: schedule.state, best };
   }
 
-  async *#saveStopped(record: EpochRecord): AsyncGenerator<TrainEvent, void> {
+  async *#saveStopped(record: EpochRecord<Result, Scores>): AsyncGenerator<TrainEvent<Scores>, void> {
     if (!this.#saving || record.step === 0) return;
     yield await this.#save(`epoch-${record.epoch}-step-${record.step}`, 'stopped', record.progress);
   }
@@ -329,7 +356,7 @@ export class Trainer {
     name: string,
     reason: 'epoch' | 'improved' | 'step' | 'stopped',
     progress?: EpochProgress,
-  ): Promise<TrainEvent> {
+  ): Promise<TrainEvent<Scores>> {
     const { model, optimizer, schedule, notes } = this.#options;
     const { store, keeper } = this.#saving as Saving;
     await requireFinite(model, progress ? `epoch ${progress.epoch}, batch ${progress.step},` : name);
@@ -349,7 +376,8 @@ export class Trainer {
     const folder = await store.open('last');
     const state = await restoreCheckpoint(folder, { model, optimizer });
     schedule.restore(state.schedule);
-    this.#history = state.history;
+    // What the same scoring wrote: the options have been compared before.
+    this.#history = state.history as readonly unknown[] as readonly EpochNumbers<Scores>[];
     keeper.restore(state.improvements);
     const { environment } = await readState(folder);
     return { progress: state.progress, warning: environmentWarning(environment, notes.environment) };
@@ -367,11 +395,4 @@ function environmentWarning(
   if (changed.length === 0) return undefined;
   const parts = changed.map((key) => `${key}: ${String(before[key])} -> ${String(now[key])}`);
   return `The run began in another environment (${parts.join('; ')}); its numbers will not be those of an unbroken run to the bit`;
-}
-
-function numbersOf(
-  { meanLoss, probabilities, labels }: Pick<EpochRecord, 'meanLoss' | 'probabilities' | 'labels'>,
-  classes: readonly string[],
-): Omit<EpochNumbers, 'epoch' | 'phase'> {
-  return { loss: meanLoss, ...epochScores({ probabilities, labels, classes }) };
 }

@@ -1,5 +1,7 @@
+import type { Network } from '../models/network.js';
 import { noGrad } from '../tensor/context.js';
 import { tidy } from '../tensor/tidy.js';
+import type { ObjectiveResult } from './batch.js';
 import { EpochRecord } from './epoch-record.js';
 import { lossNotFinite } from './finite.js';
 import { toInputs } from './inputs.js';
@@ -7,41 +9,31 @@ import { withPrecision } from './precision.js';
 import type { TrainerOptions } from './trainer.js';
 
 /**
- * One pass over the validation split in evaluation mode: mean objective and probabilities.
+ * One pass over the validation split in evaluation mode: mean objective and scores.
  *
  * @returns `undefined` if `halted` said so in between
  */
-export async function validateEpoch(
-  options: TrainerOptions & {
+export async function validateEpoch<N extends Network, Result extends ObjectiveResult, Scores extends object>(
+  options: TrainerOptions<N, Result, Scores> & {
     readonly epoch: number;
     readonly reweighted: boolean;
     readonly halted: () => boolean;
   },
-): Promise<EpochRecord | undefined> {
-  const {
-    model,
-    objective,
-    validation,
-    precision,
-    normalisation,
-    device = 'cpu',
-    epoch,
-    reweighted,
-    halted,
-  } = options;
-  const record = EpochRecord.begin(epoch, validation);
+): Promise<EpochRecord<Result, Scores> | undefined> {
+  const { model, objective, scoring, validation, precision, normalisation, epoch, reweighted } = options;
+  const { device = 'cpu', halted } = options;
+  const record = EpochRecord.begin(epoch, validation, scoring);
   model.eval();
   for await (using loaded of validation.batches(epoch)) {
     if (halted()) return undefined;
     await tidy(async () => {
       const batch = toInputs(loaded, { epoch, step: record.step, normalisation, precision, device });
-      const { loss, logits } = noGrad(() =>
+      const result = await noGrad(() =>
         withPrecision(precision, () => objective(model, batch, { phase: 'val', reweighted })),
       );
-      const probabilities = noGrad(() => logits.to({ dtype: 'float32' }).softmax(-1));
-      const [value, seen] = await Promise.all([loss.item(), probabilities.data()]);
+      const [value] = await Promise.all([result.loss.item(), record.scorer.add(result, batch)]);
       if (!Number.isFinite(value)) throw lossNotFinite(value, batch, 'val');
-      record.add(value, seen as Float32Array, batch.labelList);
+      record.add(value);
     });
   }
   return record;

@@ -42,6 +42,7 @@ t.test(
       [{ progress: { epoch: 1, step: 3, lossSum: null } }, /progress\.lossSum/],
       [{ improvements: [3] }, /improvements\[0\]/],
       [{ history: [{ epoch: 1 }] }, /history\[0\]/],
+      [{ history: [{ ...state.history[0], mcc: 'high' }] }, /history\[0\]\.mcc/],
     ];
     for (const [change, message] of bad) {
       writeFileSync(file, JSON.stringify({ ...state, ...change }));

@@ -106,3 +106,16 @@ t.test('options out of range are refused by name', async (t) => {
     });
   }
 });
+
+t.test('with the lowest score as goal any first score is the best, and only a lower one is better', (t) => {
+  const schedule = new EpochSchedule({ maxEpochs: 9, patience: 1, learningRate: 1, goal: 'lowest' });
+  t.same(
+    [5, 5, 4, 4.5, 6].map((score) => schedule.finish(score).improved),
+    [true, false, true, false, false],
+  );
+  t.match(schedule.state, { best: 4, bestEpoch: 3, waited: 2 });
+  t.notOk(schedule.goesOn);
+  const wrong = { maxEpochs: 1, patience: 0, learningRate: 1, goal: 'lower' as 'lowest' };
+  t.throws(() => new EpochSchedule(wrong), { code: 'ERR_INVALID_ARGUMENT', message: /nearest: 'lowest'/ });
+  t.end();
+});

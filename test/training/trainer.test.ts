@@ -12,6 +12,7 @@ import { createModel, type Model } from '../../lib/models/model.js';
 import { memoryStats, zeros } from '../../lib/tensor/create.js';
 import { disposeAll } from '../../lib/tensor/tensor.js';
 import type { InputBatch, ObjectivePhase } from '../../lib/training/batch.js';
+import { classificationScoring } from '../../lib/training/classification-scoring.js';
 import { EpochSchedule } from '../../lib/training/epoch-schedule.js';
 import { imagenetNormalisation } from '../../lib/training/inputs.js';
 import { longTailObjective, type MixingOptions } from '../../lib/training/long-tail-objective.js';
@@ -29,10 +30,10 @@ t.teardown(() => {
   validation.dispose();
 });
 
-const plain: Objective = (model, { images, labels }) => {
+const plain = ((model, { images, labels }) => {
   const logits = model.forward(images);
   return { logits, loss: crossEntropy(logits, labels) };
-};
+}) satisfies Objective;
 
 const shuffled = (images: PreparedImages) =>
   new DataLoader({
@@ -56,6 +57,7 @@ async function fit(
     model,
     optimizer,
     objective: plain,
+    scoring: classificationScoring,
     train: shuffled(train),
     validation: inOrder(validation),
     schedule: new EpochSchedule({ maxEpochs: 1, patience: 5, learningRate: 1e-3 }),
@@ -87,7 +89,7 @@ t.test("an objective of one's own sees batches, phases and re-weighting", async 
     );
     t.equal(batch.device, 'cpu');
     t.equal(phase.balanced, undefined);
-    return plain(model, batch, phase);
+    return plain(model, batch);
   };
   const deferred = { epoch: 1, factor: 0.5 };
   const schedule = new EpochSchedule({ maxEpochs: 2, patience: 5, learningRate: 1e-3, deferred });
@@ -142,16 +144,16 @@ t.test('an objective that fails, at once or on the lane, fails the run and leave
       { message: 'mine' },
     ],
     [
-      (model, batch, phase) => {
-        const { logits } = plain(model, batch, phase);
+      (model, batch) => {
+        const { logits } = plain(model, batch);
         return { logits, loss: logits }; // no scalar
       },
       { code: 'ERR_INVALID_SHAPE' },
     ],
     [
-      (model, batch, phase) => {
+      (model, batch) => {
         zeros([2]).add(zeros([3])); // nobody looks at it
-        return plain(model, batch, phase);
+        return plain(model, batch);
       },
       { code: 'ERR_INVALID_SHAPE' },
     ],
@@ -160,14 +162,14 @@ t.test('an objective that fails, at once or on the lane, fails the run and leave
     const error: unknown = await fit({ objective }).catch((cause: unknown) => cause);
     t.match(error, expected);
   }
-  const late: Objective = (model, batch, phase) => {
-    const { logits, loss } = plain(model, batch, phase);
+  const late: Objective = (model, batch) => {
+    const { logits, loss } = plain(model, batch);
     return { logits, loss: batch.step === 1 ? loss.mul(Number.POSITIVE_INFINITY) : loss };
   };
   const error = await failure(fit({ objective: late }));
   t.match(error, { code: 'ERR_NOT_FINITE', details: { epoch: 1, step: 1, phase: 'train' } });
   const inValidation: Objective = (model, batch, phase) => {
-    const { logits, loss } = plain(model, batch, phase);
+    const { logits, loss } = plain(model, batch);
     return { logits, loss: phase.phase === 'val' ? loss.mul(Number.NaN) : loss };
   };
   const second = await failure(fit({ objective: inValidation }));
@@ -182,6 +184,7 @@ t.test('no resuming without a folder; no checkpoint of another format', async (t
   disposeAll(parameters.values());
   const options: TrainerOptions = {
     ...{ model, optimizer, objective: plain, train: inOrder(train), validation: inOrder(validation) },
+    scoring: classificationScoring,
     schedule: new EpochSchedule({ maxEpochs: 1, patience: 0, learningRate: 0 }),
     precision: 'float32',
     normalisation: imagenetNormalisation,

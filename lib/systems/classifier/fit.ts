@@ -1,6 +1,4 @@
-import process from 'node:process';
 import type { Json } from '../../checkpoints/folder.js';
-import { CheckpointStore } from '../../checkpoints/folder.js';
 import type { Dataset } from '../../data/dataset.js';
 import { DataLoader } from '../../data/loader.js';
 import { type PreparedImages, prepareImages } from '../../data/prepare.js';
@@ -11,7 +9,6 @@ import {
   SequentialSampler,
   ShuffledSampler,
 } from '../../data/samplers.js';
-import { CxrGazeError } from '../../errors.js';
 import { type ClassWeighting, classWeightings, classWeights } from '../../losses/class-weights.js';
 import {
   type ClassificationLoss,
@@ -19,19 +16,14 @@ import {
   classificationLoss,
   classificationLosses,
 } from '../../losses/criterion.js';
-import type { Model } from '../../models/model.js';
-import { native } from '../../native.js';
-import { disposeAll } from '../../tensor/tensor.js';
-import { readState } from '../../training/checkpoint.js';
+import { adamFor } from '../../training/adam.js';
+import { batchNormMode } from '../../training/batch-norm-mode.js';
+import { classificationScoring } from '../../training/classification-scoring.js';
+import { trainingEnvironment } from '../../training/environment.js';
 import { EpochSchedule } from '../../training/epoch-schedule.js';
 import { type ExtraTerm, longTailObjective, type MixingOptions } from '../../training/long-tail-objective.js';
-import { createOptimizer, type Optimizer } from '../../training/optimizer.js';
-import {
-  type PrecisionChoice,
-  precisionChoices,
-  processor,
-  resolvePrecision,
-} from '../../training/precision.js';
+import { type PrecisionChoice, precisionChoices, resolvePrecision } from '../../training/precision.js';
+import { refuseOtherRun } from '../../training/resume.js';
 import { Trainer } from '../../training/trainer.js';
 import { flag, integer, invalidArgument, knownKeys, number, oneOf, text } from '../../validate.js';
 import { checkDataset, sameClasses } from './evaluate.js';
@@ -270,7 +262,8 @@ export async function prepareFit(network: Network, fit: CheckedFit): Promise<Pre
   const { model, device } = network;
   const precision = await resolvePrecision(options.precision ?? 'auto', device);
   const recorded = { ...settings, precision, device };
-  await refuseOverwrite(options, recorded, card);
+  const notes = { options: recorded, card: cardToJson(card), environment: await trainingEnvironment() };
+  await refuseOtherRun(options, notes);
   const extra = await addition.term?.();
   const owned: Disposable[] = [];
   try {
@@ -283,28 +276,19 @@ export async function prepareFit(network: Network, fit: CheckedFit): Promise<Pre
     const trainer = new Trainer({
       ...{ model, optimizer, device, precision, seed, ...loaders },
       objective: longTailObjective({ ...criteria, mixing: options.mixing, extra, seed }),
+      scoring: classificationScoring,
       schedule: new EpochSchedule({ maxEpochs, patience, learningRate, deferred: deferred ?? undefined }),
       normalisation: card.normalisation,
-      batchNorm: settings.legacyBatchNorm ? 'legacy' : 'standard',
-      legacyUpdates: addition.legacyUpdates,
+      mode: batchNormMode(settings.legacyBatchNorm ? 'legacy' : 'standard', addition.legacyUpdates),
       checkpoints: options.checkpoints,
       saveEvery: options.saveEvery,
       keep: options.keep ?? 'recent',
-      notes: { options: recorded, card: cardToJson(card), environment: await environment() },
+      notes,
     });
     return new PreparedFit(trainer, owned);
   } catch (error) {
     for (const one of owned) one[Symbol.dispose]();
     throw error;
-  }
-}
-
-async function adamFor(model: Model, learningRate: number): Promise<Optimizer> {
-  const parameters = await model.parameters();
-  try {
-    return createOptimizer(parameters, { kind: 'adam', learningRate });
-  } finally {
-    disposeAll(parameters.values());
   }
 }
 
@@ -361,44 +345,4 @@ async function prepared({ card }: Network, dataset: Dataset, options: FitOptions
   });
   options.onPrepared?.(images);
   return images;
-}
-
-async function environment(): Promise<{ readonly [key: string]: Json }> {
-  const { libtorch } = native().buildInfo();
-  return { node: process.versions.node, libtorch, ...(await processor()) };
-}
-
-// A run that is there is neither overwritten nor continued with other options.
-async function refuseOverwrite(
-  options: FitOptions,
-  settings: { readonly [key: string]: Json },
-  card: ModelCard,
-): Promise<void> {
-  const { checkpoints, resume = false } = options;
-  if (checkpoints === undefined) return;
-  const store = new CheckpointStore(checkpoints);
-  const last = await store.named('last');
-  if (!resume) {
-    if (last === undefined) return;
-    throw new CxrGazeError(
-      'ERR_EXISTS',
-      `${checkpoints} holds a run already (its last checkpoint is ${last}): resume it or choose another folder`,
-    );
-  }
-  const state = await readState(await store.open('last'));
-  // The card counts as well: another input size would go on without a word, and train another network.
-  const before: { readonly [key: string]: Json } = { ...state.options, ...state.card };
-  const now: { readonly [key: string]: Json } = { ...settings, ...cardToJson(card) };
-  const changed = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
-    (key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]),
-  );
-  if (changed.length === 0) return;
-  const list = changed.map((key) => `${key}: ${JSON.stringify(before[key])} -> ${JSON.stringify(now[key])}`);
-  throw new CxrGazeError(
-    'ERR_RESUME',
-    `Expected the options that the run in ${checkpoints} began with; these differ: ${list.join('; ')}`,
-    {
-      details: { changed },
-    },
-  );
 }
