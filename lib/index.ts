@@ -172,6 +172,16 @@ export {
   probabilities,
 } from './models/model.js';
 export { type ForwardOptions, type LoadReport, Network, type StateEntry } from './models/network.js';
+export {
+  createTeacher,
+  loadTeacherBlock,
+  type TeacherBranch,
+  TeacherNetwork,
+  type TeacherOptions,
+  type TeacherOutput,
+  teacherBranches,
+  teacherSize,
+} from './models/teacher.js';
 export type { NativeBuildInfo, PixelFileHandle } from './native.js';
 export {
   type EvaluationFilesOptions,

@@ -23,26 +23,29 @@ export function invalidArgument(name: string, expected: string, received: unknow
   );
 }
 
-/** Bounds of a numeric option, both included unless `above` is used for an open lower end. */
+/** Bounds of a numeric option, both included unless `above` or `below` is used for an open end. */
 export interface Range {
   readonly min?: number;
   readonly max?: number;
   readonly above?: number;
+  readonly below?: number;
 }
 
-function inRange(value: number, { min, max, above }: Range): boolean {
+function inRange(value: number, { min, max, above, below }: Range): boolean {
   return (
     (min === undefined || value >= min) &&
     (max === undefined || value <= max) &&
-    (above === undefined || value > above)
+    (above === undefined || value > above) &&
+    (below === undefined || value < below)
   );
 }
 
-function rangeText({ min, max, above }: Range): string {
+function rangeText({ min, max, above, below }: Range): string {
   const parts = [];
   if (above !== undefined) parts.push(`above ${above}`);
   if (min !== undefined) parts.push(`at least ${min}`);
   if (max !== undefined) parts.push(`at most ${max}`);
+  if (below !== undefined) parts.push(`below ${below}`);
   return parts.length > 0 ? ` ${parts.join(' and ')}` : '';
 }
 

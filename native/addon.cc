@@ -4,6 +4,7 @@
 #include "image/normalize.h"
 #include "io/tensor_file.h"
 #include "loss/losses.h"
+#include "nn/gaze_teacher.h"
 #include "nn/model_handle.h"
 #include "nn/network_operations.h"
 #include "nn/resnet.h"
@@ -38,6 +39,7 @@ std::shared_ptr<const Registry> operations() {
 std::shared_ptr<const NetworkRegistry> networks() {
   auto registry = std::make_shared<NetworkRegistry>();
   registerResNets(*registry);
+  registerGazeTeachers(*registry);
   registerNetworkOperations(*registry);
   registerCam(*registry);
   return registry;

@@ -20,8 +20,8 @@ export interface StateEntry {
 /** Options of a forward pass. */
 export interface ForwardOptions {
   /**
-   * Running statistics for this pass alone, whatever mode the model is in, so that it can be asked in the midst of
-   * training; default `false`: as the model's mode says.
+   * Evaluation (running statistics, no stochastic depth) for this pass alone, whatever mode the model is in, so that it
+   * can be asked in the midst of training; default `false`: as the model's mode says.
    */
   readonly evaluation?: boolean;
 }
@@ -35,7 +35,8 @@ export interface LoadReport {
 }
 
 /**
- * What every network on the compute lane is: weights under PyTorch's keys, modes, taps. {@link Model} is a classifier.
+ * What every network on the compute lane is: weights under PyTorch's keys, modes, taps. {@link Model} is a classifier,
+ * {@link TeacherNetwork} a teacher of gaze.
  */
 export abstract class Network {
   #handle: ModelHandle | undefined;
@@ -82,7 +83,7 @@ export abstract class Network {
     return this.#handle === undefined;
   }
 
-  /** Whether batch statistics are used (training mode) rather than running ones. */
+  /** Whether it is in training mode: batch statistics rather than running ones, and stochastic depth. */
   get training(): boolean {
     return this.#training;
   }
@@ -96,7 +97,7 @@ export abstract class Network {
   tapNames(): Promise<{
     /** Names of the activations, in order of the pass. */
     taps: string[];
-    /** The last feature map: what Grad-CAM explains by default. */
+    /** The last feature map: what Grad-CAM explains by default. Empty where there is no class to explain. */
     camLayer: string;
   }> {
     return this.ask('describe').then(({ texts }) => ({

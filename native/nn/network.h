@@ -29,6 +29,9 @@ class Taps {
   /// the price of a backward pass through the layers behind the tap only. Must run under no-grad.
   void cutAt(const std::string& name);
 
+  /// Whether this activation was asked for: a network may leave out work that only a tap needs.
+  bool wants(const std::string& name) const { return recorded_.count(name) != 0; }
+
   /// The activation recorded under `name`; throws if the pass has not met it.
   const at::Tensor& at(const std::string& name) const;
 
@@ -40,11 +43,12 @@ class Taps {
 /// A backbone with its head.
 class Network : public torch::nn::Module {
  public:
-  /// images [B, C, H, W] -> logits [B, classes]
+  /// images [B, C, H, W] -> logits [B, classes], or a teacher's embedding [B, 64]
   virtual at::Tensor forward(const at::Tensor& images, Taps& taps) = 0;
   /// Names that `forward` offers to `Taps`, in order of the pass.
   virtual std::vector<std::string> tapNames() const = 0;
-  /// The tap whose activation Grad-CAM explains by default: the last feature map [B, K, h, w].
+  /// The tap whose activation Grad-CAM explains by default: the last feature map [B, K, h, w]. Empty where
+  /// there is no class to explain.
   virtual std::string camLayer() const = 0;
 };
 

@@ -1,4 +1,5 @@
 import { createModel, type HeadKind, type Model } from '../../../lib/models/model.js';
+import type { Network } from '../../../lib/models/network.js';
 import { noGrad } from '../../../lib/tensor/context.js';
 import { tensor } from '../../../lib/tensor/create.js';
 import { tidy } from '../../../lib/tensor/tidy.js';
@@ -15,11 +16,7 @@ export async function goldenStudent(
   config: Readonly<Record<string, unknown>>,
   weights: unknown,
 ): Promise<Model> {
-  const filling = record('weights', weights);
-  const unknown = Object.keys(filling).find((key) => key !== 'scheme' && key !== 'prefix');
-  if (unknown !== undefined) throw new Error(`unknown key '${unknown}' of the weights`);
-  choice('weights.scheme', filling.scheme, [scheme]);
-  const prefix = string('weights.prefix', filling.prefix);
+  const prefix = weightsPrefix(weights);
   const model = createModel({
     architecture: 'resnet50',
     classes: number('num_classes', config.num_classes),
@@ -29,11 +26,21 @@ export async function goldenStudent(
   return choice('mode', config.mode, ['train', 'eval']) === 'train' ? model.train() : model.eval();
 }
 
-/** Overwrites every parameter and buffer by `fillState(prefix + key)`. */
-export async function fillModel(model: Model, prefix = ''): Promise<void> {
+/** The prefix under which the keys of a case's weights are filled. */
+export function weightsPrefix(weights: unknown): string {
+  const filling = record('weights', weights);
+  const unknown = Object.keys(filling).find((key) => key !== 'scheme' && key !== 'prefix');
+  if (unknown !== undefined) throw new Error(`unknown key '${unknown}' of the weights`);
+  choice('weights.scheme', filling.scheme, [scheme]);
+  return string('weights.prefix', filling.prefix);
+}
+
+/** Overwrites every parameter and buffer by `fillState(prefix + key)`; position indices keep the constructor's values. */
+export async function fillModel(model: Network, prefix = ''): Promise<void> {
   await tidy(async () => {
     for (const { name, tensor: target } of await model.state()) {
       const { shape } = await target.ready();
+      if (name.endsWith('relative_position_index')) continue;
       noGrad(() => target.copy_(tensor(fillState(prefix + name, shape), shape)));
     }
     await model.ready();
