@@ -1,10 +1,11 @@
 import type { NdArray } from 'ndarray';
 import { CxrGazeError } from '../errors.js';
-import { native, type OptionBag, type Reply, type TensorHandle } from '../native.js';
+import { native, type Reply, type TensorHandle } from '../native.js';
 import { flag, invalidArgument, knownKeys } from '../validate.js';
 import { currentScope } from './context.js';
 import { type DType, type TensorData, viewOf } from './dtype.js';
 import { toNdarrayOf } from './ndarray.js';
+import { inPlace, on, withSecond } from './operands.js';
 import {
   axes,
   type BackwardOptions,
@@ -14,7 +15,7 @@ import {
   type ToOptions,
   type ValuesAndIndices,
 } from './options.js';
-import { ask, run, runMany } from './run.js';
+import { ask, runMany } from './run.js';
 import type { Work } from './work.js';
 
 export type { BackwardOptions, ReduceOptions, TensorInfo, ToOptions, ValuesAndIndices } from './options.js';
@@ -40,36 +41,12 @@ export function disposeAll(tensors: Iterable<Tensor>): void {
   if (handles.length > 0) native().dispose(handles);
 }
 
-/** Queues an operation whose operands are all required. */
-function on(operation: string, inputs: readonly Tensor[], options?: OptionBag): Tensor {
-  return run(operation, requireTensors(inputs), options);
-}
-
-function inPlace<T extends Tensor>(
-  operation: string,
-  inputs: readonly [T, ...Tensor[]],
-  options?: OptionBag,
-): T {
-  runMany(operation, requireTensors(inputs), options);
-  return inputs[0];
-}
-
 /** @internal Refuses an operand that is no tensor, `null` too, which stands for an optional one in native operations. */
 export function requireTensors(inputs: readonly Tensor[], name = 'operand'): readonly Tensor[] {
   for (const [index, input] of inputs.entries()) {
     if (!(input instanceof Tensor)) throw invalidArgument(`${name} ${index}`, 'a Tensor', input);
   }
   return inputs;
-}
-
-/** The second operand as an input or as an option. */
-function withSecond<T extends Tensor>(
-  first: T,
-  operand: Tensor | number,
-): [[T, ...Tensor[]], OptionBag | undefined] {
-  if (typeof operand === 'number') return [[first], { other: operand }];
-  if (operand instanceof Tensor) return [[first, operand], undefined];
-  throw invalidArgument('operand', 'a Tensor or a number', operand);
 }
 
 /**
