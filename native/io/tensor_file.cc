@@ -2,25 +2,14 @@
 
 #include <ATen/ATen.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <memory>
+#include <fstream>
+#include <limits>
 
 #include "tensor/failure.h"
 
 namespace cxr {
 namespace {
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using FilePtr = std::unique_ptr<std::FILE, CloseFile>;
-
-Error fileError(const std::string& what, const std::string& path) {
-  return Error("ERR_FILE", what + " " + path + ": " + std::strerror(errno));
-}
 
 struct Place {
   std::string path;
@@ -35,11 +24,11 @@ int64_t extentOf(const Place& place) {
   for (size_t i = 0; i < place.shape.size(); ++i) {
     if (place.shape[i] < 0 || place.strides[i] < 0) throw invalidShape("Negative size or stride in " + place.path);
     if (place.shape[i] == 0) return 0;
-    int64_t reach = 0;
-    if (__builtin_mul_overflow(place.shape[i] - 1, place.strides[i], &reach) ||
-        __builtin_add_overflow(last, reach, &last)) {
+    const int64_t room = std::numeric_limits<int64_t>::max() - 1 - last;
+    if (place.strides[i] > 0 && place.shape[i] - 1 > room / place.strides[i]) {
       throw invalidShape("Sizes too large in " + place.path);
     }
+    last += (place.shape[i] - 1) * place.strides[i];
   }
   return last + 1;
 }
@@ -47,19 +36,18 @@ int64_t extentOf(const Place& place) {
 at::Tensor readTensor(const Place& place) {
   const int64_t extent = extentOf(place);
   const auto elementSize = static_cast<int64_t>(c10::elementSize(place.type));
+  const std::filesystem::path path(std::u8string(place.path.begin(), place.path.end()));
   std::error_code error;
-  const auto fileSize = static_cast<int64_t>(std::filesystem::file_size(place.path, error));
+  const auto fileSize = static_cast<int64_t>(std::filesystem::file_size(path, error));
   if (error) throw Error("ERR_FILE", "Cannot read " + place.path + ": " + error.message());
   if (place.offset < 0 || place.offset > fileSize || extent > (fileSize - place.offset) / elementSize) {
     throw Error("ERR_CHECKPOINT", place.path + " ends before the tensor at byte " + std::to_string(place.offset));
   }
   auto flat = at::empty({extent}, place.type);
-  FilePtr file(std::fopen(place.path.c_str(), "rb"));
-  if (!file) throw fileError("Cannot open", place.path);
-  if (fseeko(file.get(), place.offset, SEEK_SET) != 0) throw fileError("Cannot seek in", place.path);
-  if (std::fread(flat.data_ptr(), elementSize, extent, file.get()) != static_cast<size_t>(extent)) {
-    throw fileError("Cannot read", place.path);
-  }
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(place.offset);
+  file.read(static_cast<char*>(flat.data_ptr()), extent * elementSize);
+  if (!file) throw Error("ERR_FILE", "Cannot read " + place.path + " from byte " + std::to_string(place.offset));
   if (extent == 0) return at::empty(place.shape, place.type);
   return flat.as_strided(place.shape, place.strides).contiguous();
 }
