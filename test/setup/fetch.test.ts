@@ -20,7 +20,7 @@ import {
   programs,
   script,
 } from '../support/setup-scripts.js';
-import { zip } from '../support/zip.js';
+import { zip } from '../support/zip-bytes.js';
 
 const { cachedFolder, fetchLibTorch } = await script<FetchScript>('fetch.mjs');
 const { findLibTorch } = await script<LibTorchScript>('libtorch.mjs');

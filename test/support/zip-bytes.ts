@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 /** One entry of a hand-made archive; what is left out is honest. */
 export interface ZipPart {
   readonly name: string;
-  readonly data: Buffer;
+  readonly data: Buffer | string;
   /** What the directory says instead of the truth. */
   readonly lies?: {
     readonly name?: string;
@@ -22,7 +22,8 @@ export function zip(parts: readonly ZipPart[], ends: { entries?: number; directo
   const local: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
-  for (const { name, data, lies = {} } of parts) {
+  for (const { name, data: content, lies = {} } of parts) {
+    const data = Buffer.from(content);
     const header = Buffer.alloc(30);
     header.writeUInt32LE(0x04034b50, 0);
     header.writeUInt16LE(20, 4);
