@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import t from 'tap';
+import { childEnv } from '../support/child.js';
 import { root } from '../support/paths.js';
 
 function bench(...words: string[]): { status: number | null; out: string; err: string } {
-  const { CXR_GAZE_PYTHON: _, ...env } = process.env;
+  const { CXR_GAZE_PYTHON: _, ...env } = childEnv();
   const run = spawnSync(process.execPath, [path.join(root, 'bench', 'run.mjs'), ...words], {
     encoding: 'utf8',
     env,

@@ -5,6 +5,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
 import t from 'tap';
+import { childEnv } from '../support/child.js';
 import { root } from '../support/paths.js';
 import { allBlocks } from './blocks.js';
 
@@ -49,7 +50,7 @@ function helpOf(command: string): Promise<Help> {
   if (known) return known;
   const main = path.join(root, 'dist/lib/cli/main.js');
   const asked = execute(process.execPath, [main, ...command.split(' '), '--help'], {
-    env: { ...process.env, COLUMNS: '100' },
+    env: childEnv({ COLUMNS: '100' }),
   }).then(({ stdout }) => parseHelp(stdout));
   helps.set(command, asked);
   return asked;

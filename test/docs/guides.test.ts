@@ -8,6 +8,7 @@ import t from 'tap';
 import ts from 'typescript';
 import { writePhantoms } from '../../lib/data/phantom/write.js';
 import { GazeLT } from '../../lib/systems/gazelt/gazelt.js';
+import { childEnv } from '../support/child.js';
 import { allBlocks, type Block, blocksOf, promised } from './blocks.js';
 
 const execute = promisify(execFile);
@@ -105,8 +106,7 @@ t.test('the code of README and guides compiles and does what it says', async (t)
     const started = performance.now();
     const { stdout, stderr } = await execute(process.execPath, [`${nameOf(block)}.mjs`], {
       cwd: folder,
-      // Small work on a machine that other tests share: a second thread would only wait for it.
-      env: { ...process.env, OMP_NUM_THREADS: '1' },
+      env: childEnv(),
     }).catch((error: { stdout: string; stderr: string }) => ({
       stdout: error.stdout,
       stderr: `it failed: ${error.stderr}`,

@@ -9,6 +9,7 @@ import sharp from 'sharp';
 import t from 'tap';
 import { phantom } from '../../lib/data/phantom/phantom.js';
 import { GazeLT } from '../../lib/systems/gazelt/gazelt.js';
+import { childEnv } from '../support/child.js';
 import { root } from '../support/paths.js';
 
 const classes = ['No Finding', 'Effusion', 'Hernia'];
@@ -32,7 +33,7 @@ async function start(model: string, ...flags: string[]): Promise<Server> {
   const args = [path.join(root, 'examples/serve.mjs'), '--model', model, '--port', '0', ...flags];
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, OMP_NUM_THREADS: '1' },
+    env: childEnv(),
   });
   let errors = '';
   child.stderr?.on('data', (text) => {
@@ -243,7 +244,9 @@ t.test('a queue that is full refuses at once and says when to come again', async
 
 t.test('a server that cannot start says why', async (t) => {
   const run = async (...flags: string[]) => {
-    const child = spawn(process.execPath, [path.join(root, 'examples/serve.mjs'), ...flags]);
+    const child = spawn(process.execPath, [path.join(root, 'examples/serve.mjs'), ...flags], {
+      env: childEnv(),
+    });
     let errors = '';
     child.stderr.on('data', (text) => {
       errors += String(text);

@@ -6,11 +6,12 @@ import process from 'node:process';
 import t from 'tap';
 import { writePhantoms } from '../../lib/data/phantom/write.js';
 import { GazeLT } from '../../lib/systems/gazelt/gazelt.js';
+import { childEnv } from '../support/child.js';
 import { root } from '../support/paths.js';
 
 async function run(...flags: string[]): Promise<{ code: number | null; output: string; errors: string }> {
   const child = spawn(process.execPath, [path.join(root, 'examples/train-your-own.mjs'), ...flags], {
-    env: { ...process.env, OMP_NUM_THREADS: '1' },
+    env: childEnv(),
   });
   const said = { output: '', errors: '' };
   child.stdout.on('data', (text) => {

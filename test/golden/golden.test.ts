@@ -4,11 +4,12 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { childEnv } from '../support/child.js';
 
 const program = join(dirname(fileURLToPath(import.meta.url)), 'run.js');
 
 function golden(folder?: string): Promise<{ code: number; output: string }> {
-  const { CXR_GAZE_GOLDEN: _, ...env } = process.env;
+  const { CXR_GAZE_GOLDEN: _, ...env } = childEnv();
   const own = folder === undefined ? env : { ...env, CXR_GAZE_GOLDEN: folder };
   return new Promise((resolve) => {
     execFile(process.execPath, [program], { env: own }, (error, stdout, stderr) => {

@@ -39,11 +39,11 @@ export const prelude = `
  * What a child begins with that trains: `step()` does one step, `train()` goes on for ever. It prints `ready` after the
  * first step.
  *
- * @param threads of the compute lane; LibTorch's own choice by default
+ * @param threads of the compute lane
  */
-export function trainingChild(threads?: number): string {
+export function trainingChild(threads: number): string {
   return `${prelude}
-    ${threads === undefined ? '' : `await threads(${threads});`}
+    await threads(${threads});
     const model = createModel({ architecture: 'resnet18', classes: 4 });
     const optimizer = createOptimizer(await model.parameters(), { kind: 'adam' });
     const x = randn([4, 3, 64, 64], 1);
@@ -63,13 +63,22 @@ export function trainingChild(threads?: number): string {
 /** What a process that did not end cleanly leaves on standard error. */
 export const crash = /SIG[A-Z]+|Segmentation|terminate called|FATAL|Assertion|core dumped|heap corruption/i;
 
+/**
+ * The environment of a process that a test starts. The test runner's own hooks have no business in it, and cost each
+ * process a third of a second; one thread, because test files run side by side, and threads that wait for each other on
+ * busy cores cost many times the work.
+ */
+export function childEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  return { ...env, OMP_NUM_THREADS: '1', ...more };
+}
+
 /** Runs an ES module, given as text, in a Node process of its own. */
 export async function runScript(source: string, options: ScriptOptions = {}): Promise<Ended> {
   const { flags = [], signal, deadline = 60_000 } = options;
   const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', source], {
     cwd: root,
-    // The test runner's own hooks have no business in the child.
-    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_OPTIONS')),
+    env: childEnv(),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const text = { out: '', err: '' };

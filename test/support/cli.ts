@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { childEnv } from './child.js';
 import { root } from './paths.js';
 
 /** The built command line. */
@@ -18,11 +19,12 @@ export interface Ended {
 /** A line of `--json`. */
 export type Line = Readonly<Record<string, unknown>> & { readonly type: string };
 
-// One thread: test files run side by side, and threads that wait for each other on busy cores cost many times the work.
-const env = { ...process.env, OMP_NUM_THREADS: '1' };
-
 function start(args: readonly string[], cwd: string): ChildProcess {
-  return spawn(process.execPath, [main, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn(process.execPath, [main, ...args], {
+    cwd,
+    env: childEnv(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 /** Runs a command to its end. */

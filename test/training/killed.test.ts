@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { CheckpointStore } from '../../lib/checkpoints/folder.js';
 import type { TrainEvent } from '../../lib/training/trainer.js';
+import { childEnv } from '../support/child.js';
 import { eventsOf, outcomeOf } from '../support/runs.js';
 import { temporaryFolder, tinyFit, tinyGazeLT } from '../support/tiny.js';
 
@@ -15,7 +16,10 @@ const child = fileURLToPath(new URL('../support/fit-child.js', import.meta.url))
 
 function startFit(checkpoints: string): ChildProcess {
   const options = JSON.stringify({ saveEvery: 2 });
-  return spawn(process.execPath, [child, checkpoints, options], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return spawn(process.execPath, [child, checkpoints, options], {
+    env: childEnv(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
 }
 
 async function killed(run: ChildProcess): Promise<void> {
