@@ -1,15 +1,9 @@
-/** Element types that a checkpoint file may hold; others are refused by name when the file is opened. */
-export type StoredDType =
-  | 'float64'
-  | 'float32'
-  | 'float16'
-  | 'bfloat16'
-  | 'int64'
-  | 'int32'
-  | 'int16'
-  | 'int8'
-  | 'uint8'
-  | 'bool';
+import type { DType } from '../tensor/dtype.js';
+
+/**
+ * Element types that a checkpoint file may hold: those of tensors. Others are refused by name when the file is opened.
+ */
+export type StoredDType = DType;
 
 /** Bytes of one element of each {@link StoredDType}. */
 export const STORED_BYTES: Readonly<Record<StoredDType, number>> = {

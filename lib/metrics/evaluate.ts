@@ -38,7 +38,8 @@ export interface EvaluationOptions extends PredictionSet {
 }
 
 /**
- * All numbers of gazelt.md section 6 and calibration for one split, in float64.
+ * All numbers of one split, in float64: accuracies by class and long-tail group, MCC, AUROC, F1, log loss, calibration,
+ * and, if asked for, their bootstrap intervals.
  *
  * @throws `ERR_INVALID_ARGUMENT`, `ERR_INVALID_SHAPE` or `ERR_NOT_FINITE` where the arrays do not fit or are no
  *   probabilities

@@ -32,7 +32,7 @@ function linear(source: number, target: number, d: number): Weights {
   ];
 }
 
-/** The means that area averaging rounds (gazelt.md 2.3 step 2), in double precision: [height, width, channels]. */
+/** The means that area averaging rounds (OpenCV's INTER_AREA), in double precision: [height, width, channels]. */
 export function areaMeans(pixels: Pixels, width: number, height: number): Float64Array {
   const across = axisWeights(pixels.width, width);
   const down = axisWeights(pixels.height, height);
@@ -62,7 +62,7 @@ export function mirrored({ width, height, channels, data }: Pixels): Pixels {
   return { width, height, channels, data: result };
 }
 
-/** Nearest-neighbour rotation about the centre, corners black: the formulas of gazelt.md 2.3 step 3. */
+/** Nearest-neighbour rotation about the centre, corners black: Pillow's, in 16.16 fixed point. */
 export function rotated({ width: w, height: h, channels, data }: Pixels, degrees: number): Pixels {
   const a = (-degrees * Math.PI) / 180;
   const round15 = (value: number): number => Number(value.toFixed(15));

@@ -11,7 +11,7 @@ export interface DistillationSettings {
   readonly featuresDir: string;
   /** Weight of the term; default 0.01. */
   readonly weight?: number;
-  /** Weight in the validation loss; default: the same (the original used 0.05, gazelt F11). */
+  /** Weight in the validation loss; default: the same (the original used 0.05). */
   readonly validationWeight?: number;
   /** Share of each teacher, in the order of their files; default equal. */
   readonly shares?: readonly number[];
