@@ -73,6 +73,18 @@ export function flag(name: string, value: unknown): boolean {
   throw invalidArgument(name, 'a boolean', value);
 }
 
+/** An object, whatever its class, or an array. */
+export function object<T extends object>(name: string, value: T): T {
+  if (typeof value === 'object' && value !== null) return value;
+  throw invalidArgument(name, 'an object', value);
+}
+
+/** A function. */
+export function callable<T>(name: string, value: T): T {
+  if (typeof value === 'function') return value;
+  throw invalidArgument(name, 'a function', value);
+}
+
 /** One of a list of strings. */
 export function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
   if (typeof value === 'string' && (allowed as readonly string[]).includes(value)) return value as T;
@@ -92,7 +104,7 @@ export function list<T>(name: string, value: unknown, item: (name: string, value
 
 /** Refuses keys of an options object that nobody reads, offering the nearest known one. */
 export function knownKeys(name: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw invalidArgument(name, 'an object', options);
+  object(name, options);
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
     const near = nearest(key, known);

@@ -1,5 +1,6 @@
 import type { Model } from '../models/model.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { requireNetwork } from '../models/network.js';
+import { requireTensors, type Tensor } from '../tensor/tensor.js';
 import { integer, invalidArgument, knownKeys, list, text } from '../validate.js';
 
 /** Options of {@link gradCam}. */
@@ -42,7 +43,8 @@ export interface Explanation {
 export function gradCam(model: Model, images: Tensor, options: GradCamOptions = {}): Explanation {
   knownKeys('options', options, ['layer', 'classes']);
   const layer = options.layer === undefined ? undefined : text('options.layer', options.layer);
-  const [maps, logits, classes] = model.run('cam.gradCam', [images], {
+  requireTensors([images], 'images');
+  const [maps, logits, classes] = requireNetwork(model).run('cam.gradCam', [images], {
     ...(layer === undefined ? {} : { layer }),
     ...(options.classes === undefined ? {} : { classes: classesOf(options.classes) }),
   });

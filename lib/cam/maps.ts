@@ -1,5 +1,5 @@
 import { CxrGazeError } from '../errors.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { requireTensors, type Tensor } from '../tensor/tensor.js';
 
 /** One map in plain memory. */
 export interface CamMap {
@@ -18,6 +18,7 @@ export interface CamMap {
  * @returns one map an image
  */
 export async function readMaps(maps: Tensor): Promise<CamMap[]> {
+  requireTensors([maps], 'maps');
   const { shape } = await maps.ready();
   const [batch, height, width] = shape;
   if (shape.length !== 3 || batch === undefined || height === undefined || width === undefined) {

@@ -1,5 +1,5 @@
 import type { Pixels } from '../data/dataset.js';
-import { invalidArgument, knownKeys, number } from '../validate.js';
+import { invalidArgument, knownKeys, number, object } from '../validate.js';
 import { jet } from './jet.js';
 import type { CamMap } from './maps.js';
 
@@ -21,7 +21,8 @@ export interface OverlayOptions {
 export function overlay(image: Pixels, map: CamMap, options: OverlayOptions = {}): Pixels {
   knownKeys('options', options, ['imageWeight']);
   const weight = Math.fround(number('options.imageWeight', options.imageWeight ?? 0.5, { min: 0, max: 1 }));
-  const { width, height, channels } = image;
+  const { width, height, channels } = object('image', image);
+  object('map', map);
   checkSizes(image, map);
   const heat = map.width === width && map.height === height ? map.data : resizeMap(map, width, height);
 
@@ -48,12 +49,12 @@ export function overlay(image: Pixels, map: CamMap, options: OverlayOptions = {}
 }
 
 function checkSizes(image: Pixels, map: CamMap): void {
-  if (image.data.length !== image.width * image.height * image.channels) {
+  if (image.data?.length !== image.width * image.height * image.channels) {
     const size = `${image.width} x ${image.height} x ${image.channels}`;
-    throw invalidArgument('image.data', `${size} bytes`, image.data.length);
+    throw invalidArgument('image.data', `${size} bytes`, image.data?.length);
   }
-  if (!(map.width > 0 && map.height > 0) || map.data.length !== map.width * map.height) {
-    throw invalidArgument('map.data', `${map.width} x ${map.height} values, not none,`, map.data.length);
+  if (!(map.width > 0 && map.height > 0) || map.data?.length !== map.width * map.height) {
+    throw invalidArgument('map.data', `${map.width} x ${map.height} values, not none,`, map.data?.length);
   }
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { text } from '../validate.js';
 import {
   recoverFolder,
   replaceFolder,
@@ -30,7 +31,7 @@ export class CheckpointStore {
 
   /** @param root the folder; made when the first checkpoint is saved */
   constructor(root: string) {
-    this.root = root;
+    this.root = text('root', root);
   }
 
   /**
@@ -138,6 +139,7 @@ async function fingerprint(file: string): Promise<{ sha256: string; bytes: numbe
  * @throws CxrGazeError `ERR_CHECKPOINT` naming the file that is missing or changed
  */
 export async function verifyCheckpoint(folder: string): Promise<void> {
+  text('folder', folder);
   const manifest = await readManifest(folder);
   for (const [name, expected] of Object.entries(manifest.files)) {
     const file = path.join(folder, name);

@@ -1,5 +1,6 @@
-import type { Tensor } from '../tensor/tensor.js';
+import { requireTensors, type Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
+import { invalidArgument } from '../validate.js';
 import { type WrittenFile, writeSafetensors } from './safetensors-write.js';
 
 /**
@@ -14,6 +15,8 @@ export async function writeTensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<WrittenFile> {
+  if (!(tensors instanceof Map)) throw invalidArgument('tensors', 'a Map of tensors', tensors);
+  requireTensors([...tensors.values()], 'tensor');
   const entries = await Promise.all(
     [...tensors].map(async ([name, tensor]) => {
       const { dtype, shape } = await tensor.ready();

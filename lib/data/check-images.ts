@@ -1,5 +1,5 @@
 import { CxrGazeError } from '../errors.js';
-import type { Dataset } from './dataset.js';
+import { type Dataset, requireDataset } from './dataset.js';
 import { type FileState, surveyFiles } from './paths.js';
 
 /** An image of a data set that cannot be opened. */
@@ -21,6 +21,7 @@ export interface MissingImage {
  * @returns all that are not there, in order; empty if nothing is missing
  */
 export async function findMissingImages(dataset: Dataset): Promise<MissingImage[]> {
+  requireDataset('dataset', dataset);
   const indices: number[] = [];
   const paths: string[] = [];
   for (let index = 0; index < dataset.length; index++) {

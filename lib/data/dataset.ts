@@ -1,3 +1,5 @@
+import { integer, invalidArgument } from '../validate.js';
+
 /** 8-bit pixels, row-major, channels interleaved. */
 export interface Pixels {
   /** Columns. */
@@ -71,4 +73,24 @@ export interface Dataset {
    * @returns what error messages add to an image's name, such as `labels.csv, line 17`
    */
   origin?(index: number): string;
+}
+
+/**
+ * Refuses what is no data set, as far as that can be told without asking for a sample.
+ *
+ * @param name of the argument, for the message
+ * @param value what was given
+ * @param least fewest samples that will do
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
+ * @internal
+ */
+export function requireDataset(name: string, value: unknown, least = 0): void {
+  const dataset = value as Partial<Dataset> | null | undefined;
+  const fits =
+    typeof dataset === 'object' &&
+    dataset !== null &&
+    typeof dataset.sample === 'function' &&
+    Array.isArray(dataset.classes);
+  if (!fits) throw invalidArgument(name, 'a Dataset', value);
+  integer(`${name}.length`, dataset.length, { min: least });
 }

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import sharp, { type Metadata } from 'sharp';
 import { CxrGazeError } from '../errors.js';
-import { integer, invalidArgument } from '../validate.js';
+import { integer, invalidArgument, object } from '../validate.js';
 import type { ImageSource, Pixels } from './dataset.js';
 import {
   type CheckedLimits,
@@ -27,6 +27,7 @@ type Format = 'PNG' | 'JPEG' | 'TIFF' | 'WebP' | 'DICOM';
  */
 export async function decodeImage(source: ImageSource, limits: DecodeLimits = {}): Promise<Pixels> {
   const checked = checkLimits(limits);
+  object('source', source);
   switch (source.kind) {
     case 'pixels':
       return checkPixels(await source.pixels(), source.name, checked);
@@ -41,6 +42,7 @@ export async function decodeImage(source: ImageSource, limits: DecodeLimits = {}
 
 /** @returns what error messages call an image: its path or name */
 export function imageName(source: ImageSource): string {
+  object('source', source);
   return source.kind === 'file' ? source.path : source.name;
 }
 

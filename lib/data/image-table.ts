@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
-import { integer } from '../validate.js';
+import { callable, integer, invalidArgument, knownKeys, list, text } from '../validate.js';
 import type { CsvTable } from './csv.js';
-import type { Dataset, Sample } from './dataset.js';
+import { type Dataset, requireDataset, type Sample } from './dataset.js';
 import { resolveInside, surveyFiles } from './paths.js';
 
 /** Something in the input that need not stop the work, but must not go unseen. */
@@ -63,8 +63,12 @@ export class ImageTable implements Dataset {
   readonly warnings: readonly DataWarning[];
   readonly #origin: (index: number) => string;
 
-  /** @param parts lists of one length; not copied */
+  /**
+   * @param parts lists of one length; not copied
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
+   */
   constructor(parts: ImageTableParts) {
+    checkParts(parts);
     this.name = parts.name;
     this.classes = parts.classes;
     this.length = parts.ids.length;
@@ -98,6 +102,22 @@ export class ImageTable implements Dataset {
 
   #check(index: number): void {
     integer('index', index, { min: 0, max: this.length - 1 });
+  }
+}
+
+function checkParts(parts: ImageTableParts): void {
+  knownKeys('parts', parts, [
+    ...['name', 'classes', 'root', 'ids', 'paths', 'labels', 'patients', 'classCounts', 'origin', 'warnings'],
+  ]);
+  text('parts.name', parts.name);
+  text('parts.root', parts.root);
+  list('parts.classes', parts.classes, text);
+  callable('parts.origin', parts.origin);
+  const { ids, paths, labels, patients } = parts;
+  if (!Array.isArray(ids)) throw invalidArgument('parts.ids', 'an array', ids);
+  for (const [name, given] of Object.entries({ paths, labels, patients })) {
+    if (given?.length !== ids.length)
+      throw invalidArgument(`parts.${name}`, `one entry for each of ${ids.length} ids`, given);
   }
 }
 
@@ -174,6 +194,7 @@ export function refuseDuplicates(table: CsvTable, column: number, rows: readonly
  * @param file path or file name of the image
  */
 export function featureName(file: string): string {
+  text('file', file);
   const base = file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1);
   const dot = base.lastIndexOf('.');
   return dot > 0 ? base.slice(0, dot) : base;
@@ -187,8 +208,10 @@ export function featureName(file: string): string {
  * @returns one warning with all patient ids, or none
  */
 export function sharedPatients(splits: ReadonlyMap<string, Dataset>): DataWarning[] {
+  if (!(splits instanceof Map)) throw invalidArgument('splits', 'a Map of data sets', splits);
   const seen = new Map<string, Set<string>>();
   for (const [split, dataset] of splits) {
+    requireDataset(`splits.get('${split}')`, dataset);
     for (let i = 0; i < dataset.length; i++) {
       const { patient } = dataset.sample(i);
       if (patient === undefined) continue;

@@ -1,5 +1,5 @@
 import { native } from '../native.js';
-import { integer, invalidArgument } from '../validate.js';
+import { integer, invalidArgument, object } from '../validate.js';
 import type { Pixels } from './dataset.js';
 
 /** The largest side that {@link resizeArea} takes. */
@@ -16,7 +16,7 @@ const maxSide = 65535;
  * @throws `ERR_INVALID_ARGUMENT` for sides out of range or pixels that do not fill the image
  */
 export function resizeArea(pixels: Pixels, width: number, height: number): Promise<Pixels> {
-  const { data, channels } = pixels;
+  const { data, channels } = object('pixels', pixels);
   const sourceWidth = integer('pixels.width', pixels.width, { min: 1, max: maxSide });
   const sourceHeight = integer('pixels.height', pixels.height, { min: 1, max: maxSide });
   integer('width', width, { min: 1, max: maxSide });

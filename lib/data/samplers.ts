@@ -1,6 +1,6 @@
 import { CxrGazeError } from '../errors.js';
 import { integer, invalidArgument, knownKeys } from '../validate.js';
-import type { Dataset } from './dataset.js';
+import { type Dataset, requireDataset } from './dataset.js';
 import { rng } from './random.js';
 
 /** Which samples an epoch visits, and in which order. */
@@ -106,6 +106,7 @@ export function balancedWeights(labels: ArrayLike<number>): Float64Array {
 
 /** @returns the label of each sample of a data set */
 export function labelsOf(dataset: Dataset): Int32Array {
+  requireDataset('dataset', dataset);
   return Int32Array.from({ length: dataset.length }, (_, i) => dataset.sample(i).label);
 }
 
@@ -114,6 +115,7 @@ export function labelsOf(dataset: Dataset): Int32Array {
  * @returns number of samples of each class, in the order of `dataset.classes`
  */
 export function classCounts(dataset: Dataset): number[] {
+  requireDataset('dataset', dataset);
   const counts = dataset.classes.map(() => 0);
   for (let i = 0; i < dataset.length; i++) {
     const { id, label } = dataset.sample(i);
@@ -133,7 +135,7 @@ function checkLength(length: unknown): number {
 }
 
 function countLabels(labels: ArrayLike<number>): Map<number, number> {
-  if (!(labels.length > 0)) throw invalidArgument('labels', 'at least one label', labels);
+  if (!(Number(labels?.length) > 0)) throw invalidArgument('labels', 'at least one label', labels);
   const counts = new Map<number, number>();
   for (let i = 0; i < labels.length; i++) {
     const label = integer(`labels[${i}]`, labels[i], { min: 0 });

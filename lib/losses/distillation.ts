@@ -32,7 +32,8 @@ export function distillationLoss(
   teachers: readonly Tensor[],
   options: DistillationOptions = {},
 ): Tensor {
-  return run('loss.distillation', [student, ...teachers], { shares: sharesOf(teachers, options) });
+  const shares = sharesOf(teachers, options);
+  return run('loss.distillation', [student, ...teachers], { shares });
 }
 
 /**

@@ -28,6 +28,7 @@ export interface MixupDraw {
 export function drawMixup(random: MixupRandom, batch: number, alpha = 0.2): MixupDraw {
   integer('batch', batch, { min: 1 });
   number('alpha', alpha);
+  requireDraws(random, ['beta', 'permutation']);
   const lambda = alpha > 0 ? random.beta(alpha, alpha) : 1;
   return { lambda, permutation: Array.from(random.permutation(batch)) };
 }
@@ -57,6 +58,7 @@ export function drawBalancedMixup(
   knownKeys('options', options, ['alpha', 'distribution']);
   const alpha = number('options.alpha', options.alpha ?? 0.2);
   const kind = oneOf('options.distribution', options.distribution ?? 'alpha-one', ['alpha-one', 'symmetric']);
+  requireDraws(random, ['beta']);
   return alpha > 0 ? random.beta(alpha, kind === 'symmetric' ? alpha : 1) : 0;
 }
 
@@ -120,6 +122,13 @@ export function permuteLabels(labels: ArrayLike<number>, permutation: readonly n
     throw invalidArgument('permutation', `${labels.length} indices, one for each label,`, permutation);
   }
   return order.map((partner) => labels[partner] as number);
+}
+
+function requireDraws(random: Partial<MixupRandom> | null, draws: readonly (keyof MixupRandom)[]): void {
+  for (const draw of draws) {
+    if (typeof random?.[draw] !== 'function')
+      throw invalidArgument('random', `a generator with the draw '${draw}', such as rng() gives`, random);
+  }
 }
 
 function permutationOf(value: unknown): number[] {

@@ -28,6 +28,7 @@ export function groupsFromCounts(
   thresholds: GroupThresholds = defaultGroupThresholds,
 ): GroupName[] {
   const { head, tail } = checkThresholds('thresholds', thresholds);
+  integer('counts.length', counts?.length, { min: 0 });
   return Array.from(counts, (count, k) => {
     integer(`counts[${k}]`, count, { min: 0 });
     if (count > head) return 'head';

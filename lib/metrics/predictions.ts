@@ -1,5 +1,5 @@
 import { CxrGazeError } from '../errors.js';
-import { invalidArgument, list, text } from '../validate.js';
+import { invalidArgument, list, object, text } from '../validate.js';
 
 /** Predictions next to the truth. */
 export interface PredictionSet {
@@ -20,7 +20,8 @@ const sumTolerance = 0.02;
  * @throws `ERR_INVALID_ARGUMENT` for wrong types or values, `ERR_INVALID_SHAPE` for lengths that do not fit,
  *   `ERR_NOT_FINITE` for NaN or infinity
  */
-export function checkPredictions({ probabilities, labels, classes }: PredictionSet): void {
+export function checkPredictions(predictions: PredictionSet): void {
+  const { probabilities, labels, classes } = object('predictions', predictions);
   if (!(probabilities instanceof Float32Array || probabilities instanceof Float64Array)) {
     throw invalidArgument('probabilities', 'a Float32Array or Float64Array [N, C]', probabilities);
   }

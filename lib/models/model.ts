@@ -2,7 +2,7 @@ import { noGrad } from '../tensor/context.js';
 import { requireTensors, type Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
 import { integer, knownKeys, list, oneOf, text } from '../validate.js';
-import { type ForwardOptions, modeOf, Network } from './network.js';
+import { type ForwardOptions, modeOf, Network, requireNetwork } from './network.js';
 
 /** Backbones by name. */
 export type Architecture = 'resnet18' | 'resnet34' | 'resnet50' | 'resnet101';
@@ -115,6 +115,7 @@ export function createModel(options: ModelOptions): Model {
 
 /** Class probabilities: softmax of the logits in evaluation mode, without a graph. The model's own mode stays. */
 export function probabilities(model: Model, images: Tensor): Tensor {
+  requireNetwork(model);
   return noGrad(() =>
     tidy(() => model.forward(images, { evaluation: true }).to({ dtype: 'float32' }).softmax(-1)),
   );

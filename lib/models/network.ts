@@ -242,3 +242,9 @@ function summary(problems: readonly string[]): string {
   const shown = problems.slice(0, 8).join('; ');
   return problems.length > 8 ? `${shown}; and ${problems.length - 8} more` : shown;
 }
+
+/** @internal Refuses what is no network. */
+export function requireNetwork<N extends Network>(value: N): N {
+  if (value instanceof Network) return value;
+  throw invalidArgument('model', 'a Model', value);
+}

@@ -3,7 +3,7 @@ import { writeFileAtomic } from '../checkpoints/atomic.js';
 import type { PredictionSet } from '../metrics/predictions.js';
 import { checkPredictions } from '../metrics/predictions.js';
 import type { Metrics } from '../metrics/types.js';
-import { invalidArgument, list, text } from '../validate.js';
+import { invalidArgument, knownKeys, list, object, text } from '../validate.js';
 import { confusionChart } from './charts/confusion.js';
 import type { CurveName } from './charts/curves.js';
 import { learningCurve } from './charts/curves.js';
@@ -35,11 +35,13 @@ export interface EvaluationFilesOptions {
  * @throws `ERR_INVALID_ARGUMENT` where the arguments do not fit, `ERR_FILE` where a file cannot be written
  */
 export async function writeEvaluationFiles(options: EvaluationFilesOptions): Promise<string[]> {
-  const { folder, predictions, metrics } = options;
+  knownKeys('options', options, ['folder', 'split', 'predictions', 'metrics', 'ids']);
+  const { predictions, metrics } = options;
+  const folder = text('folder', options.folder);
   const split = fileStem('split', options.split);
   checkPredictions(predictions);
   if (
-    metrics.samples !== predictions.labels.length ||
+    object('metrics', metrics).samples !== predictions.labels.length ||
     metrics.classes.join('\n') !== predictions.classes.join('\n')
   ) {
     throw invalidArgument('metrics', 'the metrics of these predictions', metrics);
@@ -143,6 +145,8 @@ export async function writeLearningCurves(
   history: readonly HistoryRow[],
   bestEpoch: number | null = null,
 ): Promise<string[]> {
+  text('folder', folder);
+  list('history', history, (name, row) => object(name, row as HistoryRow));
   const files: Record<string, Uint8Array> = {};
   for (const [name, curve] of Object.entries(curveFiles)) {
     const spec = learningCurve(history, curve, printTheme, { bestEpoch, width: 480, height: 320 });

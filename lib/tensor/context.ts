@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CxrGazeError } from '../errors.js';
 import { type CallContext, native, onLost } from '../native.js';
-import { knownKeys, oneOf } from '../validate.js';
+import { callable, knownKeys, oneOf } from '../validate.js';
 import type { Tensor } from './tensor.js';
 
 /** An error of work that nobody had awaited when it failed. */
@@ -116,7 +116,7 @@ export function withoutScope<T>(fn: () => T): T {
  * @returns what `fn` returns
  */
 export function noGrad<T>(fn: () => T): T {
-  return storage.run({ ...current(), grad: false }, fn);
+  return storage.run({ ...current(), grad: false }, callable('fn', fn));
 }
 
 /**
@@ -126,7 +126,7 @@ export function noGrad<T>(fn: () => T): T {
  * @returns what `fn` returns
  */
 export function enableGrad<T>(fn: () => T): T {
-  return storage.run({ ...current(), grad: true }, fn);
+  return storage.run({ ...current(), grad: true }, callable('fn', fn));
 }
 
 /** Options of {@link autocast}. */
@@ -146,7 +146,7 @@ export function autocast<T>(options: AutocastOptions, fn: () => T): T {
   knownKeys('options', options, ['dtype']);
   const { dtype } = options;
   const checked = dtype === undefined ? undefined : oneOf('dtype', dtype, ['bfloat16', 'float16']);
-  return storage.run({ ...current(), autocast: checked }, fn);
+  return storage.run({ ...current(), autocast: checked }, callable('fn', fn));
 }
 
 /** An error that nobody awaited: kept for the end of its scope, or raised as an unhandled rejection. */

@@ -1,3 +1,4 @@
+import { callable } from '../validate.js';
 import { currentScope, flush, Scope, withScope } from './context.js';
 import { disposeAll, Tensor } from './tensor.js';
 
@@ -12,6 +13,7 @@ import { disposeAll, Tensor } from './tensor.js';
  *   the work does, such an error goes to the scope around it, or is an unhandled rejection where there is none
  */
 export function tidy<T>(fn: () => T): T {
+  callable('fn', fn);
   const scope = new Scope(currentScope());
   let result: T;
   try {

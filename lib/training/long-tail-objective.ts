@@ -11,6 +11,7 @@ import {
 import type { Model } from '../models/model.js';
 import { tensor } from '../tensor/create.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { callable, integer, knownKeys } from '../validate.js';
 import type { ClassificationResult, InputBatch, ObjectivePhase } from './batch.js';
 
 /** How training images are mixed. */
@@ -49,7 +50,11 @@ export interface LongTailObjectiveOptions {
 export function longTailObjective(
   options: LongTailObjectiveOptions,
 ): (model: Model, batch: InputBatch, phase: ObjectivePhase) => ClassificationResult {
-  const { extra, mixing, seed } = options;
+  knownKeys('options', options, ['plain', 'reweighted', 'mixing', 'extra', 'seed']);
+  const { extra, mixing } = options;
+  const seed = integer('options.seed', options.seed);
+  callable('options.plain', options.plain);
+  callable('options.reweighted', options.reweighted);
   return (model, batch, phase) => {
     const criterion = phase.reweighted ? options.reweighted : options.plain;
     const mixed = mixing && phase.phase === 'train' ? mix(batch, phase, mixing, seed) : unmixed(batch);

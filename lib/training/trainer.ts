@@ -7,7 +7,7 @@ import type { Model } from '../models/model.js';
 import type { Network } from '../models/network.js';
 import { enableGrad } from '../tensor/context.js';
 import { tidy } from '../tensor/tidy.js';
-import { integer } from '../validate.js';
+import { integer, object } from '../validate.js';
 import type { ClassificationResult, InputBatch, ObjectivePhase, ObjectiveResult } from './batch.js';
 import { BestWeights } from './best-weights.js';
 import {
@@ -190,7 +190,7 @@ export class Trainer<
 
   /** @param options network, data and policy */
   constructor(options: TrainerOptions<N, Result, Scores>) {
-    this.#options = options;
+    this.#options = object('options', options);
     if (options.saveEvery !== undefined) integer('saveEvery', options.saveEvery, { min: 1 });
     if (options.checkpoints === undefined) return;
     const store = new CheckpointStore(options.checkpoints);

@@ -1,4 +1,4 @@
-import type { Dataset } from '../../data/dataset.js';
+import { type Dataset, requireDataset } from '../../data/dataset.js';
 import { DataLoader } from '../../data/loader.js';
 import { type PreparedImages, prepareImages, type SkippedImage } from '../../data/prepare.js';
 import { SequentialSampler } from '../../data/samplers.js';
@@ -54,7 +54,7 @@ export function evaluateClassifier(
   options: EvaluateOptions,
 ): Promise<Evaluation> {
   checkPass(options, ['tta', 'seed', 'bootstrap', 'cacheDir']);
-  checkDataset('dataset', dataset);
+  requireDataset('dataset', dataset, 1);
   sameClasses(dataset, network.card.classes);
   const copies = integer('options.tta', options.tta ?? 0, { min: 0 });
   integer('options.seed', options.seed ?? 0, { min: 0 });
@@ -137,18 +137,6 @@ function summarise(
     precision: options.precision,
     skipped: options.skipped,
   };
-}
-
-/** @internal */
-export function checkDataset(name: string, value: unknown): void {
-  const dataset = value as Partial<Dataset> | null | undefined;
-  const fits =
-    typeof dataset === 'object' &&
-    dataset !== null &&
-    typeof dataset.sample === 'function' &&
-    Array.isArray(dataset.classes);
-  if (!fits) throw invalidArgument(name, 'a Dataset', value);
-  integer(`${name}.length`, dataset.length, { min: 1 });
 }
 
 /** @internal */

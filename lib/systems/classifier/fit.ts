@@ -1,5 +1,5 @@
 import type { Json } from '../../checkpoints/folder.js';
-import type { Dataset } from '../../data/dataset.js';
+import { type Dataset, requireDataset } from '../../data/dataset.js';
 import { DataLoader } from '../../data/loader.js';
 import { type PreparedImages, prepareImages } from '../../data/prepare.js';
 import {
@@ -26,7 +26,7 @@ import { type PrecisionChoice, precisionChoices, resolvePrecision } from '../../
 import { refuseOtherRun } from '../../training/resume.js';
 import { Trainer } from '../../training/trainer.js';
 import { flag, integer, invalidArgument, knownKeys, number, oneOf, text } from '../../validate.js';
-import { checkDataset, sameClasses } from './evaluate.js';
+import { sameClasses } from './evaluate.js';
 import { cardToJson, type ModelCard } from './model-card.js';
 import { callback, checkSignal, type Network } from './passes.js';
 
@@ -204,8 +204,8 @@ function mixingOf(mixing: MixingOptions): NonNullable<Settings['mixing']> {
 /** What can be judged of the options that decide no numbers. */
 function checkFit(options: FitOptions): void {
   knownKeys('options', options, [...dataKeys, ...lossKeys, ...courseKeys, ...runKeys]);
-  checkDataset('options.train', options.train);
-  checkDataset('options.validation', options.validation);
+  requireDataset('options.train', options.train, 1);
+  requireDataset('options.validation', options.validation, 1);
   if (options.precision !== undefined) oneOf('options.precision', options.precision, precisionChoices);
   if (options.prefetch !== undefined) integer('options.prefetch', options.prefetch, { min: 0 });
   if (options.saveEvery !== undefined) integer('options.saveEvery', options.saveEvery, { min: 1 });
