@@ -1,6 +1,6 @@
 import { requireTensors, type Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
-import { integer, knownKeys, list, number, oneOf, text } from '../validate.js';
+import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../validate.js';
 import { type ForwardOptions, type LoadReport, modeOf, Network } from './network.js';
 
 /**
@@ -166,6 +166,8 @@ export async function loadTeacherBlock(
   teacher: TeacherNetwork,
   block: ReadonlyMap<string, Tensor>,
 ): Promise<LoadReport> {
+  if (!(teacher instanceof TeacherNetwork)) throw invalidArgument('teacher', 'a TeacherNetwork', teacher);
+  if (!(block instanceof Map)) throw invalidArgument('block', 'a Map of tensors', block);
   const { branch } = teacher.options;
   return tidy(async () => {
     const own = [...(await teacher.stateDict())].filter(([name]) => name.startsWith(`${branch}_linear.`));
