@@ -7,7 +7,6 @@ weights. Run:
 It runs everything with one and with two threads and refuses to write where the losses differ by more than 1e-9.
 """
 import json
-import math
 import pathlib
 
 import numpy as np
@@ -20,38 +19,11 @@ if not hasattr(torch.ops.torchvision, "nms"):
     library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 from torchvision.models import resnet18  # noqa: E402
 
+from filling import fill_state, samples, uniform  # noqa: E402
+
 FIXTURE = pathlib.Path(__file__).parents[2] / "test" / "fixtures" / "training" / "pytorch-20-steps.json"
 BATCH, SIZE, LR = 4, 64, 1e-4
 COUNTS = [500, 200, 100, 50, 20, 10, 5, 2]
-MASK = np.uint64(0xFFFFFFFF)
-
-
-def uniform(name, n):
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
-    x = (np.uint64(seed) + np.arange(n, dtype=np.uint64) * np.uint64(0x9E3779B9)) & MASK
-    x ^= x >> np.uint64(16)
-    x = (x * np.uint64(0x85EBCA6B)) & MASK
-    x ^= x >> np.uint64(13)
-    x = (x * np.uint64(0xC2B2AE35)) & MASK
-    x ^= x >> np.uint64(16)
-    return x.astype(np.float64) / 2147483648.0 - 1.0
-
-
-def fill_state(key, shape):
-    u = uniform(key, math.prod(shape)).reshape(shape)
-    if key.endswith("num_batches_tracked"):
-        return np.zeros(shape)
-    if key.endswith("running_var"):
-        u = 1 + 0.5 * u
-    elif key.endswith("running_mean"):
-        u = 0.1 * u
-    elif len(shape) <= 1:
-        u = 1 + 0.1 * u if len(shape) == 1 and key.endswith("weight") else 0.1 * u
-    else:
-        u = u * math.sqrt(3.0 / math.prod(shape[1:]))
-    return u.astype(np.float32)
 
 
 def batch(step):
@@ -93,12 +65,6 @@ def train(loss_of, steps, threads):
 KEYS = ["conv1.weight", "bn1.weight", "bn1.running_mean", "bn1.running_var", "layer1.0.conv1.weight",
         "layer2.0.downsample.0.weight", "layer3.1.bn2.bias", "layer4.1.conv2.weight", "layer4.1.bn2.running_var",
         "fc.weight", "fc.bias"]
-
-
-def samples(values):
-    values = values.flatten()
-    indices = np.unique(np.linspace(0, len(values) - 1, 8).astype(int)).tolist()
-    return {str(i): values[i].item() for i in indices}
 
 
 runs = {}
