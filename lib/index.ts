@@ -69,6 +69,7 @@ export {
   type PhantomOptions,
   phantom,
 } from './data/phantom/phantom.js';
+export type { Fixation } from './data/phantom/scanpath.js';
 export {
   PhantomDataset,
   type PhantomSplitOptions,
@@ -103,45 +104,6 @@ export {
   type WhereClause,
 } from './data/table-dataset.js';
 export { CxrGazeError, type ErrorCode, type ErrorOptions } from './errors.js';
-export type { FilmSizes, GazeReadOptions } from './gaze/builder.js';
-export { type EgdOptions, readEgd } from './gaze/egd.js';
-export { FilmFiles } from './gaze/film-files.js';
-export { type GazeCsvOptions, readGazeCsv } from './gaze/gaze-csv.js';
-export {
-  type HeatmapOptions,
-  readingPoints,
-  renderHeatmaps,
-  type WeightedPoints,
-} from './gaze/heatmap.js';
-export {
-  type ChestBox,
-  type FilmSize,
-  type Fixation,
-  type GazeTable,
-  type Reading,
-  withinChestBox,
-} from './gaze/reading.js';
-export { type ReflacxOptions, readReflacx } from './gaze/reflacx.js';
-export { type WriteHeatmapsOptions, type WrittenHeatmaps, writeHeatmaps } from './gaze/render-set.js';
-export { CentreBias, cc, klDivergence, type LookedAt, nss, saliencyOfMap } from './gaze/saliency.js';
-export { drawScanpath, type ScanpathPictureOptions } from './gaze/scanpath-picture.js';
-export { readSiim } from './gaze/siim.js';
-export {
-  branchSigma,
-  type GazeBranch,
-  gazeBranches,
-  type TeacherTargetOptions,
-  type TeacherTargets,
-  teacherTargets,
-} from './gaze/teacher-targets.js';
-export {
-  cumulativeWindows,
-  timeWindows,
-  type WindowConvention,
-  type WindowOptions,
-  type WindowShare,
-  windowConventions,
-} from './gaze/windows.js';
 export { type AttentionOptions, attentionLoss } from './losses/attention.js';
 export type { ClassValues } from './losses/class-values.js';
 export {
@@ -222,7 +184,9 @@ export {
 } from './models/teacher.js';
 export type { NativeBuildInfo, PixelFileHandle } from './native.js';
 export {
+  type CurveFilesOptions,
   type EvaluationFilesOptions,
+  writeCurveFiles,
   writeEvaluationFiles,
   writeLearningCurves,
 } from './report/evaluation-files.js';
@@ -233,6 +197,7 @@ export type { GalleryItem, OptionValue, ReportData, ReportEvaluation } from './r
 export { type RunNameOptions, runName } from './report/run-name.js';
 export { Baseline } from './systems/baseline.js';
 export { Classifier, type ClassifierOptions, type LoadOptions } from './systems/classifier/classifier.js';
+export { type DecouplingOptions, defaultTau, type TauNormOptions } from './systems/classifier/decoupling.js';
 export type { EvaluateOptions, Evaluation } from './systems/classifier/evaluate.js';
 export type { ExplainedImage, ExplainOptions } from './systems/classifier/explain.js';
 export type { DeferredOptions, FitOptions } from './systems/classifier/fit.js';
@@ -243,6 +208,12 @@ export type { PassOptions } from './systems/classifier/passes.js';
 export type { Prediction, PredictOptions } from './systems/classifier/predict.js';
 export type { DistillationSettings } from './systems/gazelt/distillation.js';
 export { GazeLT, type GazeLTFitOptions } from './systems/gazelt/gazelt.js';
+export {
+  type PublishedFigures,
+  type PublishedRow,
+  publishedFigures,
+  publishedRows,
+} from './systems/gazelt/published.js';
 export type { FeatureSet } from './systems/gazelt/teacher-features.js';
 export { type AutocastOptions, autocast, enableGrad, noGrad, traceCalls } from './tensor/context.js';
 export {
@@ -281,7 +252,7 @@ export type {
   ObjectivePhase,
   ObjectiveResult,
 } from './training/batch.js';
-export { batchNormMode } from './training/batch-norm-mode.js';
+export { type BatchNormKind, batchNormMode } from './training/batch-norm-mode.js';
 export type { CheckpointNotes, EpochHalf } from './training/checkpoint.js';
 export { classificationScoring } from './training/classification-scoring.js';
 export {

@@ -1,10 +1,11 @@
 /** Opens the data set that flags describe, and checks it as far as that goes without decoding. */
 import path from 'node:path';
-import { checkImages } from '../data/check-images.js';
+import { neededImages } from '../data/check-images.js';
 import type { Dataset } from '../data/dataset.js';
 import { openImageFolder } from '../data/image-folder.js';
 import { type DataWarning, type ImageTable, sharedPatients } from '../data/image-table.js';
 import { LONG_TAILED_SPLITS, type LongTailedName, openLongTailed } from '../data/long-tailed.js';
+import { type NeededFiles, refuseMissing } from '../data/needed-files.js';
 import { phantomSplits } from '../data/phantom/splits.js';
 import { openTable } from '../data/table-dataset.js';
 import { CxrGazeError } from '../errors.js';
@@ -40,18 +41,26 @@ export interface OpenOptions {
   readonly classes?: readonly string[];
   /** Which splits are wanted of a published set, whose splits are files of their own; default all. */
   readonly purpose: 'training' | 'evaluation';
+  /** Further files that training needs of an image, such as teacher vectors; default none. */
+  readonly needs?: ((dataset: Dataset) => Promise<readonly NeededFiles[]>) | undefined;
 }
 
 /**
- * Opens a data set and looks for its image files, all at once.
+ * Opens a data set and looks for its image files and whatever else is needed of them, all at once.
  *
- * @throws CxrGazeError what the tables throw; `ERR_DATASET` naming missing images
+ * @throws CxrGazeError what the tables throw; `ERR_DATASET` listing all that is missing
  */
 export async function openData(flags: DataFlags, options: OpenOptions): Promise<OpenedData> {
   const kind = dataKind(flags);
   const opened = await openers[kind](flags, options);
-  const splits = [...opened.splits.values()].filter((dataset) => dataset.length > 0);
-  for (const dataset of splits) await checkImages(dataset);
+  const needed: NeededFiles[] = [];
+  for (const dataset of opened.splits.values()) {
+    if (dataset.length === 0) continue;
+    needed.push(await neededImages(dataset));
+    const isTaught = dataset === opened.train || dataset === opened.validation;
+    if (isTaught && options.needs) needed.push(...(await options.needs(dataset)));
+  }
+  refuseMissing(needed);
   return opened;
 }
 

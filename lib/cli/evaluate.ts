@@ -16,8 +16,10 @@ import { removeTree } from './files.js';
 import { asInteger, option, usageError } from './options.js';
 import { slug } from './png.js';
 import { Output, type Session } from './session.js';
-import { absoluteDataFlags, notClinical, recordedDataFlags, sayRemarks } from './train.js';
-import { addImages, addOutput, addPrecision, addTesting, bootstrapOf } from './train-options.js';
+import { absoluteDataFlags, recordedDataFlags, sayRemarks } from './train.js';
+import { bootstrapOf } from './train-flags.js';
+import { addImages, addOutput, addPrecision, addTesting } from './train-options.js';
+import { notClinical } from './train-run.js';
 
 interface EvaluateFlags extends DataFlags {
   readonly out_dir: string;
@@ -25,6 +27,7 @@ interface EvaluateFlags extends DataFlags {
   readonly json?: boolean;
   readonly tta: number;
   readonly bootstrap: number;
+  readonly with_ids?: boolean;
   readonly seed: number;
   readonly batch_size: number;
   readonly cache_dir?: string;
@@ -102,6 +105,7 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
         options: options as unknown as Record<string, OptionValue>,
         ...{ notices: [], history: [], bestEpoch: null, trainingPrecision: null, device: flags.device },
         seconds: (performance.now() - begun) / 1000,
+        withIds: flags.with_ids ?? false,
       },
       gallery,
     );

@@ -9,7 +9,7 @@ import { CxrGazeError } from '../errors.js';
 import { type RocCurve, rocCurves } from '../metrics/roc.js';
 import type { Metrics, Notice } from '../metrics/types.js';
 import { native } from '../native.js';
-import { writeEvaluationFiles, writeLearningCurves } from '../report/evaluation-files.js';
+import { writeCurveFiles, writeEvaluationFiles, writeLearningCurves } from '../report/evaluation-files.js';
 import type { HistoryRow } from '../report/history.js';
 import { writeReport } from '../report/html.js';
 import { writeMetricsJson } from '../report/metrics-json.js';
@@ -135,6 +135,8 @@ export interface ResultFacts {
   readonly trainingPrecision: string | null;
   readonly device: string;
   readonly seconds: number;
+  /** Whether the tables of predictions and truth have a column of ids. */
+  readonly withIds: boolean;
 }
 
 /**
@@ -150,10 +152,13 @@ export async function writeResults(
   facts: ResultFacts,
   gallery: readonly GalleryItem[],
 ): Promise<void> {
-  for (const { split, evaluation } of evaluated) {
-    const { probabilities, labels, classes, metrics } = evaluation;
+  for (const { split, evaluation, roc } of evaluated) {
+    const { probabilities, labels, classes, metrics, ids } = evaluation;
     const predictions = { probabilities, labels, classes };
-    await writeEvaluationFiles({ folder, split: splitFileName(split), predictions, metrics });
+    const name = splitFileName(split);
+    const named = facts.withIds ? { ids } : {};
+    await writeEvaluationFiles({ folder, split: name, predictions, metrics, ...named });
+    await writeCurveFiles({ folder, split: name, metrics, roc });
   }
   const { history, bestEpoch } = facts;
   if (history.length > 0) await writeLearningCurves(folder, history, bestEpoch);

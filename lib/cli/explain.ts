@@ -12,8 +12,8 @@ import { percent } from './evaluation.js';
 import { asInteger, asText, option } from './options.js';
 import { pngOf, slug } from './png.js';
 import { Output, type Session } from './session.js';
-import { notClinical } from './train.js';
 import { addImages, addOutput, addPrecision } from './train-options.js';
+import { notClinical } from './train-run.js';
 
 interface ExplainFlags {
   readonly out_dir: string;

@@ -27,6 +27,11 @@ const commands: readonly Entry[] = [
     load: async (session) => (await import('./train.js')).trainCommand(session),
   },
   {
+    name: 'reproduce',
+    summary: 'train the rows of a published table and write it anew',
+    load: async (session) => (await import('./reproduce/reproduce.js')).reproduceCommand(session),
+  },
+  {
     name: 'evaluate',
     summary: 'evaluate a trained model on a data set with labels',
     load: async (session) => (await import('./evaluate.js')).evaluateCommand(session),
@@ -45,11 +50,6 @@ const commands: readonly Entry[] = [
     name: 'sample',
     summary: 'write the embedded sample, phantom radiographs, to a folder',
     load: async (session) => (await import('./sample.js')).sampleCommand(session),
-  },
-  {
-    name: 'heatmaps',
-    summary: 'render heat maps from eye-tracking files',
-    load: async (session) => (await import('./heatmaps.js')).heatmapsCommand(session),
   },
   {
     name: 'prepare',

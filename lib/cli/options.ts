@@ -1,5 +1,5 @@
 /** How flags are spelt and read: `_` and `-` alike, numbers with their ranges, lists of a fixed length. */
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CxrGazeError } from '../errors.js';
 import { nearest } from '../validate.js';
 
@@ -124,4 +124,10 @@ export function option<T>(
   if (read) made.argParser(read);
   if (fallback !== undefined) made.default(fallback);
   return made;
+}
+
+/** Names of the flags that a command was given, rather than left at their defaults. */
+export function explicitFlags(command: Command): Set<string> {
+  const names = command.options.map((one) => one.attributeName());
+  return new Set(names.filter((name) => command.getOptionValueSource(name) === 'cli'));
 }

@@ -8,8 +8,8 @@ import { GazeLT } from '../systems/gazelt/gazelt.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import { asInteger, asText, option } from './options.js';
 import { Output, type Session } from './session.js';
-import { notClinical } from './train.js';
 import { addImages, addPrecision } from './train-options.js';
+import { notClinical } from './train-run.js';
 
 interface PredictFlags {
   readonly json?: boolean;

@@ -16,7 +16,7 @@ import { asInteger, asText, option } from './options.js';
 import { duration } from './progress.js';
 import { followRun, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
-import { notClinical, withoutTeachers } from './train.js';
+import { notClinical, withoutTeachers } from './train-run.js';
 
 /** What the quickstart does; a test does less of it. */
 export interface QuickstartSettings {
@@ -161,6 +161,7 @@ async function build(
       bestEpoch: schedule.bestEpoch > 0 ? schedule.bestEpoch : null,
       ...{ trainingPrecision: await resolvePrecision('auto'), device: 'cpu' },
       seconds: (performance.now() - begun) / 1000,
+      withIds: false,
     },
     gallery,
   );

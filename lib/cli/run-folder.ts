@@ -21,6 +21,7 @@ export class RunFolder {
   readonly resumes: boolean;
   readonly #isNew: boolean;
   #history: HistoryFile | undefined;
+  #begun = false;
 
   private constructor(folder: string, isNew: boolean, resumes: boolean) {
     this.path = folder;
@@ -80,9 +81,15 @@ export class RunFolder {
     await writeFileAtomic(path.join(this.path, name), `${JSON.stringify(content, null, 2)}\n`);
   }
 
-  /** Gives way to what was there before, where training never began. */
+  /** What was moved aside has had its day: from here on the folder stays, whatever happens. */
+  async begin(): Promise<void> {
+    await recoverFolder(this.path);
+    this.#begun = true;
+  }
+
+  /** Gives way to what was there before, where the run never began. */
   async giveUp(): Promise<void> {
-    if (!this.#isNew || this.#history) return;
+    if (!this.#isNew || this.#begun) return;
     await rm(this.path, { recursive: true, force: true });
     await recoverFolder(this.path);
   }
@@ -91,8 +98,7 @@ export class RunFolder {
   async enter(event: TrainEvent): Promise<void> {
     if (event.type === 'start') {
       const file = path.join(this.path, 'history.csv');
-      // What was moved aside has had its day.
-      await recoverFolder(this.path);
+      await this.begin();
       this.#history = event.resumed
         ? await HistoryFile.resume(file, event.epoch - 1)
         : await HistoryFile.create(file);

@@ -1,65 +1,10 @@
-/** The flags of `train`, and what they mean to the library. */
+/** The flags of `train` as `--help` shows them. */
 import type { Command } from 'commander';
-import type { ClassWeighting } from '../losses/class-weights.js';
-import type { ClassificationLoss } from '../losses/criterion.js';
-import type { GroupThresholds } from '../metrics/types.js';
-import { type Architecture, architectures, type HeadKind } from '../models/model.js';
-import type { ClassifierOptions } from '../systems/classifier/classifier.js';
-import type { FitOptions } from '../systems/classifier/fit.js';
-import type { Init } from '../systems/classifier/initial-weights.js';
-import type { DistillationSettings } from '../systems/gazelt/distillation.js';
+import { architectures } from '../models/model.js';
+import { defaultTau } from '../systems/classifier/decoupling.js';
 import { type PrecisionChoice, precisionChoices } from '../training/precision.js';
-import type { DataFlags } from './data-options.js';
-import { asChoice, asDevice, asInteger, asNumber, asNumbers, asText, option, usageError } from './options.js';
-
-/** Which system is trained. */
-export type SystemName = 'gazelt' | 'baseline';
-
-/** The flags of `train` as commander gives them. */
-export interface TrainFlags extends DataFlags {
-  readonly out_dir: string;
-  readonly overwrite?: boolean;
-  readonly resume?: boolean;
-  readonly json?: boolean;
-  readonly model_name: Architecture;
-  readonly head: HeadKind;
-  readonly image_size: number;
-  readonly weights?: string;
-  readonly rand_init?: boolean;
-  readonly loss: ClassificationLoss;
-  readonly rw_method: '' | 'sklearn' | 'cb';
-  readonly cb_beta: number;
-  readonly fl_gamma: number;
-  readonly drw?: boolean;
-  readonly drw_epoch: number;
-  readonly drw_lr_factor: number;
-  readonly bal_mixup?: boolean;
-  readonly mixup?: boolean;
-  readonly mixup_alpha: number;
-  readonly decoupling_method?: string;
-  readonly decoupling_weights?: string;
-  readonly max_epochs: number;
-  readonly batch_size: number;
-  readonly lr: number;
-  readonly patience: number;
-  readonly seed: number;
-  readonly legacy_batchnorm?: boolean;
-  readonly features?: string;
-  readonly features_dir?: string;
-  readonly kd_weight: number;
-  readonly kd_val_weight?: number;
-  readonly kd_shares?: readonly number[];
-  readonly group_thresholds: readonly number[];
-  readonly tta: number;
-  readonly bootstrap: number;
-  readonly save_every?: number;
-  readonly keep: 'recent' | 'all';
-  readonly cache_dir?: string;
-  readonly on_error: 'throw' | 'skip';
-  readonly device: string;
-  readonly workers?: number;
-  readonly precision: PrecisionChoice;
-}
+import { asChoice, asDevice, asInteger, asNumber, asNumbers, asText, option } from './options.js';
+import type { SystemName } from './train-flags.js';
 
 const outputs = 'Output:';
 const network = 'Network:';
@@ -198,14 +143,49 @@ function addObjective(command: Command): void {
       ),
     )
     .addOption(option(objective, '--mixup', 'MixUp'))
-    .addOption(option(objective, '--bal_mixup', 'Balanced-MixUp (class-balanced partners, Beta(alpha, 1))'))
+    .addOption(option(objective, '--bal_mixup', 'Balanced-MixUp: class-balanced partners'))
     .addOption(option(objective, '--mixup_alpha <alpha>', 'of both', asNumber({ above: 0 }), 0.2))
     .addOption(
-      option(objective, '--decoupling_method <name>', 'cRT or tau_norm: not in this version yet, refused'),
+      option(
+        objective,
+        '--bal_mixup_distribution <name>',
+        "Balanced-MixUp's weights: alpha-one, Beta(alpha, 1) as its authors, or symmetric, Beta(alpha, alpha)",
+        asChoice(['alpha-one', 'symmetric'] as const),
+        'alpha-one' as const,
+      ),
+    );
+  addDecoupling(command);
+}
+
+function addDecoupling(command: Command): void {
+  command
+    .addOption(
+      option(
+        objective,
+        '--decoupling_method <name>',
+        "'' for none; cRT: a fresh head is trained on class-balanced draws; tau_norm: the head is normalised, nothing trained",
+        asChoice(['', 'cRT', 'tau_norm'] as const),
+        '' as const,
+      ),
     )
-    .addOption(option(objective, '--decoupling_weights <file>', 'not in this version yet, refused'));
-  for (const made of command.options)
-    if (made.long?.startsWith('--decoupling')) made.hideHelp().argParser((text: string) => text);
+    .addOption(
+      option(
+        objective,
+        '--decoupling_weights <path>',
+        'what both begin from: a run, a checkpoint, a saved model, or a .safetensors, .pt or .pth file',
+        asText,
+      ),
+    )
+    .addOption(
+      option(
+        objective,
+        '--crt_layers <which>',
+        'what cRT makes anew and trains: the whole head, or its last layer',
+        asChoice(['head', 'last'] as const),
+        'head' as const,
+      ),
+    )
+    .addOption(option(objective, '--tau <t>', 'of tau_norm', asNumber(), defaultTau));
 }
 
 function addTraining(command: Command): void {
@@ -235,7 +215,14 @@ function addTraining(command: Command): void {
       option(
         training,
         '--legacy_batchnorm',
-        "BatchNorm as GazeLT's original: two updates a step, frozen from epoch 2 on",
+        "BatchNorm as the system's original: frozen from epoch 2 on; gazelt: two updates a step in epoch 1",
+      ),
+    )
+    .addOption(
+      option(
+        training,
+        '--as_published',
+        "all of the original's behaviour and settings in one switch; flags given besides win, and are named",
       ),
     );
 }
@@ -276,7 +263,7 @@ function addEvaluation(command: Command): void {
   addTesting(command);
 }
 
-/** `--tta` and `--bootstrap`. */
+/** `--tta`, `--bootstrap` and `--with_ids`. */
 export function addTesting(command: Command): Command {
   return command
     .addOption(
@@ -295,6 +282,13 @@ export function addTesting(command: Command): Command {
         'resamples for patient-wise intervals, 0 for none',
         asInteger({ min: 0, max: 1_000_000 }),
         1000,
+      ),
+    )
+    .addOption(
+      option(
+        evaluation,
+        '--with_ids',
+        'a first column with image ids in the tables of predictions and truth',
       ),
     );
 }
@@ -350,130 +344,4 @@ export function addPrecision(command: Command, fallback: PrecisionChoice): Comma
         fallback,
       ),
     );
-}
-
-/** Refuses what does not go together; everything that needs no data. */
-export function checkTrainFlags(flags: TrainFlags, system: SystemName): void {
-  initOf(flags);
-  for (const name of ['decoupling_method', 'decoupling_weights'] as const) {
-    if (flags[name] === undefined || flags[name] === '') continue;
-    throw usageError(
-      `--${name}: decoupled training (cRT, tau-normalisation) is not in this version yet; leave the flag out`,
-    );
-  }
-  if (flags.overwrite && flags.resume) throw usageError('--overwrite and --resume exclude each other');
-  if (flags.mixup && flags.bal_mixup) throw usageError('--mixup and --bal_mixup exclude each other');
-  thresholdsOf(flags.group_thresholds);
-  bootstrapOf(flags.bootstrap);
-  if (system === 'gazelt') distillationOf(flags);
-}
-
-function initOf({ weights, rand_init }: TrainFlags): Init {
-  if (weights !== undefined && rand_init) throw usageError('--weights and --rand_init exclude each other');
-  if (weights !== undefined) return { weights };
-  if (rand_init) return 'random';
-  throw usageError(
-    "Expected --weights FILE or --rand_init: initial weights are never assumed. The published runs begin with torchvision's ImageNet weights IMAGENET1K_V1 (resnet50-11ad3fa6.pth, from https://download.pytorch.org/models/); cxr-gaze downloads none",
-  );
-}
-
-/** Head and tail cuts. */
-export function thresholdsOf([head, tail]: readonly number[]): GroupThresholds {
-  if (head !== undefined && tail !== undefined && tail <= head + 1) return { head, tail };
-  throw usageError(
-    `Expected --group_thresholds HEAD,TAIL with TAIL not above HEAD but received ${head},${tail}`,
-  );
-}
-
-/** Number of resamples as the library takes it. */
-export function bootstrapOf(resamples: number): { readonly resamples: number } | false {
-  if (resamples === 0) return false;
-  if (resamples < 20) throw usageError(`Expected --bootstrap 0 or at least 20 but received ${resamples}`);
-  return { resamples };
-}
-
-/** Options of a new classifier. */
-export function classifierOptions(flags: TrainFlags, classes: readonly string[]): ClassifierOptions {
-  return {
-    classes,
-    init: initOf(flags),
-    architecture: flags.model_name,
-    head: flags.head,
-    imageSize: flags.image_size,
-    thresholds: thresholdsOf(flags.group_thresholds),
-    seed: flags.seed,
-    device: flags.device,
-  };
-}
-
-const weightings: Readonly<Record<TrainFlags['rw_method'], ClassWeighting | null>> = {
-  '': null,
-  sklearn: 'balanced',
-  cb: 'class-balanced',
-};
-
-/** Options of `fit` that flags decide. */
-export function fitOptions(flags: TrainFlags): Omit<FitOptions, 'train' | 'validation'> {
-  const { mixup, bal_mixup } = flags;
-  return {
-    loss: flags.loss,
-    weighting: weightings[flags.rw_method],
-    beta: flags.cb_beta,
-    gamma: flags.fl_gamma,
-    ...(flags.drw ? { deferred: { epoch: flags.drw_epoch, factor: flags.drw_lr_factor } } : {}),
-    ...(mixup || bal_mixup
-      ? {
-          mixing: {
-            kind: bal_mixup ? ('balanced-mixup' as const) : ('mixup' as const),
-            alpha: flags.mixup_alpha,
-          },
-        }
-      : {}),
-    maxEpochs: flags.max_epochs,
-    patience: flags.patience,
-    batchSize: flags.batch_size,
-    learningRate: flags.lr,
-    seed: flags.seed,
-    precision: flags.precision,
-    legacyBatchNorm: flags.legacy_batchnorm ?? false,
-    keep: flags.keep,
-    onError: flags.on_error,
-    ...(flags.cache_dir === undefined ? {} : { cacheDir: flags.cache_dir }),
-    ...(flags.save_every === undefined ? {} : { saveEvery: flags.save_every }),
-  };
-}
-
-/** Distillation as GazeLT's flags ask for it; `undefined` for `--features none`. */
-export function distillationOf(flags: TrainFlags): DistillationSettings | undefined {
-  const { features, features_dir, kd_weight, kd_val_weight, kd_shares } = flags;
-  if (features === undefined) {
-    throw usageError(
-      'Expected --features none, gazelt or a prefix. Published GazeLT distils teacher vectors (gazelt, with --features_dir); --features none trains its student from labels alone, which is not the published method',
-    );
-  }
-  if (features === 'none') {
-    if (features_dir !== undefined) throw usageError('--features_dir is without effect with --features none');
-    return undefined;
-  }
-  if (features_dir === undefined)
-    throw usageError(`Expected --features_dir FOLDER, where the .npy files of --features ${features} are`);
-  if (flags.head !== 'bottleneck64')
-    throw usageError(
-      'Expected --head bottleneck64 with teacher features: its 64 numbers are what is compared',
-    );
-  if (flags.on_error === 'skip')
-    throw usageError('Expected --on_error throw with teacher features: vectors belong to every image');
-  const shares = kd_shares ?? undefined;
-  const teachers = features === 'gazelt' ? 2 : 1;
-  if (shares !== undefined && shares.length !== teachers)
-    throw usageError(
-      `Expected ${teachers} ${teachers === 1 ? 'number' : 'numbers'} for --kd_shares with --features ${features}`,
-    );
-  return {
-    features,
-    featuresDir: features_dir,
-    weight: kd_weight,
-    ...(kd_val_weight === undefined ? {} : { validationWeight: kd_val_weight }),
-    ...(shares === undefined ? {} : { shares }),
-  };
 }

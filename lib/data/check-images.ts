@@ -1,5 +1,5 @@
-import { CxrGazeError } from '../errors.js';
 import { type Dataset, requireDataset } from './dataset.js';
+import { type NeededFiles, refuseMissing } from './needed-files.js';
 import { type FileState, surveyFiles } from './paths.js';
 
 /** An image of a data set that cannot be opened. */
@@ -38,22 +38,25 @@ export async function findMissingImages(dataset: Dataset): Promise<MissingImage[
   });
 }
 
+/** @internal The images of a data set as {@link refuseMissing} takes them. */
+export async function neededImages(dataset: Dataset): Promise<NeededFiles> {
+  const missing = await findMissingImages(dataset);
+  return {
+    what: `images of ${dataset.name}`,
+    total: dataset.length,
+    missing: missing.map(({ index, path, state }) => {
+      const origin = dataset.origin?.(index);
+      return { path, notes: [...(state === 'missing' ? [] : ['not a file']), ...(origin ? [origin] : [])] };
+    }),
+  };
+}
+
 /**
  * Refuses a data set whose image files are not all there, before the first epoch and all at once.
  *
  * @param dataset whose files are looked for
- * @throws `ERR_DATASET` with the number missing, the first five, and all of them in `details.missing`
+ * @throws `ERR_DATASET` with the number missing, the first five, and all of them in `details.missing[0].paths`
  */
 export async function checkImages(dataset: Dataset): Promise<void> {
-  const missing = await findMissingImages(dataset);
-  if (missing.length === 0) return;
-  const examples = missing.slice(0, 5).map(({ index, path, state }) => {
-    const origin = dataset.origin?.(index);
-    return `${path}${state === 'missing' ? '' : ' (not a file)'}${origin ? ` (${origin})` : ''}`;
-  });
-  throw new CxrGazeError(
-    'ERR_DATASET',
-    `${missing.length} of ${dataset.length} images of ${dataset.name} are missing: ${examples.join('; ')}${missing.length > 5 ? '; ...' : ''}`,
-    { details: { dataset: dataset.name, count: missing.length, missing } },
-  );
+  refuseMissing([await neededImages(dataset)]);
 }

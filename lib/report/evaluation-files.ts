@@ -2,12 +2,15 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
 import type { PredictionSet } from '../metrics/predictions.js';
 import { checkPredictions } from '../metrics/predictions.js';
+import type { RocCurve } from '../metrics/roc.js';
 import type { Metrics } from '../metrics/types.js';
 import { invalidArgument, knownKeys, list, object, text } from '../validate.js';
+import { reliabilityChart } from './charts/calibration.js';
 import { confusionChart } from './charts/confusion.js';
 import type { CurveName } from './charts/curves.js';
 import { learningCurve } from './charts/curves.js';
 import { renderPng } from './charts/render.js';
+import { rocChart } from './charts/roc.js';
 import { printTheme } from './charts/theme.js';
 import { csvLine } from './csv.js';
 import type { HistoryRow } from './history.js';
@@ -124,6 +127,50 @@ async function confusionPng({ classes, confusionMatrix }: Metrics, split: string
     printTheme,
     `Confusion matrix of ${split}`,
   );
+}
+
+/** What {@link writeCurveFiles} draws. */
+export interface CurveFilesOptions {
+  /** Existing folder to write into. */
+  readonly folder: string;
+  /** Name of the split: the files begin with it. */
+  readonly split: string;
+  /** Metrics of the split. */
+  readonly metrics: Metrics;
+  /** Its ROC curves, as `rocCurves` gives them; empty for none. */
+  readonly roc: readonly RocCurve[];
+}
+
+/**
+ * Writes `{split}_reliability.png` (how often predictions of a given confidence are right) and, where curves are given,
+ * `{split}_roc.png` (each class against all others). Both are ours; the originals have no such files.
+ *
+ * @returns the paths written
+ * @throws `ERR_INVALID_ARGUMENT` where the arguments do not fit, `ERR_FILE` where a file cannot be written
+ */
+export async function writeCurveFiles(options: CurveFilesOptions): Promise<string[]> {
+  knownKeys('options', options, ['folder', 'split', 'metrics', 'roc']);
+  const folder = text('folder', options.folder);
+  const split = fileStem('split', options.split);
+  const metrics = object('metrics', options.metrics);
+  object('metrics.calibration', metrics.calibration);
+  const roc = list('roc', options.roc, (_, curve) => curve as RocCurve);
+  const groups = metrics.perClass.map(({ group }) => group);
+  const files: Record<string, Uint8Array> = {
+    [`${split}_reliability.png`]: await renderPng(
+      reliabilityChart(metrics.calibration, printTheme),
+      printTheme,
+      `Reliability of ${split}`,
+    ),
+  };
+  if (roc.some(({ index }) => index !== null)) {
+    files[`${split}_roc.png`] = await renderPng(
+      rocChart(roc, groups, printTheme),
+      printTheme,
+      `ROC curves of ${split}`,
+    );
+  }
+  return writeAll(folder, files);
 }
 
 const curveFiles: Readonly<Record<string, CurveName>> = {

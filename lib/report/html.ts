@@ -2,14 +2,11 @@ import { writeFileAtomic } from '../checkpoints/atomic.js';
 import { knownKeys, list, text } from '../validate.js';
 import { splitTitle } from './html/format.js';
 import type { Content } from './html/markup.js';
-import { html, trusted } from './html/markup.js';
-import { groupTable, notClinical, pageHeader } from './html/overview.js';
+import { html } from './html/markup.js';
+import { groupTable, pageHeader } from './html/overview.js';
+import { page } from './html/page.js';
 import { evaluationSection, gallery, learningCurves, optionTable } from './html/sections.js';
-import { style } from './html/style.js';
 import type { ReportData } from './report-data.js';
-
-/** Nothing may be loaded and nothing may run, whatever a class name says. */
-const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 interface Section {
   readonly id: string;
@@ -26,33 +23,20 @@ interface Section {
 export async function renderReport(data: ReportData): Promise<string> {
   checkReport(data);
   const sections = await reportSections(data);
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${trusted(policy)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${data.title}</title>
-<style>${trusted(style)}</style>
-</head>
-<body>
-${pageHeader(data, sections)}
-<main>
-${sections.map(
-  ({
-    id,
-    title,
-    body,
-  }) => html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>
+  return page(
+    data.title,
+    pageHeader(data, sections),
+    sections.map(
+      ({
+        id,
+        title,
+        body,
+      }) => html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>
 ${body}
 </section>
 `,
-)}</main>
-<footer>Made by cxr-gaze. ${notClinical}</footer>
-</body>
-</html>
-`;
-  return page.text;
+    ),
+  );
 }
 
 /** Writes the report to a file, whole or not at all. */

@@ -7,6 +7,9 @@ import { CheckpointStore, verifyCheckpoint } from '../checkpoints/folder.js';
 /** Name of the weights in every saved model and checkpoint. */
 export const weightsFile = 'model.safetensors';
 
+/** Where a run keeps a model that was not trained in it, such as a τ-normalised one. */
+export const modelFolder = 'model';
+
 /** A folder with weights, and the file in it that says what they are. */
 export interface FoundModel {
   /** Holds `model.safetensors`. */
@@ -25,7 +28,8 @@ export interface FoundModel {
 export async function findSaved(folder: string, cardFile: string): Promise<FoundModel> {
   // A crash between the two moves of a save leaves the old model aside.
   if (!(await exists(folder))) await recoverFolder(path.resolve(folder));
-  if (await exists(path.join(folder, cardFile))) return { folder, card: cardFile };
+  for (const place of [folder, path.join(folder, modelFolder)])
+    if (await exists(path.join(place, cardFile))) return { folder: place, card: cardFile };
   if (await exists(path.join(folder, 'state.json'))) {
     await verifyCheckpoint(folder);
     return { folder, card: 'state.json' };
@@ -45,6 +49,18 @@ export async function findSaved(folder: string, cardFile: string): Promise<Found
     folder,
     `expected a saved model (${cardFile}), a checkpoint (state.json) or a run with checkpoints, but found none of these`,
   );
+}
+
+/**
+ * The file of weights that a path stands for: the file itself, or that of the model in a folder ({@link findSaved}).
+ *
+ * @param given a `.safetensors`, `.pt`, `.pth` or `.bin` file, or a folder
+ * @param cardFile what the card of a saved model is called
+ */
+export async function weightsFileOf(given: string, cardFile: string): Promise<string> {
+  const found = await stat(given).catch(() => undefined);
+  if (!found?.isDirectory()) return given;
+  return path.join((await findSaved(given, cardFile)).folder, weightsFile);
 }
 
 /** Whether something is there. */

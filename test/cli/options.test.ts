@@ -14,7 +14,7 @@ import {
 import { slug } from '../../lib/cli/png.js';
 import { duration, Progress } from '../../lib/cli/progress.js';
 import { Output, type Session } from '../../lib/cli/session.js';
-import { bootstrapOf, checkTrainFlags, type TrainFlags, thresholdsOf } from '../../lib/cli/train-options.js';
+import { bootstrapOf, checkTrainFlags, type TrainFlags, thresholdsOf } from '../../lib/cli/train-flags.js';
 
 t.test('flags may be written with dashes or underscores; values stay as they are', async (t) => {
   t.same(normaliseFlags(['train', '--data-dir', 'a-b', '--rw_method=x-y', '--n_TTA', '2', '-h']), [
@@ -69,6 +69,7 @@ t.test('a data flag that would be without effect is refused', async (t) => {
 const flags: TrainFlags = {
   ...{ out_dir: 'results', model_name: 'resnet18', head: 'bottleneck64', image_size: 32, rand_init: true },
   ...{ loss: 'ce', rw_method: '', cb_beta: 0.9999, fl_gamma: 2, drw_epoch: 10, drw_lr_factor: 0.1 },
+  ...{ bal_mixup_distribution: 'alpha-one', decoupling_method: '', crt_layers: 'head', tau: -4 },
   ...{ mixup_alpha: 0.2, max_epochs: 1, batch_size: 4, lr: 1e-3, patience: 15, seed: 0, features: 'none' },
   ...{ kd_weight: 0.01, group_thresholds: [1000, 100], tta: 0, bootstrap: 0, keep: 'recent' },
   ...{ on_error: 'throw', device: 'cpu', precision: 'float32' },
@@ -81,8 +82,24 @@ t.test('flags of training that do not go together are refused before anything is
     [{ weights: 'a.pth' }, /--weights and --rand_init exclude/],
     [{ overwrite: true, resume: true }, /--overwrite and --resume exclude/],
     [{ mixup: true, bal_mixup: true }, /--mixup and --bal_mixup exclude/],
-    [{ decoupling_method: 'cRT' }, /--decoupling_method.*not in this version/],
-    [{ decoupling_weights: 'a.pt' }, /--decoupling_weights.*not in this version/],
+    [{ decoupling_method: 'cRT', rand_init: false }, /Expected --decoupling_weights with .* cRT/],
+    [{ decoupling_weights: 'a.pt' }, /--decoupling_weights is without effect/],
+    [{ decoupling_method: 'tau_norm', decoupling_weights: 'a.pt' }, /--rand_init is without effect/],
+    [
+      { decoupling_method: 'cRT', decoupling_weights: 'a.pt', rand_init: false, weights: 'b.pt' },
+      /--weights is without effect/,
+    ],
+    [
+      { decoupling_method: 'cRT', decoupling_weights: 'a.pt', rand_init: false, bal_mixup: true },
+      /cRT and --bal_mixup exclude/,
+    ],
+    [
+      {
+        ...{ decoupling_method: 'tau_norm', decoupling_weights: 'a.pt', rand_init: false },
+        features: 'gazelt',
+      },
+      /--features is without effect/,
+    ],
     [{ group_thresholds: [10, 100] }, /--group_thresholds HEAD,TAIL/],
     [{ bootstrap: 5 }, /--bootstrap 0 or at least 20/],
     [{ features: 'gazelt' }, /--features_dir FOLDER/],
@@ -101,7 +118,9 @@ t.test('flags of training that do not go together are refused before anything is
   const { features: _, ...without } = flags;
   t.throws(() => checkTrainFlags(without, 'gazelt'), { message: /--features none, gazelt or a prefix/ });
   checkTrainFlags(without, 'baseline');
-  checkTrainFlags({ ...flags, decoupling_method: '' }, 'gazelt');
+  const decoupled = { decoupling_weights: 'a.pt', rand_init: false } as const;
+  checkTrainFlags({ ...flags, ...decoupled, decoupling_method: 'cRT' }, 'gazelt');
+  checkTrainFlags({ ...without, ...decoupled, decoupling_method: 'tau_norm' }, 'gazelt');
   t.same(thresholdsOf([100, 25]), { head: 100, tail: 25 });
   t.equal(bootstrapOf(0), false);
 });

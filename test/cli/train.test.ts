@@ -40,7 +40,9 @@ t.test('train leaves a run with all its files', async (t) => {
   t.match(stdout, /balanced-test, 9 images: balanced accuracy .* x chance \(11\.1 %\)/);
   t.match(stdout, /Not for clinical use/);
   const split = (name: string) =>
-    ['pred.csv', 'true.csv', 'summary.txt', 'cm.png'].map((part) => `${name}_${part}`);
+    ['pred.csv', 'true.csv', 'summary.txt', 'cm.png', 'reliability.png', 'roc.png'].map(
+      (part) => `${name}_${part}`,
+    );
   const expected = [
     ...['auc.png', 'balanced_acc.png', 'loss.png', 'cam', 'checkpoints', 'history.csv', 'metrics.json'],
     ...['options.json', 'report.html', ...split('balanced-test'), ...split('test')],
@@ -108,7 +110,7 @@ t.test('a run that is there is refused, and replaced only when told', async (t) 
   const broken = train.map((part) => (part === 'none' ? 'gazelt' : part));
   const failed = await cli([...broken, '--features_dir', 'nowhere', '--overwrite'], folder);
   t.equal(failed.code, 1);
-  t.match(failed.stderr, /^ERR_DATASET: Feature files are missing [\s\S]*nowhere/m);
+  t.match(failed.stderr, /^ERR_DATASET: 24 of 24 focal vectors of .* are missing:[\s\S]*nowhere/m);
   t.ok(existsSync(marker) && existsSync(at(run, 'report.html')));
   t.same(readdirSync(at('results/train')), [path.basename(run)], 'nothing is left beside');
 

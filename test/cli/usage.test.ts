@@ -11,7 +11,6 @@ const commands = [
   'predict',
   'explain',
   'sample',
-  'heatmaps',
   'prepare',
   'quickstart',
   'build',

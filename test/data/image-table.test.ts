@@ -44,7 +44,10 @@ t.test('all missing images at once, with counts and first examples', async (t) =
     code: 'ERR_DATASET',
     message:
       /^6 of 7 images of seven are missing: .*x0\.png \(labels\.csv, line 3\); .*folder\.png \(not a file\).*; \.\.\.$/,
-    details: { count: 6, missing: Array(6).fill({}) },
+    details: {
+      count: 6,
+      missing: [{ what: 'images of seven', total: 7, count: 6, paths: Array(6).fill(String) }],
+    },
   });
 });
 

@@ -92,7 +92,7 @@ t.test('command lines of README and guides', async (t) => {
     for (const text of linesOf(code)) {
       const words = text.split(/\s+/);
       if (words[0] === 'npx' && words[1] === 'cxr-gaze') {
-        const length = words[2] === 'train' ? 4 : 3;
+        const length = ['train', 'reproduce'].includes(words[2] as string) ? 4 : 3;
         const help = await helpOf(words.slice(2, length).join(' '));
         t.strictSame(faults(words.slice(length), help), [], `${file}, line ${line}: ${text}`);
         checked++;

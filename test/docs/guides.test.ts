@@ -9,6 +9,7 @@ import ts from 'typescript';
 import { writePhantoms } from '../../lib/data/phantom/write.js';
 import { GazeLT } from '../../lib/systems/gazelt/gazelt.js';
 import { childEnv } from '../support/child.js';
+import { cli } from '../support/cli.js';
 import { allBlocks, type Block, blocksOf, promised } from './blocks.js';
 
 const execute = promisify(execFile);
@@ -48,6 +49,23 @@ function shrink(code: string): string {
     .replace(/maxEpochs: \d+/g, 'maxEpochs: 1')
     .replace(/(init: \{ weights: 'resnet50.pth' \}) \}/g, '$1, imageSize: 32 }')
     .replace(/init: \{ weights/g, "architecture: 'resnet18', init: { weights");
+}
+
+/** A shell block's commands: ours, with the settings of a night's training brought down as well. */
+function commandsOf(code: string): string[][] {
+  return code
+    .replace(/\\\n\s*/g, ' ')
+    .split('\n')
+    .filter((line) => line.startsWith('npx cxr-gaze '))
+    .map((line) =>
+      line
+        .replace(/--image_size \d+/, '--image_size 32')
+        .replace(/--max_epochs \d+/, '--max_epochs 1')
+        .replace(/--batch_size \d+/, '--batch_size 9')
+        .trim()
+        .split(/\s+/)
+        .slice(2),
+    );
 }
 
 const compilerOptions: ts.CompilerOptions = {
@@ -121,5 +139,18 @@ t.test('the code of README and guides compiles and does what it says', async (t)
         expected,
         `${block.file}, line ${block.line} prints what it says`,
       );
+  }
+});
+
+t.test('the command lines that are marked run', async (t) => {
+  const folder = t.testdir();
+  await furnish(folder);
+  const blocks = (await allBlocks()).filter(({ language, runs }) => language === 'sh' && runs);
+  t.ok(blocks.length >= 1);
+  for (const { file, line, code } of blocks) {
+    for (const words of commandsOf(code)) {
+      const { code: exit, stderr } = await cli(words, folder);
+      t.equal(exit, 0, `${file}, line ${line}: ${words.join(' ')}\n${stderr}`);
+    }
   }
 });

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { writeNpy } from '../../lib/checkpoints/npy.js';
-import type { Dataset } from '../../lib/data/dataset.js';
+import type { Dataset, Sample } from '../../lib/data/dataset.js';
 import { rng } from '../../lib/data/random.js';
 import type { DistillationSettings } from '../../lib/systems/gazelt/distillation.js';
 import type { GazeLTFitOptions } from '../../lib/systems/gazelt/gazelt.js';
@@ -99,11 +99,49 @@ t.test('everything missing is listed before anything else is done', async (t) =>
   const options = { ...fit({ features: 'gazelt', featuresDir }), onPrepare: () => prepared++ };
   const error = await failure(eventsOf(model, options));
   t.equal(error.code, 'ERR_DATASET');
-  t.match(error.message, /2 of 16 of train, 1 of 8 of validation/);
-  const listed = (error.details.missing as string[]).map((file) => path.basename(file)).sort();
+  t.match(
+    error.message,
+    /^1 of 8 focal vectors of train, 1 of 8 global vectors of train, 1 of 4 focal .* missing:/,
+  );
+  const parts = error.details.missing as { paths: string[] }[];
+  const listed = parts.flatMap(({ paths }) => paths.map((file) => path.basename(file))).sort();
   t.same(listed, [...missing].sort());
   for (const name of missing) t.ok(error.message.includes(name), name);
   t.equal(prepared, 0);
+});
+
+t.test('missing images and missing vectors are one list', async (t) => {
+  const featuresDir = await featuresFor(t, [train, validation], ['one']);
+  rmSync(path.join(featuresDir, 'one_validation-1.npy'));
+  const gone = (sample: Sample, index: number): Sample =>
+    index === 2 ? { ...sample, image: { kind: 'file', path: '/no/such/film.png' } } : sample;
+  const films = tinyDataset('train', 8, { replace: gone });
+  using model = await tinyGazeLT();
+  const options = { ...fit({ features: 'one', featuresDir }), train: films };
+  t.match(await failure(model.fit(options).result), {
+    code: 'ERR_DATASET',
+    message:
+      /^1 of 8 images of train, 1 of 4 one vectors of validation are missing:\n {2}images of train: \/no\/such\/film\.png\n {2}one vectors of validation: .*one_validation-1\.npy$/,
+    details: { count: 2, missing: [{ what: 'images of train', total: 8, count: 1 }, { count: 1 }] },
+  });
+  // Without distillation the images alone are looked for, and may be skipped.
+  t.match(await failure(model.fit({ ...fit(), train: films }).result), {
+    message: '1 of 8 images of train are missing: /no/such/film.png',
+  });
+  await model.fit({ ...fit(), train: films, onError: 'skip' }).result;
+});
+
+t.test('two images of one name have no vectors of their own', async (t) => {
+  const featuresDir = await featuresFor(t, [train, validation], ['one']);
+  const twins = tinyDataset('train', 8, {
+    replace: (sample, index) => ({ ...sample, id: index > 5 ? `folder-${index}/film.png` : sample.id }),
+  });
+  using model = await tinyGazeLT();
+  const options = { ...fit({ features: 'one', featuresDir }), train: twins };
+  t.match(await failure(model.fit(options).result), {
+    code: 'ERR_DATASET',
+    message: /folder-6\/film\.png and folder-7\/film\.png are both 'film'/,
+  });
 });
 
 t.test('a file that is no such vector is named', async (t) => {

@@ -68,7 +68,8 @@ thead th { color: var(--muted); font-weight: 500; vertical-align: bottom; border
 th.name, td.name { text-align: left; overflow-wrap: anywhere; min-width: 9em; }
 tbody th.name { font-weight: 500; }
 tr:last-child > * { border-bottom: 0; }
-td .range { display: block; color: var(--muted); font-size: .78rem; white-space: nowrap; }
+td .range, th .note { display: block; color: var(--muted); font-size: .78rem; white-space: nowrap; }
+th .note { font-weight: 400; white-space: normal; }
 td.bar { min-width: 150px; background: linear-gradient(to right, var(--bar) var(--share), transparent var(--share)); }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 18px; }
 .gallery figure { background: var(--card); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }

@@ -17,6 +17,7 @@ import type { TrainEvent, TrainResult } from '../../training/trainer.js';
 import { integer, knownKeys, oneOf, text } from '../../validate.js';
 import { saveModel } from '../save-model.js';
 import { findSaved } from '../saved.js';
+import { type TauNormOptions, tauNormaliseHead, tauOf } from './decoupling.js';
 import { type EvaluateOptions, type Evaluation, evaluateClassifier } from './evaluate.js';
 import { type ExplainedImage, type ExplainOptions, explainImages } from './explain.js';
 import { type CheckedFit, checkedFit, type FitAddition, type FitOptions, prepareFit } from './fit.js';
@@ -25,6 +26,7 @@ import {
   cardFile,
   cardToJson,
   classNames,
+  countsFrom,
   heads,
   imageSizes,
   type ModelCard,
@@ -44,6 +46,11 @@ export interface ClassifierOptions {
   readonly head?: HeadKind;
   /** Side of the square input in pixels; each system has its own default. */
   readonly imageSize?: number;
+  /**
+   * Training images of each class, where the weights come from a training elsewhere: evaluation forms the long-tail groups
+   * from them. Default: not known until `fit`.
+   */
+  readonly trainCounts?: readonly number[];
   /** Where head, medium and tail are cut; default more than 1000 and fewer than 100 training images. */
   readonly thresholds?: GroupThresholds;
   /** Seed of random weights; default 0. */
@@ -64,6 +71,7 @@ const optionKeys = [
   'architecture',
   'head',
   'imageSize',
+  'trainCounts',
   'thresholds',
   'seed',
   'device',
@@ -94,13 +102,16 @@ export function buildClassifier(
   const init = checkInit(options.init);
   const seed = integer('options.seed', options.seed ?? 0, { min: 0 });
   const device = text('options.device', options.device ?? 'cpu');
+  const classes = classNames('options.classes', options.classes);
+  const { trainCounts } = options;
   const card: ModelCard = {
     architecture: oneOf('options.architecture', options.architecture ?? 'resnet50', architectures),
     head: oneOf('options.head', options.head ?? defaults.head, heads),
-    classes: classNames('options.classes', options.classes),
+    classes,
     imageSize: integer('options.imageSize', options.imageSize ?? defaults.imageSize, imageSizes),
     normalisation: imagenetNormalisation,
-    trainCounts: null,
+    trainCounts:
+      trainCounts === undefined ? null : countsFrom('options.trainCounts', trainCounts, classes.length),
     thresholds: checkThresholds('options.thresholds', options.thresholds ?? defaultGroupThresholds),
   };
   return built(card, device, seed, (model) => initialise(model, init));
@@ -176,6 +187,24 @@ export abstract class Classifier {
   }
 
   /**
+   * τ-normalises the classifier: each row of the head's last layer is divided by its length to the power τ, its bias
+   * becomes 0. No training takes place (Kang et al., "Decoupling representation and classifier for long-tailed
+   * recognition", ICLR 2020). The head's first layer, where it has two, stays.
+   *
+   * @param options `tau`: default -4, with which the long-tail benchmark obtained its row (it *multiplies* each row by the
+   *   fourth power of its length); the literature uses 0 (nothing) to 1 (all rows of length 1)
+   * @returns this classifier
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT`, `ERR_BUSY`, `ERR_DISPOSED` at once; rejects with `ERR_NOT_FINITE` where a
+   *   row's power is not a finite number
+   */
+  tauNormalise(options: TauNormOptions = {}): Promise<this> {
+    this.#requireLive();
+    const tau = tauOf(options);
+    this.#requireIdle();
+    return tauNormaliseHead(this.model, tau).then(() => this);
+  }
+
+  /**
    * Trains on one data set and validates on another. At the end the model has the best epoch's weights. Meanwhile it can
    * predict, evaluate, explain and be saved; a second `fit` is refused.
    *
@@ -190,9 +219,7 @@ export abstract class Classifier {
   protected train(options: FitOptions, addition: FitAddition): Run<TrainEvent, TrainResult> {
     this.#requireLive();
     const fit = checkedFit(this.card, options, addition);
-    if (this.#training) {
-      throw new CxrGazeError('ERR_BUSY', 'Expected a model that is not being trained; its fit has not ended');
-    }
+    this.#requireIdle();
     this.#training = true;
     return new Run((stop) => this.#train(fit, stop));
   }
@@ -206,9 +233,17 @@ export abstract class Classifier {
     } finally {
       this.#training = false;
       // As it was before: what training wants of a network is no concern of predictions.
-      if (!this.model.disposed)
+      if (!this.model.disposed) {
         this.model.setBatchNormUpdates(1).to({ dtype: 'float32', channelsLast: false }).eval();
+        // A model that has failed says so to whoever uses it next; here it would hide the first error.
+        if (fit.settings.decoupling !== null) await this.model.setTrainable(['']).catch(() => {});
+      }
     }
+  }
+
+  #requireIdle(): void {
+    if (this.#training)
+      throw new CxrGazeError('ERR_BUSY', 'Expected a model that is not being trained; its fit has not ended');
   }
 
   #requireLive(): void {

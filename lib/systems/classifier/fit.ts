@@ -1,6 +1,8 @@
 import type { Json } from '../../checkpoints/folder.js';
+import { neededImages } from '../../data/check-images.js';
 import { type Dataset, requireDataset } from '../../data/dataset.js';
 import { DataLoader } from '../../data/loader.js';
+import { type NeededFiles, refuseMissing } from '../../data/needed-files.js';
 import { type PreparedImages, prepareImages } from '../../data/prepare.js';
 import {
   ClassBalancedSampler,
@@ -9,6 +11,7 @@ import {
   SequentialSampler,
   ShuffledSampler,
 } from '../../data/samplers.js';
+import { CxrGazeError } from '../../errors.js';
 import { type ClassWeighting, classWeightings, classWeights } from '../../losses/class-weights.js';
 import {
   type ClassificationLoss,
@@ -17,7 +20,7 @@ import {
   classificationLosses,
 } from '../../losses/criterion.js';
 import { adamFor } from '../../training/adam.js';
-import { batchNormMode } from '../../training/batch-norm-mode.js';
+import { type BatchNormKind, batchNormMode } from '../../training/batch-norm-mode.js';
 import { classificationScoring } from '../../training/classification-scoring.js';
 import { trainingEnvironment } from '../../training/environment.js';
 import { EpochSchedule } from '../../training/epoch-schedule.js';
@@ -26,6 +29,7 @@ import { type PrecisionChoice, precisionChoices, resolvePrecision } from '../../
 import { refuseOtherRun } from '../../training/resume.js';
 import { Trainer } from '../../training/trainer.js';
 import { flag, integer, invalidArgument, knownKeys, number, oneOf, text } from '../../validate.js';
+import { beginCrt, type DecouplingOptions, type DecouplingSettings, decouplingOf } from './decoupling.js';
 import { sameClasses } from './evaluate.js';
 import { cardToJson, type ModelCard } from './model-card.js';
 import { callback, checkSignal, type Network } from './passes.js';
@@ -56,6 +60,11 @@ export interface FitOptions {
   readonly deferred?: DeferredOptions | boolean;
   /** Mixing of training images; default none. */
   readonly mixing?: MixingOptions;
+  /**
+   * Decoupled training: the head begins anew and is trained alone, on class-balanced draws, the backbone in evaluation
+   * mode (under `legacyBatchNorm` as the benchmark had it: its statistics drift in epoch 1). Default none.
+   */
+  readonly decoupling?: DecouplingOptions;
   /** Most epochs; default 60. */
   readonly maxEpochs?: number;
   /** The run ends after `patience + 1` epochs without a better validation score; default 15. */
@@ -107,6 +116,8 @@ export interface FitAddition {
   readonly options: { readonly [key: string]: Json };
   /** How often the original ran the network on a batch: updates of BatchNorm's statistics under `legacyBatchNorm`. */
   readonly legacyUpdates: number;
+  /** The files that a further term needs of a data set, so that all that is missing is listed at once. */
+  readonly needs?: ((dataset: Dataset) => Promise<readonly NeededFiles[]>) | undefined;
   /** Reads what a further term needs, and makes it. */
   readonly term?: (() => Promise<ExtraTerm>) | undefined;
 }
@@ -121,7 +132,7 @@ const dataKeys = [
   'onPrepare',
   'onPrepared',
 ];
-const lossKeys = ['loss', 'weighting', 'beta', 'gamma', 'deferred', 'mixing'];
+const lossKeys = ['loss', 'weighting', 'beta', 'gamma', 'deferred', 'mixing', 'decoupling'];
 const courseKeys = [
   'maxEpochs',
   'patience',
@@ -146,6 +157,7 @@ export interface Settings {
     readonly alpha: number;
     readonly distribution: NonNullable<MixingOptions['distribution']>;
   } | null;
+  readonly decoupling: DecouplingSettings | null;
   readonly maxEpochs: number;
   readonly patience: number;
   readonly batchSize: number;
@@ -166,6 +178,7 @@ function settingsOf(options: FitOptions, addition: FitAddition): Settings {
     gamma: number('options.gamma', options.gamma ?? 2, { min: 0 }),
     deferred: deferredOf(options.deferred ?? false),
     mixing: options.mixing === undefined ? null : mixingOf(options.mixing),
+    decoupling: decouplingOf(options.decoupling),
     maxEpochs: whole('maxEpochs', options.maxEpochs, 60, 1),
     patience: whole('patience', options.patience, 15, 0),
     batchSize: whole('batchSize', options.batchSize, 256, 1),
@@ -236,6 +249,12 @@ export function checkedFit(card: ModelCard, options: FitOptions, addition: FitAd
   sameClasses(options.train, card.classes);
   sameClasses(options.validation, card.classes);
   const settings = settingsOf(options, addition);
+  if (settings.decoupling && settings.mixing?.kind === 'balanced-mixup') {
+    throw new CxrGazeError(
+      'ERR_INVALID_ARGUMENT',
+      "Expected no mixing 'balanced-mixup' with decoupling: both halves of a batch would be class-balanced draws",
+    );
+  }
   const counts = classCounts(options.train);
   const criteria = criteriaOf(settings, counts, card.classes);
   return { options, settings, criteria, card: { ...card, trainCounts: counts }, addition };
@@ -264,10 +283,14 @@ export async function prepareFit(network: Network, fit: CheckedFit): Promise<Pre
   const recorded = { ...settings, precision, device };
   const notes = { options: recorded, card: cardToJson(card), environment: await trainingEnvironment() };
   await refuseOtherRun(options, notes);
+  await refuseIncomplete(fit);
   const extra = await addition.term?.();
   const owned: Disposable[] = [];
   try {
     const loaders = await loadersOf(network, options, settings, owned);
+    const { decoupling } = settings;
+    if (decoupling)
+      await beginCrt(model, decoupling, { seed: settings.seed, fresh: !(options.resume ?? false) });
     if (precision === 'float64') model.to({ dtype: 'float64' });
     else model.to({ channelsLast: precision === 'bfloat16' });
     const { maxEpochs, patience, learningRate, seed, deferred } = settings;
@@ -279,7 +302,7 @@ export async function prepareFit(network: Network, fit: CheckedFit): Promise<Pre
       scoring: classificationScoring,
       schedule: new EpochSchedule({ maxEpochs, patience, learningRate, deferred: deferred ?? undefined }),
       normalisation: card.normalisation,
-      mode: batchNormMode(settings.legacyBatchNorm ? 'legacy' : 'standard', addition.legacyUpdates),
+      mode: batchNormMode(batchNormOf(settings), addition.legacyUpdates),
       checkpoints: options.checkpoints,
       saveEvery: options.saveEvery,
       keep: options.keep ?? 'recent',
@@ -290,6 +313,22 @@ export async function prepareFit(network: Network, fit: CheckedFit): Promise<Pre
     for (const one of owned) one[Symbol.dispose]();
     throw error;
   }
+}
+
+// Before a single file is read: whatever is missing is told at once, of images, vectors and both data sets.
+async function refuseIncomplete({ options, addition }: CheckedFit): Promise<void> {
+  const needed: NeededFiles[] = [];
+  for (const dataset of [options.train, options.validation]) {
+    if (options.onError !== 'skip') needed.push(await neededImages(dataset));
+    needed.push(...((await addition.needs?.(dataset)) ?? []));
+  }
+  refuseMissing(needed);
+}
+
+// The head has no BatchNorm, so with a backbone that does not learn the whole network is in evaluation mode.
+function batchNormOf({ legacyBatchNorm, decoupling }: Settings): BatchNormKind {
+  if (legacyBatchNorm) return 'legacy';
+  return decoupling ? 'frozen' : 'standard';
 }
 
 function criteriaOf(
@@ -322,12 +361,11 @@ async function loadersOf(network: Network, options: FitOptions, settings: Settin
   const augmentation = augment ? { augmentation: { seed } } : {};
   const common = { batchSize, prefetch };
   const { length } = train.dataset;
-  const sampler = new ShuffledSampler({ length, seed });
+  const balancedDraws = () => new ClassBalancedSampler({ labels: labelsOf(train.dataset), seed });
+  const sampler = settings.decoupling ? balancedDraws() : new ShuffledSampler({ length, seed });
   const everyOne = new SequentialSampler({ length: validation.dataset.length });
   const isBalanced = options.mixing?.kind === 'balanced-mixup';
-  const balanced = isBalanced
-    ? new ClassBalancedSampler({ labels: labelsOf(train.dataset), seed })
-    : undefined;
+  const balanced = isBalanced ? balancedDraws() : undefined;
   return {
     train: new DataLoader({ images: train, sampler, ...common, ...augmentation }),
     validation: new DataLoader({ images: validation, sampler: everyOne, ...common }),

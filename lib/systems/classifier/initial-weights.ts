@@ -4,12 +4,14 @@ import type { Model } from '../../models/model.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
 import { invalidArgument } from '../../validate.js';
+import { weightsFileOf } from '../saved.js';
+import { cardFile } from './model-card.js';
 
 /** Where initial weights come from: random ones, or a file with torchvision's or the authors' keys. */
 export type Init =
   | 'random'
   | {
-      /** A `.safetensors`, `.pt`, `.pth` or `.bin` file. */
+      /** A `.safetensors`, `.pt`, `.pth` or `.bin` file, or the folder of a saved model, a checkpoint or a run. */
       readonly weights: string;
     };
 
@@ -40,7 +42,7 @@ export function checkInit(init: Init): Init {
  */
 export async function initialise(model: Model, init: Init): Promise<InitReport> {
   if (init === 'random') return { fresh: [] };
-  const { weights } = init;
+  const weights = await weightsFileOf(init.weights, cardFile);
   return tidy(async () => {
     const given = withoutPrefix(await readTensors(weights));
     const own = await model.stateDict();

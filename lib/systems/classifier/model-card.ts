@@ -86,15 +86,16 @@ function cardFrom(value: unknown): ModelCard {
     imageSize: integer('imageSize', card.imageSize, imageSizes),
     normalisation:
       card.normalisation === undefined ? imagenetNormalisation : normalisationFrom(card.normalisation),
-    trainCounts: trainCounts == null ? null : countsFrom(trainCounts, classes.length),
+    trainCounts: trainCounts == null ? null : countsFrom('trainCounts', trainCounts, classes.length),
     thresholds: checkThresholds('thresholds', cuts as unknown as GroupThresholds),
   };
 }
 
-function countsFrom(value: unknown, classes: number): number[] {
-  const counts = list('trainCounts', value, (name, n) => integer(name, n, { min: 0 }));
+/** Checks training images of each class. */
+export function countsFrom(name: string, value: unknown, classes: number): number[] {
+  const counts = list(name, value, (at, n) => integer(at, n, { min: 0 }));
   if (counts.length === classes) return counts;
-  throw invalidArgument('trainCounts', `${classes} numbers, one for each class,`, value);
+  throw invalidArgument(name, `${classes} numbers, one for each class,`, value);
 }
 
 function normalisationFrom(value: unknown): Normalisation {

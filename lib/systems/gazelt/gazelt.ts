@@ -11,7 +11,7 @@ import {
 } from '../classifier/classifier.js';
 import type { FitOptions } from '../classifier/fit.js';
 import { type DistillationSettings, defaultDistillationWeight, distillationTerm } from './distillation.js';
-import { checkShares, type FeatureSet, refuseMissingFeatures, TeacherFeatures } from './teacher-features.js';
+import { checkShares, type FeatureSet, neededFeatures, TeacherFeatures } from './teacher-features.js';
 
 /** Options of {@link GazeLT.fit}. */
 export interface GazeLTFitOptions extends FitOptions {
@@ -69,6 +69,7 @@ export class GazeLT extends Classifier {
     return this.train(fit, {
       ...plain,
       options: { distillation: settings },
+      needs: (dataset) => neededFeatures(dataset, settings.featuresDir, settings.features),
       term: async () =>
         distillationTerm(distillation, await readTeachers(fit, settings.featuresDir, settings.features)),
     });
@@ -106,9 +107,7 @@ function checkSettings(settings: DistillationSettings) {
   };
 }
 
-// What is missing is looked for in both data sets before a single vector is read.
 async function readTeachers({ train, validation }: FitOptions, folder: string, features: FeatureSet) {
-  await refuseMissingFeatures([train, validation], folder, features);
   return {
     train: await TeacherFeatures.read(train, folder, features),
     val: await TeacherFeatures.read(validation, folder, features),

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { readNpy } from '../../checkpoints/npy.js';
 import type { Dataset } from '../../data/dataset.js';
 import { featureName } from '../../data/image-table.js';
+import type { NeededFiles } from '../../data/needed-files.js';
 import { CxrGazeError } from '../../errors.js';
 import { tensor } from '../../tensor/create.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -38,7 +39,7 @@ export class TeacherFeatures {
    * @param folder that holds the `.npy` files, float32 of shape (64,) or (1, 64)
    * @param set which files
    * @throws CxrGazeError `ERR_FILE`, `ERR_INVALID_SHAPE` or `ERR_NOT_FINITE` for a file that is not such a vector; look
-   *   for missing ones with {@link refuseMissingFeatures} first
+   *   for missing ones with {@link neededFeatures} first
    */
   static async read(dataset: Dataset, folder: string, set: FeatureSet): Promise<TeacherFeatures> {
     const names = namesOf(dataset);
@@ -73,35 +74,48 @@ function namesOf(dataset: Dataset): string[] {
 const AT_ONCE = 256;
 
 /**
- * Looks for the vectors of every image of some data sets.
+ * Looks for the vectors of every image of a data set.
  *
- * @param datasets whose images
+ * @param dataset whose images
  * @param folder that holds the `.npy` files
  * @param set which files
- * @throws CxrGazeError `ERR_DATASET` for everything that is missing: counts by data set and first examples in the message,
- *   all of it in `details.missing`
+ * @returns what is needed and what of it is missing, one kind a teacher: for `refuseMissing`
+ * @throws CxrGazeError `ERR_DATASET` where two images go by one name, so that it is open whose vector a file is
  */
-export async function refuseMissingFeatures(
-  datasets: readonly Dataset[],
+export async function neededFeatures(
+  dataset: Dataset,
   folder: string,
   set: FeatureSet,
-): Promise<void> {
-  const missing: string[] = [];
-  const counts: string[] = [];
-  for (const dataset of datasets) {
-    const names = namesOf(dataset);
-    const files = featurePrefixes(set).flatMap((prefix) => names.map((name) => fileOf(folder, prefix, name)));
-    const absent = await absentOf(files);
-    if (absent.length > 0) counts.push(`${absent.length} of ${files.length} of ${dataset.name}`);
-    missing.push(...absent);
-  }
-  if (missing.length === 0) return;
-  const first = missing.slice(0, 5).join('\n  ');
-  throw new CxrGazeError(
-    'ERR_DATASET',
-    `Feature files are missing (${counts.join(', ')}), the first being\n  ${first}`,
-    { details: { folder, missing } },
+): Promise<NeededFiles[]> {
+  const names = namesOf(dataset);
+  refuseSharedNames(dataset, names);
+  return Promise.all(
+    featurePrefixes(set).map(async (prefix) => {
+      const files = names.map((name) => fileOf(folder, prefix, name));
+      const missing = await absentOf(files);
+      return {
+        what: `${prefix} vectors of ${dataset.name}`,
+        total: files.length,
+        missing: missing.map((path) => ({ path })),
+      };
+    }),
   );
+}
+
+function refuseSharedNames(dataset: Dataset, names: readonly string[]): void {
+  const first = new Map<string, number>();
+  for (const [i, name] of names.entries()) {
+    const before = first.get(name);
+    if (before !== undefined) {
+      const ids = [before, i].map((index) => dataset.sample(index).id);
+      throw new CxrGazeError(
+        'ERR_DATASET',
+        `Expected images of different file names in ${dataset.name}, for teacher vectors are named after them, but ${ids.join(' and ')} are both '${name}'`,
+        { details: { dataset: dataset.name, name, ids } },
+      );
+    }
+    first.set(name, i);
+  }
 }
 
 async function absentOf(files: readonly string[]): Promise<string[]> {
@@ -147,7 +161,7 @@ async function readVector(file: string): Promise<Float32Array> {
 function shapeError(file: string, dtype: string, shape: readonly number[]): CxrGazeError {
   return new CxrGazeError(
     'ERR_INVALID_SHAPE',
-    `${file}: expected a float32 vector of shape (${featureWidth},) or (1, ${featureWidth}) but found ${dtype} of shape (${shape.join(', ')})`,
+    `${file}: expected a float32 vector of shape (${featureWidth},) or (1, ${featureWidth}), which is compared with the ${featureWidth} numbers of the student's bottleneck, but found ${dtype} of shape (${shape.join(', ')})`,
     { details: { file, dtype, shape } },
   );
 }

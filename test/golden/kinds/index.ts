@@ -5,7 +5,6 @@ import { balancedSamplerKind } from './balanced-sampler.js';
 import { classWeightsKind } from './class-weights.js';
 import { classificationLossKind } from './classification-loss.js';
 import { evaluateFilesKind } from './evaluate-files.js';
-import { heatmapKind } from './heatmap.js';
 import { kdLossKind } from './kd-loss.js';
 import { labelCsvKind } from './label-csv.js';
 import { ldamMarginsKind } from './ldam-margins.js';
@@ -16,9 +15,9 @@ import { runNameKind } from './run-name.js';
 import { scheduleKind } from './schedule.js';
 import { stateDictKind } from './state-dict.js';
 import { studentKind } from './student.js';
+import { tauNormKind } from './tau-norm.js';
 import { teacherKind } from './teacher.js';
 import { teacherAttentionKind } from './teacher-attention.js';
-import { timeWindowsKind } from './time-windows.js';
 import { trainStepKind } from './train-step.js';
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -27,7 +26,6 @@ const kinds: Readonly<Record<string, Kind>> = {
   'gazelt/class-weights': classWeightsKind,
   'gazelt/classification-loss': classificationLossKind,
   'gazelt/evaluate-files': evaluateFilesKind,
-  'gazelt/heatmap': heatmapKind,
   'gazelt/kd-loss': kdLossKind,
   'gazelt/label-csv': labelCsvKind,
   'gazelt/ldam-margins': ldamMarginsKind,
@@ -38,15 +36,18 @@ const kinds: Readonly<Record<string, Kind>> = {
   'gazelt/schedule': scheduleKind,
   'gazelt/state-dict': stateDictKind,
   'gazelt/student': studentKind,
+  'gazelt/tau-norm': tauNormKind,
   'gazelt/teacher': teacherKind,
   'gazelt/teacher-attention': teacherAttentionKind,
-  'gazelt/time-windows': timeWindowsKind,
   'gazelt/train-step': trainStepKind,
 };
 
 /** What the runner of the golden cases knows. */
 export const known: Known = {
   kinds: new Map(Object.entries(kinds)),
-  waiting: new Map([['gazelt/tau-norm', 'decoupled training is not built yet']]),
+  waiting: new Map([
+    ['gazelt/heatmap', 'gaze heat maps are not built yet'],
+    ['gazelt/time-windows', 'gaze time windows are not built yet'],
+  ]),
   systems: ['loc-attention', 'mcgip', 'raddiag', 'rp3d'],
 };

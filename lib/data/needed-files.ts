@@ -1,0 +1,56 @@
+import { CxrGazeError } from '../errors.js';
+
+/** A file that is needed and cannot be opened. */
+export interface AbsentFile {
+  /** Where it was expected. */
+  readonly path: string;
+  /** What else helps to find the fault, such as `labels.csv, line 17`. */
+  readonly notes?: readonly string[];
+}
+
+/** Files of one kind that a piece of work needs, and which of them are not there. */
+export interface NeededFiles {
+  /** What they are, such as `images of train`. */
+  readonly what: string;
+  /** How many are needed. */
+  readonly total: number;
+  /** Those that are not there, in order. */
+  readonly missing: readonly AbsentFile[];
+}
+
+/** Examples of each kind in the message. */
+const EXAMPLES = 5;
+
+/**
+ * Refuses work whose files are not all there: everything that is missing, of every kind, in one list.
+ *
+ * @param needed kinds of files, as they shall be listed
+ * @throws CxrGazeError `ERR_DATASET` with the count and the first five of each kind; `details.count` and all paths in
+ *   `details.missing`, by kind
+ */
+export function refuseMissing(needed: readonly NeededFiles[]): void {
+  const lacking = needed.filter(({ missing }) => missing.length > 0);
+  const [first, ...others] = lacking;
+  if (first === undefined) return;
+  const counts = lacking.map(({ what, total, missing }) => `${missing.length} of ${total} ${what}`);
+  const message =
+    others.length === 0
+      ? `${counts[0]} are missing: ${examples(first)}`
+      : `${counts.join(', ')} are missing:\n${lacking.map((one) => `  ${one.what}: ${examples(one)}`).join('\n')}`;
+  throw new CxrGazeError('ERR_DATASET', message, {
+    details: {
+      count: lacking.reduce((sum, { missing }) => sum + missing.length, 0),
+      missing: lacking.map(({ what, total, missing }) => ({
+        ...{ what, total, count: missing.length },
+        paths: missing.map(({ path }) => path),
+      })),
+    },
+  });
+}
+
+function examples({ missing }: NeededFiles): string {
+  const shown = missing
+    .slice(0, EXAMPLES)
+    .map(({ path, notes = [] }) => `${path}${notes.map((note) => ` (${note})`).join('')}`);
+  return `${shown.join('; ')}${missing.length > EXAMPLES ? '; ...' : ''}`;
+}
