@@ -69,7 +69,6 @@ export {
   type PhantomOptions,
   phantom,
 } from './data/phantom/phantom.js';
-export type { Fixation } from './data/phantom/scanpath.js';
 export {
   PhantomDataset,
   type PhantomSplitOptions,
@@ -104,6 +103,45 @@ export {
   type WhereClause,
 } from './data/table-dataset.js';
 export { CxrGazeError, type ErrorCode, type ErrorOptions } from './errors.js';
+export type { FilmSizes, GazeReadOptions } from './gaze/builder.js';
+export { type EgdOptions, readEgd } from './gaze/egd.js';
+export { FilmFiles } from './gaze/film-files.js';
+export { type GazeCsvOptions, readGazeCsv } from './gaze/gaze-csv.js';
+export {
+  type HeatmapOptions,
+  readingPoints,
+  renderHeatmaps,
+  type WeightedPoints,
+} from './gaze/heatmap.js';
+export {
+  type ChestBox,
+  type FilmSize,
+  type Fixation,
+  type GazeTable,
+  type Reading,
+  withinChestBox,
+} from './gaze/reading.js';
+export { type ReflacxOptions, readReflacx } from './gaze/reflacx.js';
+export { type WriteHeatmapsOptions, type WrittenHeatmaps, writeHeatmaps } from './gaze/render-set.js';
+export { CentreBias, cc, klDivergence, type LookedAt, nss, saliencyOfMap } from './gaze/saliency.js';
+export { drawScanpath, type ScanpathPictureOptions } from './gaze/scanpath-picture.js';
+export { readSiim } from './gaze/siim.js';
+export {
+  branchSigma,
+  type GazeBranch,
+  gazeBranches,
+  type TeacherTargetOptions,
+  type TeacherTargets,
+  teacherTargets,
+} from './gaze/teacher-targets.js';
+export {
+  cumulativeWindows,
+  timeWindows,
+  type WindowConvention,
+  type WindowOptions,
+  type WindowShare,
+  windowConventions,
+} from './gaze/windows.js';
 export { type AttentionOptions, attentionLoss } from './losses/attention.js';
 export type { ClassValues } from './losses/class-values.js';
 export {

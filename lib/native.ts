@@ -44,6 +44,24 @@ export interface BatchSpec {
   readonly angles: Float64Array;
 }
 
+/** What {@link NativeAddon.renderHeatmaps} renders. */
+export interface HeatmapSpec {
+  readonly height: number;
+  readonly width: number;
+  /** Points of each map; the arrays of points hold those of all maps, one map after another. */
+  readonly counts: Uint32Array;
+  /** In pixels of the map. */
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+  readonly weight: Float64Array;
+  /** One a map, in pixels of the map. */
+  readonly sigmaRows: Float64Array;
+  readonly sigmaColumns: Float64Array;
+  readonly original: boolean;
+  readonly anchors: boolean;
+  readonly scaleToOne: boolean;
+}
+
 /** Plain values that cross to native code by name. */
 export type OptionBag = Readonly<
   Record<string, boolean | number | string | readonly number[] | readonly string[] | undefined>
@@ -147,6 +165,8 @@ export interface NativeAddon {
   ): Promise<Uint8Array>;
   openPixelFile(path: string, bytes: number): PixelFileHandle;
   assembleBatch(spec: BatchSpec): Promise<TensorHandle>;
+  /** The arrays must not be changed before the promise is settled. */
+  renderHeatmaps(spec: HeatmapSpec): Promise<Float32Array[]>;
   setDataThreads(count: number): void;
   dataThreads(): number;
   pendingDataJobs(): number;

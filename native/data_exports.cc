@@ -3,9 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include "gaze/heatmap.h"
 #include "image/batch.h"
 #include "image/pixel_file.h"
 #include "image/resize.h"
@@ -186,6 +188,77 @@ Napi::Value assembleBatchEntry(const Napi::CallbackInfo& info) {
   });
 }
 
+/// What `renderHeatmaps` is asked for; the arrays are held by the promise.
+struct HeatmapJob {
+  std::vector<gaze::Points> points;
+  std::vector<gaze::HeatmapOptions> options;
+};
+
+HeatmapJob heatmapJobOf(const Napi::Object& spec, std::vector<Napi::ObjectReference>& inputs) {
+  HeatmapJob job;
+  Napi::Value counted = spec.Get("counts");
+  if (!counted.IsTypedArray() || counted.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array)
+    throw invalidArgument("Expected a Uint32Array for counts");
+  auto counts = counted.As<Napi::Uint32Array>();
+  const size_t maps = counts.ElementLength();
+  size_t total = 0;
+  for (size_t m = 0; m < maps; ++m) total += counts[m];
+  const auto array = [&](const char* name, size_t length) {
+    auto found = typedArray<Napi::Float64Array>(spec, name, napi_float64_array, length);
+    inputs.push_back(Napi::Persistent(found.As<Napi::Object>()));
+    return static_cast<const double*>(found.Data());
+  };
+  const double* x = array("x", total);
+  const double* y = array("y", total);
+  const double* weight = array("weight", total);
+  const double* sigmaRows = array("sigmaRows", maps);
+  const double* sigmaColumns = array("sigmaColumns", maps);
+  gaze::HeatmapOptions common{};
+  common.height = sideOf(spec.Get("height"), "height", gaze::kMaxMapSide);
+  common.width = sideOf(spec.Get("width"), "width", gaze::kMaxMapSide);
+  common.original = spec.Get("original").ToBoolean();
+  common.anchors = spec.Get("anchors").ToBoolean();
+  common.scaleToOne = spec.Get("scaleToOne").ToBoolean();
+  size_t at = 0;
+  for (size_t m = 0; m < maps; ++m) {
+    common.sigmaRows = sigmaRows[m];
+    common.sigmaColumns = sigmaColumns[m];
+    job.options.push_back(common);
+    job.points.push_back({x + at, y + at, weight + at, counts[m]});
+    at += counts[m];
+  }
+  return job;
+}
+
+// renderHeatmaps({height, width, counts, x, y, weight, sigmaRows, sigmaColumns, original, anchors, scaleToOne})
+//   -> promise of a list of Float32Arrays
+Napi::Value renderHeatmapsEntry(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::vector<Napi::ObjectReference> inputs;
+  auto job = std::make_shared<const HeatmapJob>(heatmapJobOf(info[0].As<Napi::Object>(), inputs));
+  return DataEnvironment::of(env).submit(env, std::move(inputs), [job]() -> DataEnvironment::Result {
+    auto maps = std::make_shared<std::vector<std::unique_ptr<float[]>>>();
+    const auto areaOf = [](const gaze::HeatmapOptions& options) {
+      return static_cast<size_t>(options.height) * options.width;
+    };
+    for (size_t m = 0; m < job->points.size(); ++m) {
+      maps->push_back(std::make_unique_for_overwrite<float[]>(areaOf(job->options[m])));
+      gaze::renderHeatmap(job->points[m], job->options[m], maps->back().get());
+    }
+    return [job, maps, areaOf](Napi::Env env) -> Napi::Value {
+      auto list = Napi::Array::New(env, maps->size());
+      for (uint32_t m = 0; m < maps->size(); ++m) {
+        const size_t area = areaOf(job->options[m]);
+        auto array = Napi::Float32Array::New(env, area);
+        std::memcpy(array.Data(), (*maps)[m].get(), area * sizeof(float));
+        (*maps)[m].reset();  // one map less in memory twice
+        list.Set(m, array);
+      }
+      return list;
+    };
+  });
+}
+
 // setDataThreads(count)
 Napi::Value setDataThreadsEntry(const Napi::CallbackInfo& info) {
   DataLane::instance().setThreads(sideOf(info[0], "threads", DataLane::kMaxThreads));
@@ -259,6 +332,7 @@ void defineDataExports(Napi::Env env, Napi::Object exports) {
   exports.Set("resizeArea", Napi::Function::New<guarded<resizeAreaEntry>>(env, "resizeArea"));
   exports.Set("openPixelFile", Napi::Function::New<guarded<openPixelFileEntry>>(env, "openPixelFile"));
   exports.Set("assembleBatch", Napi::Function::New<guarded<assembleBatchEntry>>(env, "assembleBatch"));
+  exports.Set("renderHeatmaps", Napi::Function::New<guarded<renderHeatmapsEntry>>(env, "renderHeatmaps"));
   exports.Set("setDataThreads", Napi::Function::New<guarded<setDataThreadsEntry>>(env, "setDataThreads"));
   exports.Set("dataThreads", Napi::Function::New<guarded<dataThreadsEntry>>(env, "dataThreads"));
   exports.Set("pendingDataJobs", Napi::Function::New<guarded<pendingDataJobsEntry>>(env, "pendingDataJobs"));

@@ -1,4 +1,4 @@
-// The edge of the data lane: promises for work on 8-bit pixels.
+// The edge of the data lane: promises for work on 8-bit pixels and heat maps.
 #pragma once
 
 #include <functional>
@@ -48,7 +48,8 @@ class DataEnvironment {
   Napi::FunctionReference pixelFileClass_;
 };
 
-/// Adds `resizeArea`, `PixelFile`, `assembleBatch`, `setDataThreads`, `dataThreads` and `pendingDataJobs`.
+/// Adds `resizeArea`, `PixelFile`, `assembleBatch`, `renderHeatmaps`, `setDataThreads`, `dataThreads` and
+/// `pendingDataJobs`.
 /// The environment and its tensors must be there already.
 void defineDataExports(Napi::Env env, Napi::Object exports);
 

@@ -1,5 +1,6 @@
 import { checkpointError } from './fault.js';
 import { type PickleWorld, PlainDict, type PlainValue } from './pickle-values.js';
+import { NO_NAMES } from './plain-pickle.js';
 import type { RandomFile } from './random-file.js';
 import { STORED_BYTES } from './tensor-record.js';
 import { type StoragePlace, TorchWorld } from './torch-world.js';
@@ -12,14 +13,6 @@ const PROTOCOL_VERSION = 1001;
 /** Bytes read at first where the length of a pickle is not known; enough for most. */
 const FIRST_WINDOW = 2 ** 18;
 const COUNT_BYTES = 8;
-
-/** A world without names: for the small pickles around the main one. */
-const NO_NAMES: PickleWorld = {
-  global: () => undefined,
-  persistent: (_id, place) => {
-    throw place.error('the pickle refers to an outside object');
-  },
-};
 
 /**
  * Reads what `torch.save` wrote before PyTorch 1.6: five pickles (magic number, protocol, system, structure, keys of

@@ -52,6 +52,11 @@ const commands: readonly Entry[] = [
     load: async (session) => (await import('./sample.js')).sampleCommand(session),
   },
   {
+    name: 'heatmaps',
+    summary: 'render heat maps from eye-tracking files',
+    load: async (session) => (await import('./heatmaps.js')).heatmapsCommand(session),
+  },
+  {
     name: 'prepare',
     summary: 'fill the cache of decoded images that training reads',
     load: async (session) => (await import('./prepare.js')).prepareCommand(session),

@@ -1,6 +1,8 @@
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { TextDecoder } from 'node:util';
 import { type CsvError, parse } from 'csv-parse';
 import { CxrGazeError, type ErrorCode } from '../errors.js';
 import { nearest, text } from '../validate.js';
@@ -10,9 +12,11 @@ const MAX_ROW = 1 << 20;
 /** Characters given to the parser at a time, so that the event loop gets its turn in between. */
 const CHUNK = 1 << 16;
 
-interface Row {
+/** One row of a table. */
+export interface CsvRow {
+  /** Texts of the cells, untrimmed; as many as the header has. */
   readonly values: readonly string[];
-  /** Line on which the row ends. */
+  /** Line on which the row ends; see {@link firstLine}. */
   readonly lastLine: number;
 }
 
@@ -24,10 +28,10 @@ export class CsvTable {
   readonly columns: readonly string[];
   /** Number of rows below the header. */
   readonly length: number;
-  readonly #rows: readonly Row[];
+  readonly #rows: readonly CsvRow[];
 
   /** @internal Made by {@link readCsv} and {@link parseCsv}. */
-  constructor(file: string, columns: readonly string[], rows: readonly Row[]) {
+  constructor(file: string, columns: readonly string[], rows: readonly CsvRow[]) {
     this.file = file;
     this.columns = columns;
     this.length = rows.length;
@@ -40,23 +44,7 @@ export class CsvTable {
    * @throws `ERR_TABLE` if there is none of this name, or more than one
    */
   column(name: string): number {
-    const index = this.columns.indexOf(name);
-    if (index >= 0 && this.columns.indexOf(name, index + 1) < 0) return index;
-    const known = this.columns.filter((c) => c !== '');
-    const near = nearest(name, known);
-    const problem =
-      index >= 0
-        ? `has more than one column '${name}'`
-        : `has no column '${name}'${near ? `; did you mean '${near}'?` : ''} Its columns are ${listed(known)}`;
-    throw new CxrGazeError('ERR_TABLE', `${this.file}, line 1: the table ${problem}`, {
-      details: {
-        file: this.file,
-        line: 1,
-        column: name,
-        columns: this.columns,
-        ...(near ? { nearest: near } : {}),
-      },
-    });
+    return findColumn(this.file, this.columns, name);
   }
 
   /**
@@ -73,8 +61,7 @@ export class CsvTable {
    * @returns the line of the file on which the row begins, counted from 1
    */
   line(row: number): number {
-    const { values, lastLine } = this.#row(row);
-    return lastLine - values.reduce((breaks, value) => breaks + value.split('\n').length - 1, 0);
+    return firstLine(this.#row(row));
   }
 
   /**
@@ -90,14 +77,11 @@ export class CsvTable {
     details: Readonly<Record<string, unknown>> = {},
     code: ErrorCode = 'ERR_TABLE',
   ): CxrGazeError {
-    const name = typeof column === 'number' ? this.columns[column] : column;
-    const line = this.line(row);
-    return new CxrGazeError(code, `${this.file}, line ${line}, column '${name}': ${problem}`, {
-      details: { file: this.file, line, column: name, ...details },
-    });
+    const name = typeof column === 'number' ? (this.columns[column] as string) : column;
+    return cellError({ file: this.file, line: this.line(row), column: name }, problem, details, code);
   }
 
-  #row(index: number): Row {
+  #row(index: number): CsvRow {
     const row = this.#rows[index];
     if (row) return row;
     throw new CxrGazeError(
@@ -105,6 +89,46 @@ export class CsvTable {
       `Expected a row from 0 to ${this.length - 1} but received ${index}`,
     );
   }
+}
+
+/** The line of the file on which a row begins, counted from 1. @internal */
+export function firstLine({ values, lastLine }: CsvRow): number {
+  return lastLine - values.reduce((breaks, value) => breaks + value.split('\n').length - 1, 0);
+}
+
+/** Where in a file a cell is. @internal */
+export interface CellPlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: string;
+}
+
+/** An error that names file, line and column. @internal */
+export function cellError(
+  place: CellPlace,
+  problem: string,
+  details: Readonly<Record<string, unknown>> = {},
+  code: ErrorCode = 'ERR_TABLE',
+): CxrGazeError {
+  const { file, line, column } = place;
+  return new CxrGazeError(code, `${file}, line ${line}, column '${column}': ${problem}`, {
+    details: { ...place, ...details },
+  });
+}
+
+/** Index of the one column of this name; `ERR_TABLE` if there is none, or more than one. @internal */
+export function findColumn(file: string, columns: readonly string[], name: string): number {
+  const index = columns.indexOf(name);
+  if (index >= 0 && columns.indexOf(name, index + 1) < 0) return index;
+  const known = columns.filter((c) => c !== '');
+  const near = nearest(name, known);
+  const problem =
+    index >= 0
+      ? `has more than one column '${name}'`
+      : `has no column '${name}'${near ? `; did you mean '${near}'?` : ''} Its columns are ${listed(known)}`;
+  throw new CxrGazeError('ERR_TABLE', `${file}, line 1: the table ${problem}`, {
+    details: { file, line: 1, column: name, columns, ...(near ? { nearest: near } : {}) },
+  });
 }
 
 /**
@@ -120,12 +144,100 @@ export async function readCsv(file: string): Promise<CsvTable> {
   try {
     bytes = await readFile(file);
   } catch (cause) {
-    throw new CxrGazeError('ERR_FILE', `Cannot read the table ${file}: ${(cause as Error).message}`, {
-      cause,
-      details: { file },
-    });
+    throw unreadable(file, cause);
   }
   return parseCsv(bytes, file);
+}
+
+function unreadable(file: string, cause: unknown): CxrGazeError {
+  return new CxrGazeError('ERR_FILE', `Cannot read the table ${file}: ${(cause as Error).message}`, {
+    cause,
+    details: { file },
+  });
+}
+
+/** Options of {@link streamCsv}. @internal */
+export interface StreamCsvOptions {
+  /** Gives the reading up when it fires. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called now and then with the bytes read so far. */
+  readonly onBytes?: ((done: number) => void) | undefined;
+}
+
+/**
+ * As {@link readCsv}, row by row: nothing of the file stays in memory but what the caller keeps.
+ *
+ * @param file path of the file
+ * @param begin is given the column names and returns what is called with each row
+ * @returns number of rows below the header
+ * @throws as {@link readCsv}, whatever `begin` and the function of the rows throw, and `ERR_ABORTED`
+ * @internal
+ */
+export async function streamCsv(
+  file: string,
+  begin: (columns: readonly string[]) => (row: CsvRow) => void,
+  { signal, onBytes }: StreamCsvOptions = {},
+): Promise<number> {
+  let rows = -1;
+  let each: ((row: CsvRow) => void) | undefined;
+  let thrown: unknown;
+  const parser = rowParser((row) => {
+    try {
+      if (each) each(row);
+      else each = begin(row.values);
+    } catch (error) {
+      thrown = error; // csv-parse would wrap what is no error of its own
+      throw error;
+    }
+    rows++;
+  });
+  let opened = false;
+  const source = createReadStream(file).once('open', () => {
+    opened = true;
+  });
+  const checked = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    let done = 0;
+    for await (const chunk of chunks) {
+      decodeChecked(decoder, chunk, file);
+      yield chunk;
+      done += chunk.length;
+      onBytes?.(done);
+    }
+    decodeChecked(decoder, undefined, file);
+  };
+  try {
+    await pipeline(source, checked, parser, { ...(signal ? { signal } : {}) });
+  } catch (cause) {
+    if (thrown !== undefined) throw thrown;
+    if (signal?.aborted)
+      throw new CxrGazeError('ERR_ABORTED', `Reading ${file} was given up`, { cause: signal.reason });
+    if (cause instanceof CxrGazeError) throw cause;
+    throw !opened || (cause as NodeJS.ErrnoException).syscall
+      ? unreadable(file, cause)
+      : malformed(cause as CsvError, file);
+  }
+  if (rows < 0) throw emptyTable(file);
+  return rows;
+}
+
+function decodeChecked(decoder: TextDecoder, chunk: Uint8Array | undefined, name: string): void {
+  try {
+    decoder.decode(chunk, { stream: chunk !== undefined });
+  } catch (cause) {
+    throw notText(name, cause);
+  }
+}
+
+function emptyTable(name: string): CxrGazeError {
+  return new CxrGazeError('ERR_TABLE', `${name}: the table is empty`, { details: { file: name } });
+}
+
+function notText(name: string, cause: unknown): CxrGazeError {
+  return new CxrGazeError('ERR_TABLE', `${name}: the table is not UTF-8 text`, {
+    cause,
+    details: { file: name },
+  });
 }
 
 /**
@@ -137,8 +249,7 @@ export async function readCsv(file: string): Promise<CsvTable> {
 export async function parseCsv(content: string | Uint8Array, name: string): Promise<CsvTable> {
   const rows = await parseRows(decodeText(content, name), name);
   const [header, ...body] = rows;
-  if (!header)
-    throw new CxrGazeError('ERR_TABLE', `${name}: the table is empty`, { details: { file: name } });
+  if (!header) throw emptyTable(name);
   return new CsvTable(name, header.values, body);
 }
 
@@ -147,31 +258,37 @@ function decodeText(content: string | Uint8Array, name: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(content);
   } catch (cause) {
-    throw new CxrGazeError('ERR_TABLE', `${name}: the table is not UTF-8 text`, {
-      cause,
-      details: { file: name },
-    });
+    throw notText(name, cause);
   }
 }
 
-async function parseRows(content: string, name: string): Promise<Row[]> {
-  const rows: Row[] = [];
+/** The tokeniser, with the settings of this package's tables; keeps no rows. */
+function rowParser(each: (row: CsvRow) => void): Transform {
   let returns = 0;
   const parser = parse({
     // Both are accepted line by line; csv-parse by itself would fix on the first line's ending.
     record_delimiter: ['\r\n', '\n'],
+    bom: true,
     skip_empty_lines: true,
     max_record_size: MAX_ROW,
     on_record: (values: string[], { lines }) => {
       // csv-parse counts a carriage return inside a cell as a line of its own.
       for (const value of values) if (value.includes('\r')) returns += value.split('\r').length - 1;
-      rows.push({ values, lastLine: lines - returns });
+      each({ values, lastLine: lines - returns });
       return null;
     },
   });
   parser.resume();
+  return parser;
+}
+
+async function parseRows(content: string, name: string): Promise<CsvRow[]> {
+  const rows: CsvRow[] = [];
   try {
-    await pipeline(Readable.from(chunks(content)), parser);
+    await pipeline(
+      Readable.from(chunks(content)),
+      rowParser((row) => rows.push(row)),
+    );
   } catch (cause) {
     throw malformed(cause as CsvError, name);
   }

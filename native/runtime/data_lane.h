@@ -1,5 +1,5 @@
-// The data lane: one or two threads per process for plain C++ on bytes (resizing, rotation, reading the
-// prepared cache). No LibTorch, OpenMP or shared randomness here, so nothing of it can disturb the compute
+// The data lane: one or two threads per process for plain C++ (resizing, rotation, reading the prepared
+// cache, heat maps). No LibTorch, OpenMP or shared randomness here, so nothing of it can disturb the compute
 // lane's thread pool or random stream; results are placed by index, so the order in which jobs finish does
 // not matter.
 #pragma once

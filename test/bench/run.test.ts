@@ -17,7 +17,8 @@ function bench(...words: string[]): { status: number | null; out: string; err: s
 t.test('the benchmarks tell what they are', async (t) => {
   const { status, out } = bench('--help');
   t.equal(status, 0);
-  for (const name of ['student', 'teacher', 'data', 'loop', 'metrics', 'CXR_GAZE_PYTHON']) t.match(out, name);
+  for (const name of ['student', 'teacher', 'data', 'loop', 'metrics', 'heatmaps', 'CXR_GAZE_PYTHON'])
+    t.match(out, name);
 });
 
 t.test('one JSON object a line, the machine first', async (t) => {
@@ -40,5 +41,5 @@ t.test('a missing peer and a wrong name are said', async (t) => {
   t.match(peerless.err, /CXR_GAZE_PYTHON must name a Python with/);
   const wrong = bench('studnet');
   t.not(wrong.status, 0);
-  t.match(wrong.err, /Expected one of student, teacher, data, loop, metrics but received studnet/);
+  t.match(wrong.err, /Expected one of student, teacher, data, loop, metrics, heatmaps but received studnet/);
 });

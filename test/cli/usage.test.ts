@@ -11,6 +11,7 @@ const commands = [
   'predict',
   'explain',
   'sample',
+  'heatmaps',
   'prepare',
   'quickstart',
   'build',

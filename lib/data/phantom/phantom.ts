@@ -1,3 +1,4 @@
+import type { Fixation } from '../../gaze/reading.js';
 import { integer, knownKeys } from '../../validate.js';
 import type { Pixels } from '../dataset.js';
 import { filmView, patientAnatomy } from './anatomy.js';
@@ -7,7 +8,7 @@ import { expose } from './film.js';
 import { makeFinding, phantomClasses, phantomShares } from './findings.js';
 import { Geometry } from './geometry.js';
 import { patientOf } from './patients.js';
-import { type Fixation, scanpath } from './scanpath.js';
+import { scanpath } from './scanpath.js';
 import { emptyScene, type Scene } from './scene.js';
 import { skeleton } from './skeleton.js';
 import { vessels } from './vessels.js';

@@ -1,19 +1,8 @@
+import type { Fixation } from '../../gaze/reading.js';
 import { type Side, sides } from './anatomy.js';
 import type { Draw } from './draw.js';
 import type { Geometry } from './geometry.js';
 import { clamp } from './raster.js';
-
-/** One fixation: the eye rests on one place. */
-export interface Fixation {
-  /** Column in pixels, from the left edge of the film. */
-  readonly x: number;
-  /** Row in pixels, from its upper edge. */
-  readonly y: number;
-  /** Seconds since the film appeared. */
-  readonly start: number;
-  /** Seconds since the film appeared. */
-  readonly end: number;
-}
 
 /** A box in pixels; as `Box` of the phantom, which this file does not import to stay below it. */
 interface Rectangle {

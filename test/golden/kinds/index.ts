@@ -5,6 +5,7 @@ import { balancedSamplerKind } from './balanced-sampler.js';
 import { classWeightsKind } from './class-weights.js';
 import { classificationLossKind } from './classification-loss.js';
 import { evaluateFilesKind } from './evaluate-files.js';
+import { heatmapKind } from './heatmap.js';
 import { kdLossKind } from './kd-loss.js';
 import { labelCsvKind } from './label-csv.js';
 import { ldamMarginsKind } from './ldam-margins.js';
@@ -18,6 +19,7 @@ import { studentKind } from './student.js';
 import { tauNormKind } from './tau-norm.js';
 import { teacherKind } from './teacher.js';
 import { teacherAttentionKind } from './teacher-attention.js';
+import { timeWindowsKind } from './time-windows.js';
 import { trainStepKind } from './train-step.js';
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -26,6 +28,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'gazelt/class-weights': classWeightsKind,
   'gazelt/classification-loss': classificationLossKind,
   'gazelt/evaluate-files': evaluateFilesKind,
+  'gazelt/heatmap': heatmapKind,
   'gazelt/kd-loss': kdLossKind,
   'gazelt/label-csv': labelCsvKind,
   'gazelt/ldam-margins': ldamMarginsKind,
@@ -39,15 +42,13 @@ const kinds: Readonly<Record<string, Kind>> = {
   'gazelt/tau-norm': tauNormKind,
   'gazelt/teacher': teacherKind,
   'gazelt/teacher-attention': teacherAttentionKind,
+  'gazelt/time-windows': timeWindowsKind,
   'gazelt/train-step': trainStepKind,
 };
 
 /** What the runner of the golden cases knows. */
 export const known: Known = {
   kinds: new Map(Object.entries(kinds)),
-  waiting: new Map([
-    ['gazelt/heatmap', 'gaze heat maps are not built yet'],
-    ['gazelt/time-windows', 'gaze time windows are not built yet'],
-  ]),
+  waiting: new Map(),
   systems: ['loc-attention', 'mcgip', 'raddiag', 'rp3d'],
 };

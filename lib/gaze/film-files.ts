@@ -1,0 +1,90 @@
+import path from 'node:path';
+import sharp from 'sharp';
+import type { Pixels } from '../data/dataset.js';
+import { decodeImage } from '../data/decode.js';
+import { listImages } from '../data/image-files.js';
+import { featureName } from '../data/image-table.js';
+import { CxrGazeError } from '../errors.js';
+import { text } from '../validate.js';
+import type { FilmSize } from './reading.js';
+
+/** Films of a folder, found by the name that gaze tables know them by. */
+export class FilmFiles {
+  /** Folder of the films. */
+  readonly folder: string;
+  readonly #files: ReadonlyMap<string, string>;
+
+  private constructor(folder: string, files: ReadonlyMap<string, string>) {
+    this.folder = folder;
+    this.#files = files;
+  }
+
+  /**
+   * Lists a folder and its subfolders.
+   *
+   * @param folder of the films
+   * @throws `ERR_FILE` if it cannot be read; `ERR_DATASET` if two films have one name
+   */
+  static async open(folder: string): Promise<FilmFiles> {
+    const { images } = await listImages(text('folder', folder));
+    const files = new Map<string, string>();
+    for (const image of images) {
+      const name = featureName(image);
+      const before = files.get(name);
+      if (before !== undefined)
+        throw new CxrGazeError(
+          'ERR_DATASET',
+          `${folder}: two films are called '${name}': ${before} and ${image}`,
+          {
+            details: { folder, name, files: [before, image] },
+          },
+        );
+      files.set(name, image);
+    }
+    return new FilmFiles(folder, files);
+  }
+
+  /** Names of the films. */
+  get names(): readonly string[] {
+    return [...this.#files.keys()];
+  }
+
+  /**
+   * @param image name of a film
+   * @returns its pixels; `undefined` if it is not in the folder
+   */
+  async pixels(image: string): Promise<Pixels | undefined> {
+    const file = this.#files.get(image);
+    return file === undefined
+      ? undefined
+      : decodeImage({ kind: 'file', path: path.resolve(this.folder, file) });
+  }
+
+  /**
+   * Sizes of all films. Headers suffice but for DICOM files, which are decoded.
+   *
+   * @param onProgress called after each film
+   */
+  async sizes(onProgress?: (done: number, total: number) => void): Promise<Map<string, FilmSize>> {
+    const sizes = new Map<string, FilmSize>();
+    for (const [name, file] of this.#files) {
+      sizes.set(name, await sizeOf(path.resolve(this.folder, file)));
+      onProgress?.(sizes.size, this.#files.size);
+    }
+    return sizes;
+  }
+}
+
+async function sizeOf(file: string): Promise<FilmSize> {
+  if (!/\.(dcm|dicom)$/i.test(file)) {
+    const header = await sharp(file)
+      .metadata()
+      .catch(() => undefined);
+    // Turned as the decoder turns it.
+    const turned = header?.autoOrient ?? header;
+    if (turned?.width && turned.height) return { width: turned.width, height: turned.height };
+  }
+  // Whatever is wrong with it, the decoder says it best.
+  const { width, height } = await decodeImage({ kind: 'file', path: file });
+  return { width, height };
+}

@@ -1,0 +1,84 @@
+/** One fixation, or one sample of an eye tracker: the eye rests on one place. */
+export interface Fixation {
+  /** Column in pixels, from the left edge of the film. */
+  readonly x: number;
+  /** Row in pixels, from its upper edge. */
+  readonly y: number;
+  /** Seconds since the film appeared. */
+  readonly start: number;
+  /** Seconds since the film appeared; not before `start`. */
+  readonly end: number;
+}
+
+/** A rectangle around lungs and heart, in pixels of the film; its edges belong to it. */
+export interface ChestBox {
+  /** Left edge. */
+  readonly xmin: number;
+  /** Upper edge. */
+  readonly ymin: number;
+  /** Right edge. */
+  readonly xmax: number;
+  /** Lower edge. */
+  readonly ymax: number;
+}
+
+/** The size of a film. */
+export interface FilmSize {
+  /** Columns. */
+  readonly width: number;
+  /** Rows. */
+  readonly height: number;
+}
+
+/** One film read by one person. */
+export interface Reading extends FilmSize {
+  /** Name of the recording, unique in its table. */
+  readonly id: string;
+  /**
+   * Name of the film: last path component without extension, as feature files and label tables know it. Several
+   * recordings may be of one film.
+   */
+  readonly image: string;
+  /** Columns of the film; 1 where its size is not known and coordinates are fractions of it. */
+  readonly width: number;
+  /** Rows of the film; 1 where its size is not known and coordinates are fractions of it. */
+  readonly height: number;
+  /** In order of their beginning. */
+  readonly fixations: readonly Fixation[];
+  /** Where lungs and heart lie, if the data set says so. */
+  readonly chestBox?: ChestBox;
+  /**
+   * Which end of a fixation is the one time stamp that the original table gives: what closed time windows go by.
+   * `'start'` where absent.
+   */
+  readonly stamp?: 'start' | 'end';
+}
+
+/** A gaze data set in memory. */
+export interface GazeTable {
+  /** What messages call it. */
+  readonly name: string;
+  /** Recordings in order of their first row. */
+  readonly readings: readonly Reading[];
+  /**
+   * Rows left out, by reason: `notFinite` (a coordinate or time that is no number), `endBeforeStart`, `offFilm`; and what
+   * was set right or passed over: `unsorted` rows (sorted by time), `discarded` readings, `calibration` rows.
+   */
+  readonly filtered: Readonly<Record<string, number>>;
+  /** Rows read, those left out included. */
+  readonly rows: number;
+}
+
+/**
+ * The fixations within the chest box, its edges included; durations stay as they are.
+ *
+ * @param reading with a chest box; without one it is returned as it is
+ */
+export function withinChestBox(reading: Reading): Reading {
+  const box = reading.chestBox;
+  if (!box) return reading;
+  const fixations = reading.fixations.filter(
+    ({ x, y }) => x >= box.xmin && x <= box.xmax && y >= box.ymin && y <= box.ymax,
+  );
+  return { ...reading, fixations };
+}
