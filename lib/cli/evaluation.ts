@@ -175,7 +175,11 @@ export async function writeResults(
     splits: Object.fromEntries(evaluated.map(({ split, evaluation }) => [split, evaluation.metrics])),
   });
   await writeReport(path.join(folder, 'report.html'), {
-    ...{ title: facts.title, description: facts.description, date: date.slice(0, 16).replace('T', ' ') },
+    ...{
+      title: facts.title,
+      description: facts.description,
+      date: `${date.slice(0, 16).replace('T', ' ')} UTC`,
+    },
     facts: factRows(facts, environment, first),
     ...{ options: facts.options, notices: facts.notices, history, bestEpoch, gallery },
     evaluations: evaluated.map(({ split, evaluation, roc }) => ({ split, metrics: evaluation.metrics, roc })),

@@ -112,6 +112,22 @@ t.test('many charts at once are as one after the other', async (t) => {
   t.strictSame(await Promise.all(specs.map((spec) => renderSvg(spec, printTheme, 'x'))), apart);
 });
 
+t.test(
+  'panels in a last row that is not full: each has its axis, and no axis is without a panel',
+  async (t) => {
+    const fpr = [0, 1];
+    const curves = Array.from({ length: 9 }, (_, index) => ({
+      ...{ name: `class ${index}`, index, auroc: 0.5, fpr, tpr: fpr, band: null },
+    }));
+    const ends = async (panels: number) => {
+      const spec = rocChart(curves.slice(0, panels), [], printTheme, { columns: 3 });
+      return (await renderSvg(spec, printTheme, 'ROC')).match(/>100%</g)?.length;
+    };
+    t.equal(await ends(9), 3 + 3, 'an axis a column and one a row');
+    t.equal(await ends(7), 7 + 3, 'an axis a panel and one a row');
+  },
+);
+
 t.test('names are cleaned, shortened and kept apart', async (t) => {
   t.strictSame(displayNames(['a\u0000b', 'a\u0001b', 'x\r\ny', 'z'.repeat(50)]), [
     'a\ufffdb',

@@ -65,6 +65,7 @@ export function rocChart(
     return group === null ? theme.accent : theme.groups[group];
   });
   const size = options.size ?? 124;
+  const columns = options.columns ?? balancedColumns(shown.length);
   const color = { field: 'panel', type: 'nominal', scale: { domain: panels, range: colors }, legend: null };
   return {
     data: {
@@ -72,7 +73,9 @@ export function rocChart(
         curveRows(curve, { panel: panels[c], order: c, area: curve.auroc.toFixed(3) }),
       ),
     },
-    columns: options.columns ?? balancedColumns(shown.length),
+    columns,
+    // A shared axis would stand under the columns that the last row does not reach, too.
+    ...(shown.length % columns === 0 ? {} : { resolve: { axis: { x: 'independent' } } }),
     spacing: { row: 14, column: 16 },
     facet: {
       field: 'panel',

@@ -64,7 +64,7 @@ ${
 }
 <div class="card"><h3>Reliability</h3>${await figure(
     reliabilityChart(metrics.calibration, pageTheme),
-    `How often a prediction of a given confidence is right: below the dashed line the network believes itself too much. Expected calibration error ${decimal(metrics.calibration.ece)}.`,
+    `How often a prediction of a given confidence is right: below the dashed line the network believes itself too much, above it too little. Expected calibration error ${decimal(metrics.calibration.ece)}.`,
   )}</div>
 </div>
 ${
