@@ -15,21 +15,9 @@ import PIL
 import torch
 from PIL import Image
 
+from golden_fill import uniform
+
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "test" / "fixtures" / "image"
-
-
-def uniform(name, n):
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
-    mask = np.uint64(0xFFFFFFFF)
-    x = (np.uint64(seed) + np.arange(n, dtype=np.uint64) * np.uint64(0x9E3779B9)) & mask
-    x ^= x >> np.uint64(16)
-    x = (x * np.uint64(0x85EBCA6B)) & mask
-    x ^= x >> np.uint64(13)
-    x = (x * np.uint64(0xC2B2AE35)) & mask
-    x ^= x >> np.uint64(16)
-    return x.astype(np.float64) / 2147483648.0 - 1.0
 
 
 def image(name, width, height, channels):

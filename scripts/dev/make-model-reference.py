@@ -6,11 +6,12 @@ in training mode, and running statistics after that one training pass. Run:
     python scripts/dev/make-model-reference.py
 """
 import json
-import math
 import pathlib
 
 import numpy as np
 import torch
+
+from golden_fill import fill_state, uniform
 
 # Only the networks are needed: where torchvision's compiled part is not there, these names keep its import going.
 if not hasattr(torch.ops.torchvision, "nms"):
@@ -21,35 +22,6 @@ from torchvision import models  # noqa: E402
 
 FIXTURE = pathlib.Path(__file__).parents[2] / "test" / "fixtures" / "models" / "resnets.json"
 CLASSES, BATCH, SIZE = 5, 2, 64
-MASK = np.uint64(0xFFFFFFFF)
-
-
-def uniform(name, n):
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
-    x = (np.uint64(seed) + np.arange(n, dtype=np.uint64) * np.uint64(0x9E3779B9)) & MASK
-    x ^= x >> np.uint64(16)
-    x = (x * np.uint64(0x85EBCA6B)) & MASK
-    x ^= x >> np.uint64(13)
-    x = (x * np.uint64(0xC2B2AE35)) & MASK
-    x ^= x >> np.uint64(16)
-    return x.astype(np.float64) / 2147483648.0 - 1.0
-
-
-def fill_state(key, shape):
-    u = uniform(key, math.prod(shape)).reshape(shape)
-    if key.endswith("num_batches_tracked"):
-        return np.zeros(shape)
-    if key.endswith("running_var"):
-        u = 1 + 0.5 * u
-    elif key.endswith("running_mean"):
-        u = 0.1 * u
-    elif len(shape) <= 1:
-        u = 1 + 0.1 * u if len(shape) == 1 and key.endswith("weight") else 0.1 * u
-    else:
-        u = u * math.sqrt(3.0 / math.prod(shape[1:]))
-    return u.astype(np.float32)
 
 
 def reference(name):

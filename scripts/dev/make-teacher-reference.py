@@ -6,13 +6,14 @@ at 1e-4. Also the first loss in float32. Run:
     python scripts/dev/make-teacher-reference.py [STEPS]
 """
 import json
-import math
 import pathlib
 import sys
 import time
 
 import numpy as np
 import torch
+
+from golden_fill import fill_state, uniform
 
 ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "bench" / "peer"))
@@ -22,7 +23,6 @@ from gaze_teachers import Teacher, objective  # noqa: E402
 FIXTURE = ROOT / "test" / "fixtures" / "training" / "teachers-20-steps.json"
 BATCH, SIZE, LR = 2, 224, 1e-4
 STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-MASK = np.uint64(0xFFFFFFFF)
 SAMPLED_AFTER = [1, 2, 5, 20]
 KEYS = {
     "global": [
@@ -52,28 +52,6 @@ KEYS = {
 }
 
 
-def uniform(name, n):
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
-    x = (np.uint64(seed) + np.arange(n, dtype=np.uint64) * np.uint64(0x9E3779B9)) & MASK
-    x ^= x >> np.uint64(16)
-    x = (x * np.uint64(0x85EBCA6B)) & MASK
-    x ^= x >> np.uint64(13)
-    x = (x * np.uint64(0xC2B2AE35)) & MASK
-    x ^= x >> np.uint64(16)
-    return x.astype(np.float64) / 2147483648.0 - 1.0
-
-
-def fill_state(key, shape):
-    u = uniform(key, math.prod(shape)).reshape(shape)
-    if len(shape) <= 1:
-        u = 1 + 0.1 * u if len(shape) == 1 and key.endswith("weight") else 0.1 * u
-    else:
-        u = u * math.sqrt(3.0 / math.prod(shape[1:]))
-    return torch.from_numpy(u.astype(np.float32))
-
-
 def batch(step, dtype):
     images = uniform(f"teacher.x{step}", BATCH * 3 * SIZE * SIZE).astype(np.float32).reshape(BATCH, 3, SIZE, SIZE)
     heats = [
@@ -86,7 +64,7 @@ def batch(step, dtype):
 def filled(branch, dtype):
     model = Teacher(branch)
     state = {
-        key: value if value.dtype == torch.int64 else fill_state(key, tuple(value.shape))
+        key: value if value.dtype == torch.int64 else torch.from_numpy(fill_state(key, tuple(value.shape)))
         for key, value in model.state_dict().items()
     }
     model.load_state_dict(state)
