@@ -7,25 +7,20 @@ import { featureName } from '../data/image-table.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
-import type { PrecisionChoice } from '../training/precision.js';
 import { percent } from './evaluation.js';
 import { asInteger, asText, option } from './options.js';
+import { type PassFlags, passOf } from './pass.js';
 import { pngOf, slug } from './png.js';
 import { Output, type Session } from './session.js';
 import { addImages, addOutput, addPrecision } from './train-options.js';
 import { notClinical } from './train-run.js';
 
-interface ExplainFlags {
+interface ExplainFlags extends PassFlags {
   readonly out_dir: string;
   readonly overwrite?: boolean;
   readonly json?: boolean;
   readonly layer?: string;
   readonly class?: string;
-  readonly batch_size: number;
-  readonly on_error: 'throw' | 'skip';
-  readonly workers?: number;
-  readonly device: string;
-  readonly precision: PrecisionChoice;
 }
 
 const help = `
@@ -72,17 +67,11 @@ async function explain(
   const folder = path.resolve(flags.out_dir);
   await mkdir(folder, { recursive: true });
   const taken = new Set<string>();
-  let bar: ReturnType<Session['progress']> | undefined;
+  const pass = passOf('explaining', flags, { session, output });
   const images = classifier.explain(files, {
-    ...{ batchSize: flags.batch_size, precision: flags.precision, onError: flags.on_error },
+    ...pass.options,
     ...(flags.layer === undefined ? {} : { layer: flags.layer }),
     ...(flags.class === undefined ? {} : { class: flags.class }),
-    signal: session.signal,
-    onSkip: ({ error }) => output.warn('image-skipped', error.message),
-    onProgress: ({ done, total }) => {
-      bar ??= session.progress('explaining', total);
-      bar.update(done);
-    },
   });
   for await (const { id, class: predicted, probability, group, explained, overlay } of images) {
     const file = path.join(folder, freeName(id, taken));
@@ -93,7 +82,7 @@ async function explain(
     );
     output.event({ type: 'explanation', id, class: predicted, probability, group, explained, file });
   }
-  bar?.end();
+  pass.end();
   session.note(notClinical);
 }
 

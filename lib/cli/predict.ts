@@ -5,20 +5,15 @@ import { dataThreads } from '../data/resize.js';
 import { csvLine } from '../report/csv.js';
 import type { Prediction } from '../systems/classifier/predict.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
-import type { PrecisionChoice } from '../training/precision.js';
 import { asInteger, asText, option } from './options.js';
+import { type PassFlags, passOf } from './pass.js';
 import { Output, type Session } from './session.js';
 import { addImages, addPrecision } from './train-options.js';
 import { notClinical } from './train-run.js';
 
-interface PredictFlags {
+interface PredictFlags extends PassFlags {
   readonly json?: boolean;
   readonly csv?: string;
-  readonly batch_size: number;
-  readonly on_error: 'throw' | 'skip';
-  readonly workers?: number;
-  readonly device: string;
-  readonly precision: PrecisionChoice;
 }
 
 const help = `
@@ -54,17 +49,9 @@ async function predict(
   const output = new Output(session, flags.json ?? false);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   using classifier = await GazeLT.load(model, { device: flags.device });
-  let bar: ReturnType<Session['progress']> | undefined;
-  const predictions = await classifier.predict(files, {
-    ...{ batchSize: flags.batch_size, precision: flags.precision, onError: flags.on_error },
-    signal: session.signal,
-    onSkip: ({ error }) => output.warn('image-skipped', error.message),
-    onProgress: ({ done, total }) => {
-      bar ??= session.progress('predicting', total);
-      bar.update(done);
-    },
-  });
-  bar?.end();
+  const pass = passOf('predicting', flags, { session, output });
+  const predictions = await classifier.predict(files, pass.options);
+  pass.end();
   for (const prediction of predictions) output.event({ type: 'prediction', ...prediction });
   for (const line of tableLines(predictions)) output.say(line);
   if (flags.csv !== undefined) await writeFileAtomic(flags.csv, csvOf(predictions, classifier.card.classes));
