@@ -9,7 +9,8 @@ t.setTimeout(420_000);
 const folder = t.testdir();
 const runs = path.join(folder, 'runs');
 const result = path.join(runs, 'quickstart');
-const small = ['--train', '320', '--size', '64', '--epochs', '8', '--drw_epoch', '6'];
+// Enough to learn from: 3.4 times chance on the held-out films, of which the test asks for 2.
+const small = ['--train', '320', '--size', '64', '--epochs', '6', '--drw_epoch', '5'];
 
 t.test('it learns, and leaves what it promises', async (t) => {
   const { code, stdout, stderr } = await cli(['quickstart', ...small], folder);
@@ -33,7 +34,7 @@ t.test('it learns, and leaves what it promises', async (t) => {
 
 t.test('a second time replaces the first whole; a stopped one leaves the first', async (t) => {
   writeFileSync(path.join(result, 'stale'), '');
-  const flags = ['quickstart', ...small.slice(0, 4), '--epochs', '1'];
+  const flags = ['quickstart', '--train', '48', '--size', '64', '--epochs', '1'];
   const stopped = await interrupted(flags, folder, { when: ({ type }) => type === 'step', signal: 'SIGINT' });
   t.equal(stopped.code, 130);
   t.ok(existsSync(path.join(result, 'stale')));

@@ -5,30 +5,17 @@ import t from 'tap';
 import { writeNpy } from '../../lib/checkpoints/npy.js';
 import { uniform } from '../golden/fill.js';
 import { cli, linesOf } from '../support/cli.js';
+import { filmFlags, smallRun, smallRunFolder, writeFilms } from '../support/small-run.js';
 
 t.setTimeout(420_000);
 
 const folder = t.testdir();
-const run = 'results/train/labels_resnet18_rand_rw-sklearn_ldam-drw_lr-0.001_bs-6';
-const data = ['--csv', 'films/labels.csv', '--split-column', 'split', '--patient_column', 'patient'];
-const network = ['--rand_init', '--model-name', 'resnet18', '--image_size', '32', '--precision', 'float32'];
-const loss = ['--loss', 'ldam', '--rw_method', 'sklearn', '--drw', '--drw_epoch', '1'];
-const schedule = ['--batch_size', '6', '--lr', '1e-3', '--max_epochs', '2', '--bootstrap', '20'];
-const train = [
-  ...['train', 'gazelt', '--features', 'none', '--group_thresholds', '4,2', '--n_TTA', '1'],
-  ...data,
-  ...network,
-  ...loss,
-  ...schedule,
-];
+const run = smallRunFolder;
+const train = smallRun(2);
 const at = (...parts: string[]) => path.join(folder, ...parts);
 const read = (...parts: string[]) => readFileSync(at(...parts), 'utf8');
 
-t.before(async () => {
-  const splits = ['--val_per_class', '1', '--test_per_class', '1', '--test', '9'];
-  const { code, stderr } = await cli(['sample', 'films', '--size', '64', '--train', '24', ...splits], folder);
-  if (code !== 0) throw new Error(stderr);
-});
+t.before(() => writeFilms(folder));
 
 t.test('train leaves a run with all its files', async (t) => {
   const { code, stdout, stderr } = await cli(train, folder);
@@ -126,7 +113,7 @@ t.test('a run that is there is refused, and replaced only when told', async (t) 
 
 t.test('prepare fills a cache that training reads', async (t) => {
   const first = await cli(
-    ['prepare', ...data, '--image-size', '32', '--cache_dir', 'cache', '--json'],
+    ['prepare', ...filmFlags, '--image-size', '32', '--cache_dir', 'cache', '--json'],
     folder,
   );
   t.equal(first.code, 0, first.stderr);

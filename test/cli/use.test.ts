@@ -3,30 +3,18 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { cli, linesOf } from '../support/cli.js';
+import { filmFlags, smallRun, smallRunFolder, writeFilms } from '../support/small-run.js';
 
 t.setTimeout(420_000);
 
 const folder = t.testdir();
-const run = 'results/train/labels_resnet18_rand_rw-sklearn_ldam-drw_lr-0.001_bs-6';
-const data = ['--csv', 'films/labels.csv', '--split-column', 'split', '--patient_column', 'patient'];
-const network = ['--rand_init', '--model-name', 'resnet18', '--image_size', '32', '--precision', 'float32'];
-const loss = ['--loss', 'ldam', '--rw_method', 'sklearn', '--drw', '--drw_epoch', '1'];
-const schedule = ['--batch_size', '6', '--lr', '1e-3', '--max_epochs', '1', '--bootstrap', '20'];
-const train = [
-  ...['train', 'gazelt', '--features', 'none', '--group_thresholds', '4,2', '--n_TTA', '1'],
-  ...data,
-  ...network,
-  ...loss,
-  ...schedule,
-];
+const run = smallRunFolder;
 const at = (...parts: string[]) => path.join(folder, ...parts);
 const read = (...parts: string[]) => readFileSync(at(...parts), 'utf8');
 
 t.before(async () => {
-  const splits = ['--val_per_class', '1', '--test_per_class', '1', '--test', '9'];
-  const { code, stderr } = await cli(['sample', 'films', '--size', '64', '--train', '24', ...splits], folder);
-  if (code !== 0) throw new Error(stderr);
-  const trained = await cli(train, folder);
+  await writeFilms(folder);
+  const trained = await cli(smallRun(1), folder);
   if (trained.code !== 0) throw new Error(trained.stderr);
 });
 
@@ -51,7 +39,7 @@ t.test('evaluate repeats the run, and takes other splits', async (t) => {
   t.match(val.stdout, /^val, 9 images/m);
   t.notOk(existsSync(at(target, 'test_summary.txt')), 'the old one is replaced whole');
   const where = await cli(
-    ['evaluate', run, ...data, '--where', 'label=Hernia,Mass', '--bootstrap', '0', '--out_dir', 'part'],
+    ['evaluate', run, ...filmFlags, '--where', 'label=Hernia,Mass', '--bootstrap', '0', '--out_dir', 'part'],
     folder,
   );
   t.equal(where.code, 0, where.stderr);
