@@ -36,7 +36,7 @@
  * authorization from the Gnome Foundation or Bitstream Inc., respectively. For further information, contact: fonts at
  * gnome dot org.
  */
-export const glyphOutlines = `20 651
+export const glyphOutlines: string = `20 651
 21 821 m309-254l203 0 0 254-203 0zm0-1239l203 0 0 655-20 357-162 0-21-357z
 22 942 m367-1493l0 555-170 0 0-555zm378 0l0 555-170 0 0-555z
 23 1716 m1047-901l-291 0-84 334 293 0zm-150-569l-104 415 292 0 105-415 160 0-103 415 312 0 0 154-351 0-82 334 318 0 0 153-357 0-104 414-160 0 103-414-293 0-103 414-161 0 104-414-315 0 0-153 352 0 84-334-322 0 0-154 361 0 102-415z

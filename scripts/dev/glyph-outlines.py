@@ -50,7 +50,7 @@ HEADER = '''/**
  * authorization from the Gnome Foundation or Bitstream Inc., respectively. For further information, contact: fonts at
  * gnome dot org.
  */
-export const glyphOutlines = `'''
+export const glyphOutlines: string = `'''
 
 
 class RelativePath(BasePen):
