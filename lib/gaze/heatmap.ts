@@ -1,6 +1,6 @@
 import { native } from '../native.js';
-import { flag, integer, invalidArgument, knownKeys, list, number, oneOf } from '../validate.js';
-import type { Reading } from './reading.js';
+import { flag, integer, invalidArgument, knownKeys, list, number, object, oneOf } from '../validate.js';
+import { type Reading, requireReading } from './reading.js';
 import type { WindowShare } from './windows.js';
 
 /** Length in pixels of the film that GazeLT's σ is meant for. */
@@ -135,7 +135,11 @@ export async function renderHeatmaps(
   });
 }
 
-function pointCount(name: string, { width, height, x, y, weight }: WeightedPoints): number {
+function pointCount(name: string, points: WeightedPoints): number {
+  const { width, height, x, y, weight } = object(name, points);
+  for (const [axis, values] of Object.entries({ x, y, weight })) {
+    if (!(values?.length >= 0)) throw invalidArgument(`${name}.${axis}`, 'numbers', values);
+  }
   number(`${name}.width`, width, { above: 0 });
   number(`${name}.height`, height, { above: 0 });
   if (y.length !== x.length) throw invalidArgument(`${name}.y`, `${x.length} values, as x has,`, y.length);
@@ -162,9 +166,10 @@ function positive(name: string, value: number | undefined): number {
  * @param shares of a window from `timeWindows`; by default every fixation with its duration
  */
 export function readingPoints(reading: Reading, shares?: readonly WindowShare[]): WeightedPoints {
-  const { width, height, fixations } = reading;
+  const { width, height, fixations } = requireReading(reading);
   const chosen =
     shares ?? fixations.map(({ start, end }, index): WindowShare => ({ index, weight: end - start }));
+  list('shares', chosen, (name, share) => object(name, share as WindowShare));
   const x = new Float64Array(chosen.length);
   const y = new Float64Array(chosen.length);
   const weight = new Float64Array(chosen.length);

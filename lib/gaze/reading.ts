@@ -1,3 +1,5 @@
+import { list, object } from '../validate.js';
+
 /** One fixation, or one sample of an eye tracker: the eye rests on one place. */
 export interface Fixation {
   /** Column in pixels, from the left edge of the film. */
@@ -75,10 +77,16 @@ export interface GazeTable {
  * @param reading with a chest box; without one it is returned as it is
  */
 export function withinChestBox(reading: Reading): Reading {
-  const box = reading.chestBox;
+  const box = requireReading(reading).chestBox;
   if (!box) return reading;
   const fixations = reading.fixations.filter(
     ({ x, y }) => x >= box.xmin && x <= box.xmax && y >= box.ymin && y <= box.ymax,
   );
   return { ...reading, fixations };
+}
+
+/** @internal Refuses what is no reading, as far as its fixations are needed. */
+export function requireReading(reading: Reading): Reading {
+  list('reading.fixations', object('reading', reading).fixations, (name, at) => object(name, at as Fixation));
+  return reading;
 }

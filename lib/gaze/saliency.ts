@@ -1,9 +1,9 @@
 import { CxrGazeError } from '../errors.js';
-import { integer, invalidArgument, number } from '../validate.js';
+import { integer, invalidArgument, list, number, object } from '../validate.js';
 import type { Fixation } from './reading.js';
 
-// How near a predicted map is to recorded gaze: gazelt.md section 5, with the definitions of Bylinskii et al., "What do
-// different evaluation metrics tell us about saliency models?" (2019). All sums are in double precision.
+// How near a predicted map is to recorded gaze, with the definitions of Bylinskii et al., "What do different evaluation
+// metrics tell us about saliency models?" (2019). All sums are in double precision.
 
 /**
  * A teacher's map read as a saliency prediction: root of the mean over channels of squares, divided by its sum.
@@ -14,8 +14,8 @@ import type { Fixation } from './reading.js';
  */
 export function saliencyOfMap(map: ArrayLike<number>, channels = 3): Float32Array {
   integer('channels', channels, { min: 1 });
-  if (map.length === 0 || map.length % channels !== 0)
-    throw invalidArgument('map', `values for ${channels} channels`, map.length);
+  if (!(map?.length > 0) || map.length % channels !== 0)
+    throw invalidArgument('map', `values for ${channels} channels`, map?.length);
   const area = map.length / channels;
   const roots = new Float64Array(area);
   let sum = 0;
@@ -47,6 +47,9 @@ function moments(map: ArrayLike<number>): { mean: number; deviation: number } {
 }
 
 function sameSize(prediction: ArrayLike<number>, target: ArrayLike<number>): void {
+  for (const [name, map] of Object.entries({ prediction, target })) {
+    if (!(map?.length >= 0)) throw invalidArgument(name, 'the values of a map', map);
+  }
   if (prediction.length > 0 && prediction.length === target.length) return;
   throw new CxrGazeError(
     'ERR_INVALID_SHAPE',
@@ -133,10 +136,12 @@ export function nss(
   size: { readonly width: number; readonly height: number },
   looked: LookedAt,
 ): number {
+  object('size', size);
+  list('looked.fixations', object('looked', looked).fixations, (name, at) => object(name, at as object));
   const width = integer('size.width', size.width, { min: 1 });
   const height = integer('size.height', size.height, { min: 1 });
-  if (prediction.length !== width * height)
-    throw invalidArgument('prediction', `${width} x ${height} values`, prediction.length);
+  if (prediction?.length !== width * height)
+    throw invalidArgument('prediction', `${width} x ${height} values`, prediction?.length);
   const { mean, deviation } = moments(prediction);
   let sum = 0;
   let count = 0;

@@ -1,8 +1,8 @@
 import sharp from 'sharp';
 import { jet } from '../cam/jet.js';
 import type { Pixels } from '../data/dataset.js';
-import { flag, invalidArgument, knownKeys, number } from '../validate.js';
-import type { Fixation, Reading } from './reading.js';
+import { flag, invalidArgument, knownKeys, number, object } from '../validate.js';
+import { type Fixation, type Reading, requireReading } from './reading.js';
 
 /** Options of {@link drawScanpath}. */
 export interface ScanpathPictureOptions {
@@ -38,9 +38,10 @@ export async function drawScanpath(
   options: ScanpathPictureOptions = {},
 ): Promise<Pixels> {
   knownKeys('options', options, ['numbers', 'lines', 'radius']);
-  const { width, height, channels, data } = image;
-  if (data.length !== width * height * channels)
-    throw invalidArgument('image.data', `${width} x ${height} x ${channels} bytes`, data.length);
+  const { width, height, channels, data } = object('image', image);
+  if (data?.length !== width * height * channels)
+    throw invalidArgument('image.data', `${width} x ${height} x ${channels} bytes`, data?.length);
+  requireReading(reading);
   const seen = reading.fixations.filter(
     ({ x, y }) => x >= 0 && y >= 0 && x <= reading.width && y <= reading.height,
   );

@@ -1,4 +1,4 @@
-import { integer, invalidArgument, knownKeys, oneOf } from '../validate.js';
+import { integer, invalidArgument, knownKeys, list, object, oneOf } from '../validate.js';
 import type { Fixation } from './reading.js';
 
 /** How a reading is cut into time windows: see {@link timeWindows}. */
@@ -45,6 +45,7 @@ export function timeWindows(fixations: readonly Fixation[], options: WindowOptio
   const windows = integer('options.windows', options.windows ?? 4, { min: 1 });
   const convention = oneOf('options.convention', options.convention ?? 'half-open', windowConventions);
   const stamp = oneOf('options.stamp', options.stamp ?? 'start', ['start', 'end']);
+  list('fixations', fixations, (name, fixation) => object(name, fixation as Fixation));
   for (const [i, { start, end }] of fixations.entries()) {
     if (!(Number.isFinite(start) && Number.isFinite(end) && start <= end))
       throw invalidArgument(
@@ -88,7 +89,7 @@ function closed(times: readonly number[], windows: number): WindowShare[][] {
 }
 
 /**
- * The windows 0 to k together, for each k: what has been looked at so far (gazelt.md TW-I).
+ * The windows 0 to k together, for each k: what has been looked at so far (GazeLT's integrated windows, TW-I).
  *
  * @param shares of {@link timeWindows}
  * @param convention they were made by: as published a fixation on a boundary, which is in two windows, counts once
@@ -97,6 +98,9 @@ export function cumulativeWindows(
   shares: readonly (readonly WindowShare[])[],
   convention: WindowConvention = 'half-open',
 ): WindowShare[][] {
+  list('shares', shares, (name, window) =>
+    list(name, window, (item, share) => object(item, share as WindowShare)),
+  );
   const soFar = new Map<number, number>();
   return shares.map((window) => {
     for (const { index, weight } of window)
