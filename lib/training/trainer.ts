@@ -7,7 +7,7 @@ import type { Model } from '../models/model.js';
 import type { Network } from '../models/network.js';
 import { enableGrad } from '../tensor/context.js';
 import { tidy } from '../tensor/tidy.js';
-import { integer, object } from '../validate.js';
+import { integer, knownKeys, object } from '../validate.js';
 import type { ClassificationResult, InputBatch, ObjectivePhase, ObjectiveResult } from './batch.js';
 import { BestWeights } from './best-weights.js';
 import {
@@ -204,6 +204,7 @@ export class Trainer<
    * @returns events and result; it runs whether or not it is iterated
    */
   fit(options: FitOptions = {}): Run<TrainEvent<Scores>, TrainResult> {
+    knownKeys('options', options, ['signal', 'resume']);
     return new Run((stop) => this.events(options, stop));
   }
 
