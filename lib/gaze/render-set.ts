@@ -59,8 +59,8 @@ export interface WrittenHeatmaps {
 
 /** Marks a folder as heat maps: only such a folder is ever replaced. */
 const marker = 'heatmaps.json';
-/** Largest side of the pictures over films. */
-const pictureSide = 1024;
+/** Least and largest long side of the pictures over films: numbers can be read, files stay small. */
+const pictureSides = [512, 1024] as const;
 /** Above so many pixels a map, one reading at a time: its maps alone take hundreds of megabytes. */
 const largeMap = 1 << 20;
 
@@ -206,7 +206,7 @@ async function renderAll(
     const reading = readings[index] as Reading;
     const pixels = film ? await film(reading.image) : undefined;
     if (film && !pixels) withoutFilm.add(reading.image);
-    const picture = pixels ? await reduced(pixels) : undefined;
+    const picture = pixels ? await pictureOf(pixels) : undefined;
     const present = await renderReading(root, reading, names[index] as string, plan, picture);
     for (const branch of gazeBranches) {
       const shown = present[branch].filter(Boolean).length;
@@ -269,9 +269,12 @@ export function greyOf(map: Float32Array, width: number, height: number): Pixels
   return { width, height, channels: 1, data: Uint8Array.from(map, (value) => Math.round(255 * value)) };
 }
 
-async function reduced(image: Pixels): Promise<Pixels> {
-  const scale = pictureSide / Math.max(image.width, image.height);
-  if (scale >= 1) return image;
+/** The film at a size that one likes to look at. */
+async function pictureOf(image: Pixels): Promise<Pixels> {
+  const long = Math.max(image.width, image.height);
+  const [least, most] = pictureSides;
+  const scale = Math.min(most, Math.max(least, long)) / long;
+  if (scale === 1) return image;
   const side = (length: number): number => Math.max(1, Math.round(length * scale));
   return resizeArea(image, side(image.width), side(image.height));
 }

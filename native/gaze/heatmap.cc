@@ -16,7 +16,8 @@ namespace {
 class Kernel {
  public:
   /// Cut off at 4 sigma, the radius rounded as SciPy rounds it.
-  explicit Kernel(double sigma) : radius_(static_cast<int>(4.0 * sigma + 0.5)), weights_(2 * static_cast<size_t>(radius_) + 1) {
+  explicit Kernel(double sigma)
+      : radius_(static_cast<int>(4.0 * sigma + 0.5)), weights_(2 * static_cast<size_t>(radius_) + 1) {
     double sum = 0;
     for (int d = -radius_; d <= radius_; ++d) {
       sum += weights_[d + radius_] = std::exp(-0.5 / (sigma * sigma) * d * d);
@@ -25,8 +26,9 @@ class Kernel {
   }
   int radius() const { return radius_; }
 
-  /// Adds what a point at `centre` gives to line[0..length). Beyond its ends the line goes on as its mirror image, "d c b
-  /// a | a b c d | d c b a", and again mirrored: the point is seen at centre + 2 m length and -1 - centre + 2 m length.
+  /// Adds what a point at `centre` gives to line[0..length). Beyond its ends the line goes on as its mirror
+  /// image, "d c b a | a b c d | d c b a", and again mirrored: the point is seen at centre + 2 m length and at
+  /// -1 - centre + 2 m length.
   void spread(double* line, int length, int centre, double weight) const {
     const int64_t period = 2 * static_cast<int64_t>(length);
     for (const int64_t image : {static_cast<int64_t>(centre), -1 - static_cast<int64_t>(centre)}) {
@@ -119,12 +121,14 @@ std::vector<Entry> entriesOf(const Points& points, const HeatmapOptions& options
     add(0, 0, 1);
     add(downAnchor, acrossAnchor, 1);
   }
-  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.row < b.row; });
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.row < b.row; });
   return entries;
 }
 
 /// Filters the rows that are not empty across. Their numbers go to `numbers`.
-RowSet filterAcross(const std::vector<Entry>& entries, int width, const Kernel& kernel, std::vector<int>& numbers) {
+RowSet filterAcross(const std::vector<Entry>& entries, int width, const Kernel& kernel,
+                    std::vector<int>& numbers) {
   for (const Entry& entry : entries) {
     if (numbers.empty() || numbers.back() != entry.row) numbers.push_back(entry.row);
   }
@@ -168,13 +172,14 @@ BlockWeights weightsDown(const std::vector<int>& numbers, int height, const Kern
 
 void check(const HeatmapOptions& options) {
   for (int side : {options.height, options.width}) {
-    if (side < 1 || side > kMaxMapSide)
-      throw invalidArgument("Expected sides from 1 to " + std::to_string(kMaxMapSide) + " of a heat map but received " + std::to_string(side));
+    if (side >= 1 && side <= kMaxMapSide) continue;
+    throw invalidArgument("Expected sides from 1 to " + std::to_string(kMaxMapSide) +
+                          " of a heat map but received " + std::to_string(side));
   }
   for (double sigma : {options.sigmaRows, options.sigmaColumns}) {
-    if (!(sigma > 0 && sigma <= 8.0 * kMaxMapSide))
-      throw invalidArgument("Expected a standard deviation above 0 and at most " + std::to_string(8 * kMaxMapSide) +
-                            " pixels of the map but received " + std::to_string(sigma));
+    if (sigma > 0 && sigma <= kMaxSigma) continue;
+    throw invalidArgument("Expected a standard deviation above 0 and at most " + std::to_string(kMaxSigma) +
+                          " pixels of the map but received " + std::to_string(sigma));
   }
 }
 

@@ -7,6 +7,8 @@ namespace cxr::gaze {
 
 /// Sides of a map.
 constexpr int kMaxMapSide = 16384;
+/// Standard deviations, in pixels of a map.
+constexpr int kMaxSigma = 8 * kMaxMapSide;
 
 /// Points in pixels of the map, with their weights, which are at least 0.
 struct Points {
@@ -28,8 +30,8 @@ struct HeatmapOptions {
 
 /// Renders one map into `map` [height * width]. Throws cxr::Error.
 ///
-/// A histogram of n points has few rows that are not empty, so the filter is applied to those only: across, point by
-/// point; then down, as sums of those rows.
+/// A histogram of n points has few rows that are not empty, so the filter is applied to those only: across,
+/// point by point; then down, as sums of those rows.
 void renderHeatmap(const Points& points, const HeatmapOptions& options, float* map);
 
 }  // namespace cxr::gaze

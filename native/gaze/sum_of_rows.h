@@ -1,5 +1,5 @@
-// Weighted sums of a few rows, for every row of an image: the inner loop of the heat maps. A product of matrices whose
-// left side is banded; laid out so that four sums of four columns stay in registers.
+// Weighted sums of a few rows, for every row of an image: the inner loop of the heat maps. A product of
+// matrices whose left side is banded; laid out so that four sums of four columns stay in registers.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,9 @@ class RowSet {
  public:
   RowSet(size_t rows, int width);
   void set(size_t row, const double* values);
-  const double* strip(int index) const { return values_.data() + static_cast<size_t>(index) * rows_ * kTile; }
+  const double* strip(int index) const {
+    return values_.data() + static_cast<size_t>(index) * rows_ * kTile;
+  }
   int strips() const { return strips_; }
 
  private:

@@ -27,6 +27,7 @@ async function furnish(folder: string): Promise<void> {
   for (const name of films)
     await rename(path.join(folder, 'images', name), path.join(folder, 'images', 'images', name));
   await writeFile(path.join(folder, 'labels.csv'), await readFile(path.join(data, 'labels.csv')));
+  await copyFile(path.join(data, 'gaze', 'fixations.csv'), path.join(folder, 'fixations.csv'));
   await copyFile(path.join(folder, 'images', 'images', films[0] as string), path.join(folder, 'film.png'));
 
   const small = { classes: fixtureClasses, init: 'random', architecture: 'resnet18', imageSize: 32 } as const;

@@ -133,7 +133,7 @@ t.test('only heat maps are replaced, and only whole ones', async (t) => {
   ]);
 });
 
-t.test('pictures over the films', async (t) => {
+t.test('pictures over the films, large enough to be looked at', async (t) => {
   const found = await FilmFiles.open(await filmFolder(t));
   t.same([...found.names].sort(), films.map(({ id }) => id).sort());
   t.same(await found.sizes(), new Map(films.map(({ id }) => [id, { width: 64, height: 64 }])));
@@ -147,7 +147,7 @@ t.test('pictures over the films', async (t) => {
   const pictures = readdirSync(join(folder, 'overlays')).sort();
   t.same(pictures, [`gaze_${first.id}.png`, ...[0, 1, 2, 3].map((k) => `timewindowed_${k}`)]);
   t.match(await sharp(join(folder, 'overlays', 'timewindowed_0', `focal_${first.id}.png`)).metadata(), {
-    ...{ width: 64, height: 64, channels: 3 },
+    ...{ width: 512, height: 512, channels: 3 },
   });
   await mkdir(join(found.folder, 'again'));
   writeFileSync(

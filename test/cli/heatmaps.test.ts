@@ -1,0 +1,83 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import { phantomSplits } from '../../lib/data/phantom/splits.js';
+import { writePhantoms } from '../../lib/data/phantom/write.js';
+import { cli, linesOf } from '../support/cli.js';
+
+t.setTimeout(240_000);
+const choice = { seed: 4, size: 64, train: 9, valPerClass: 0, testPerClass: 0, test: 0 };
+
+t.test('from a table of fixations to maps over the films', async (t) => {
+  const folder = t.testdir();
+  await writePhantoms(path.join(folder, 'sample'), choice);
+  const command = [
+    'heatmaps',
+    '--gaze',
+    'sample/gaze/fixations.csv',
+    '--data_dir',
+    'sample/images',
+    '--overlay',
+  ];
+  const sizes = ['--size', '32', '--sigma', '40', '--windows', '2', '--out-dir', 'maps', '--json'];
+  const ended = await cli([...command, ...sizes], folder);
+  t.equal(ended.code, 0, ended.stderr);
+  t.match(linesOf(ended).at(-1), { type: 'heatmaps', readings: 9, maps: 36, withoutFilm: [] });
+  const { id } = phantomSplits(choice).train.phantom(0);
+  t.ok(existsSync(path.join(folder, 'maps', 'overlays', 'timewindowed_1', `global_${id}.png`)));
+  t.match(JSON.parse(readFileSync(path.join(folder, 'maps', 'heatmaps.json'), 'utf8')), {
+    ...{ size: 32, sigma: { global: 40, focal: 40 }, windows: 2, convention: 'half-open' },
+    source: { filtered: { offFilm: 0 } },
+  });
+
+  const again = await cli([...command, '--out_dir', 'maps'], folder);
+  t.equal(again.code, 1);
+  t.match(again.stderr, /ERR_EXISTS.*allow overwriting/);
+});
+
+t.test('what is left out is said; fractions, published windows', async (t) => {
+  const rows = Array.from({ length: 40 }, (_, i) => `a,0.5,0.5,${i},${i + 1}`);
+  const folder = t.testdir({ 'gaze.csv': `id,x,y,start,end\n${rows.join('\n')}\na,2,0.5,1,2\n` });
+  const { code, stdout, stderr } = await cli(
+    ['heatmaps', '--gaze', 'gaze.csv', '--normalised', '--as_published', '--size', '16', '--out_dir', 'maps'],
+    folder,
+  );
+  t.equal(code, 0, stderr);
+  t.match(stderr, /warning: 1 row off the film/);
+  t.match(stdout, /1 readings, 41 rows in gaze\.csv/);
+  t.match(stdout, /8 heat maps of 1 readings in/);
+  const strict = await cli(
+    ['heatmaps', '--gaze', 'gaze.csv', '--normalised', '--max_faults', '0.01'],
+    folder,
+  );
+  t.equal(strict.code, 1);
+  t.match(strict.stderr, /ERR_TABLE: gaze\.csv: 1 of 41 rows \(2\.4 %\) have faults/);
+  writeFileSync(path.join(folder, 'gaze.csv'), 'id,x,y,start,end\n../a,1,1,0,1\n');
+  const hostile = await cli(['heatmaps', '--gaze', 'gaze.csv', '--normalised'], folder);
+  t.match(hostile, { code: 1, stderr: /ERR_PATH_ESCAPE: gaze\.csv, line 2, column 'id'/ });
+  t.same(readdirSync(folder).sort(), ['gaze.csv', 'maps']);
+});
+
+t.test('flags that do not belong together', async (t) => {
+  const folder = t.testdir({ 'gaze.csv': 'id,x,y,start,end\na,1,1,0,1\n', films: {} });
+  const cases: readonly (readonly [string[], RegExp])[] = [
+    [[], /Expected one of --egd FOLDER, .* but received none/],
+    [['--egd', 'a', '--siim', 'b'], /but received --egd and --siim/],
+    [['--gaze', 'gaze.csv'], /--film_size WIDTH,HEIGHT or --data_dir FOLDER with --gaze in pixels/],
+    [['--siim', 'x', '--normalised'], /--normalised does not belong to --siim/],
+    [['--reflacx', 'x', '--film_size', '3,4'], /--film_size does not belong to --reflacx/],
+    [['--gaze', 'gaze.csv', '--film_size', '3,4', '--data_dir', 'films'], /not both/],
+    [
+      ['--gaze', 'gaze.csv', '--normalised', '--overlay'],
+      /--data_dir FOLDER, the folder of the films, with --overlay/,
+    ],
+    [['--gaze', 'gaze.csv', '--film_size', '0,4'], /above 0 for --film_size/],
+    [['--gaze', 'gaze.csv', '--normalised', '--size', 'big'], /--size <pixels>/],
+  ];
+  const results = await Promise.all(cases.map(([args]) => cli(['heatmaps', ...args], folder)));
+  for (const [i, [args, message]] of cases.entries()) {
+    t.equal(results[i]?.code, 2, args.join(' '));
+    t.match(results[i]?.stderr, message);
+  }
+  t.notOk(existsSync(path.join(folder, 'results')));
+});
