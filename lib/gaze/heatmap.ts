@@ -88,7 +88,7 @@ function resolve(options: HeatmapOptions): Plan {
 
 /**
  * Renders heat maps: a histogram of the points, then a Gaussian filter, equal to SciPy's `gaussian_filter` of NumPy's
- * `histogram2d` (truncated at 4σ, borders reflected as often as the filter reaches; gazelt.md 2.5). Coordinates are
+ * `histogram2d` (truncated at 4σ, borders reflected as often as the filter reaches). Coordinates are
  * scaled to the map first. The work runs on the data lane.
  *
  * @param maps one list of points a map; an empty one gives a map of zeros

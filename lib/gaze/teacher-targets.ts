@@ -9,7 +9,10 @@ export const gazeBranches = ['global', 'focal'] as const;
 /** One of {@link gazeBranches}. */
 export type GazeBranch = (typeof gazeBranches)[number];
 
-/** σ of each teacher's heat maps, in pixels of a film 2048 long (gazelt.md section 9, G2). */
+/**
+ * σ of each teacher's heat maps, in pixels of a film 2048 long: GazeLT's by the names global and focal. (Its program also
+ * gives 64 to disintegration and 128 to integration, which would be the other way round.)
+ */
 export const branchSigma: Readonly<Record<GazeBranch, number>> = { global: 64, focal: 128 };
 
 /** Options of {@link teacherTargets}. */
@@ -48,7 +51,7 @@ export function teacherPoints(
 }
 
 /**
- * The heat maps that one of GazeLT's teachers learns to predict for a film: gazelt.md 2.5 and section 9, G2.
+ * The heat maps that one of GazeLT's teachers learns to predict for a film (arXiv 2508.09478).
  *
  * @param reading one person's gaze over the film
  * @param options which teacher, size, windows
