@@ -4,7 +4,13 @@ import path from 'node:path';
 import { moveAside, recoverFolder, writeFileAtomic } from '../checkpoints/atomic.js';
 import { CheckpointStore } from '../checkpoints/folder.js';
 import { CxrGazeError } from '../errors.js';
-import { HistoryFile, type HistoryRow } from '../report/history.js';
+import {
+  classificationColumns,
+  type HalfRow,
+  type HistoryColumn,
+  HistoryFile,
+  type HistoryRow,
+} from '../report/history.js';
 import type { Run } from '../training/run.js';
 import type { TrainEvent, TrainResult } from '../training/trainer.js';
 import type { Progress } from './progress.js';
@@ -13,18 +19,28 @@ import type { Output, Session } from './session.js';
 /** What a run does with a folder that is there. */
 export type ExistingRun = 'refuse' | 'overwrite' | 'resume';
 
-/** A run's folder, open for writing. */
-export class RunFolder {
+/**
+ * A run's folder, open for writing.
+ *
+ * @typeParam Row what half an epoch tells
+ */
+export class RunFolder<Row extends HalfRow = HistoryRow> {
   /** Absolute path. */
   readonly path: string;
   /** Whether a checkpoint is there to go on from. */
   readonly resumes: boolean;
   readonly #isNew: boolean;
-  #history: HistoryFile | undefined;
+  readonly #columns: readonly HistoryColumn<Row>[];
+  #history: HistoryFile<Row> | undefined;
   #begun = false;
 
-  private constructor(folder: string, isNew: boolean, resumes: boolean) {
+  private constructor(
+    folder: string,
+    columns: readonly HistoryColumn<Row>[],
+    { isNew, resumes }: { readonly isNew: boolean; readonly resumes: boolean },
+  ) {
     this.path = folder;
+    this.#columns = columns;
     this.#isNew = isNew;
     this.resumes = resumes;
   }
@@ -34,7 +50,16 @@ export class RunFolder {
    *
    * @throws CxrGazeError `ERR_EXISTS` where a run is there and nothing was said of it, `ERR_RESUME` where none is there
    */
-  static async open(folder: string, existing: ExistingRun): Promise<RunFolder> {
+  static open(folder: string, existing: ExistingRun): Promise<RunFolder> {
+    return RunFolder.openFor(folder, existing, classificationColumns);
+  }
+
+  /** As {@link RunFolder.open}, for a run whose history has columns of its own. */
+  static async openFor<Row extends HalfRow>(
+    folder: string,
+    existing: ExistingRun,
+    columns: readonly HistoryColumn<Row>[],
+  ): Promise<RunFolder<Row>> {
     const target = path.resolve(folder);
     await recoverFolder(target);
     const entries = await readdir(target).catch((cause: NodeJS.ErrnoException) => {
@@ -48,7 +73,7 @@ export class RunFolder {
         throw new CxrGazeError('ERR_RESUME', message, { details });
       }
       const last = await new CheckpointStore(path.join(target, 'checkpoints')).named('last');
-      return new RunFolder(target, false, last !== undefined);
+      return new RunFolder(target, columns, { isNew: false, resumes: last !== undefined });
     }
     const isThere = entries !== undefined && entries.length > 0;
     if (isThere && existing === 'refuse') {
@@ -63,7 +88,7 @@ export class RunFolder {
       await moveAside(target);
     }
     await mkdir(target, { recursive: true });
-    return new RunFolder(target, true, false);
+    return new RunFolder(target, columns, { isNew: true, resumes: false });
   }
 
   /** Where the checkpoints go. */
@@ -72,7 +97,7 @@ export class RunFolder {
   }
 
   /** Rows of `history.csv` so far. */
-  get history(): readonly HistoryRow[] {
+  get history(): readonly Row[] {
     return this.#history?.rows ?? [];
   }
 
@@ -95,22 +120,24 @@ export class RunFolder {
   }
 
   /** Takes part in an event: `history.csv` follows the checkpoint that a resumed run goes on from. */
-  async enter(event: TrainEvent): Promise<void> {
+  async enter(event: TrainEvent<Row>): Promise<void> {
     if (event.type === 'start') {
       const file = path.join(this.path, 'history.csv');
       await this.begin();
       this.#history = event.resumed
-        ? await HistoryFile.resume(file, event.epoch - 1)
-        : await HistoryFile.create(file);
+        ? await HistoryFile.resume(file, this.#columns, event.epoch - 1)
+        : await HistoryFile.create(file, this.#columns);
       const known = this.#history.rows.length;
-      for (const row of event.history.slice(known)) await this.#history.append(rowOf(row));
+      for (const row of event.history.slice(known)) await this.#history.append(this.#rowOf(row));
     }
-    if (event.type === 'epoch') await this.#history?.append(rowOf(event));
+    if (event.type === 'epoch') await this.#history?.append(this.#rowOf(event));
   }
-}
 
-function rowOf({ epoch, phase, loss, balancedAccuracy, mcc, auroc }: HistoryRow): HistoryRow {
-  return { epoch, phase, loss, balancedAccuracy, mcc, auroc };
+  // An event tells more than the row: its type.
+  #rowOf(event: Row): Row {
+    const keys = ['epoch', 'phase', ...this.#columns.map(({ key }) => key)] as (keyof Row)[];
+    return Object.fromEntries(keys.map((key) => [key, event[key]])) as unknown as Row;
+  }
 }
 
 /** Who follows a run. */
@@ -125,12 +152,21 @@ export interface Follower {
  *
  * @returns the result; a run that was stopped rejects with `ERR_ABORTED`
  */
-export async function followRun(
+export function followRun(
   folder: RunFolder,
   run: Run<TrainEvent, TrainResult>,
-  { session, output, maxEpochs }: Follower,
+  follower: Follower,
 ): Promise<TrainResult> {
-  const shown = new EpochDisplay(session, output, maxEpochs);
+  return followRunOf(folder, run, { ...follower, numbers: classifierNumbers });
+}
+
+/** As {@link followRun}, for a run whose epochs have scores of their own. */
+export async function followRunOf<Row extends HalfRow>(
+  folder: RunFolder<Row>,
+  run: Run<TrainEvent<Row>, TrainResult>,
+  { session, output, maxEpochs, numbers }: Follower & { readonly numbers: readonly ShownNumber<Row>[] },
+): Promise<TrainResult> {
+  const shown = new EpochDisplay(session, output, { maxEpochs, numbers });
   try {
     for await (const event of run) {
       await folder.enter(event);
@@ -143,18 +179,39 @@ export async function followRun(
   return (await run.result) as TrainResult;
 }
 
+/** A number of an epoch as its line shows it, training and validation. */
+export interface ShownNumber<Row> {
+  /** What it is called. */
+  readonly label: string;
+  /** The number; `null` where it is not defined. */
+  readonly of: (row: Row) => number | null;
+  /** How it is written; default: three decimals. */
+  readonly text?: (value: number) => string;
+}
+
+const classifierNumbers: readonly ShownNumber<HistoryRow>[] = [
+  { label: 'loss', of: (row) => row.loss },
+  { label: 'balanced accuracy', of: (row) => row.balancedAccuracy },
+  { label: 'AUROC', of: (row) => row.auroc },
+];
+
+interface Shown<Row> {
+  readonly maxEpochs: number;
+  readonly numbers: readonly ShownNumber<Row>[];
+}
+
 /** How far training is, for a person. */
-class EpochDisplay {
+class EpochDisplay<Row extends HalfRow> {
   readonly #session: Session;
   readonly #output: Output;
-  readonly #maxEpochs: number;
+  readonly #shown: Shown<Row>;
   #bar: Progress | undefined;
-  #train: HistoryRow | undefined;
+  #train: Row | undefined;
 
-  constructor(session: Session, output: Output, maxEpochs: number) {
+  constructor(session: Session, output: Output, shown: Shown<Row>) {
     this.#session = session;
     this.#output = output;
-    this.#maxEpochs = maxEpochs;
+    this.#shown = shown;
   }
 
   /** Takes the bar away. @returns seconds since it was begun */
@@ -164,8 +221,9 @@ class EpochDisplay {
     return seconds;
   }
 
-  show(event: TrainEvent): void {
+  show(event: TrainEvent<Row>): void {
     const output = this.#output;
+    const { maxEpochs } = this.#shown;
     switch (event.type) {
       case 'start':
         if (event.resumed) {
@@ -178,12 +236,12 @@ class EpochDisplay {
         break;
       case 'step':
         if (output.json) break;
-        this.#bar ??= this.#session.progress(`epoch ${event.epoch}/${this.#maxEpochs}`, event.steps, 'steps');
+        this.#bar ??= this.#session.progress(`epoch ${event.epoch}/${maxEpochs}`, event.steps, 'steps');
         this.#bar.update(event.step, `loss ${event.loss.toFixed(3)}`);
         break;
       case 'epoch':
         if (event.phase === 'train') this.#train = event;
-        else output.say(epochLine(this.#train, event, this.#maxEpochs, this.end()));
+        else output.say(epochLine(this.#train, event, this.#shown, this.end()));
         break;
       case 'reweighting':
         output.say(`Deferred re-weighting from epoch ${event.epoch} on, learning rate ${event.learningRate}`);
@@ -195,16 +253,19 @@ class EpochDisplay {
   }
 }
 
-function epochLine(
-  train: HistoryRow | undefined,
-  val: HistoryRow,
-  maxEpochs: number,
+function epochLine<Row extends HalfRow>(
+  train: Row | undefined,
+  val: Row,
+  { maxEpochs, numbers }: Shown<Row>,
   seconds: number | undefined,
 ): string {
-  const pair = (of: (row: HistoryRow) => number | null): string => {
-    const shown = (row: HistoryRow | undefined) => (row ? (of(row)?.toFixed(3) ?? '-') : '-');
-    return `${shown(train)} / ${shown(val)}`;
-  };
+  const pairs = numbers.map(({ label, of, text = (value) => value.toFixed(3) }) => {
+    const shown = (row: Row | undefined) => {
+      const value = row ? of(row) : null;
+      return value === null ? '-' : text(value);
+    };
+    return `  ${label} ${shown(train)} / ${shown(val)}`;
+  });
   const time = seconds === undefined ? '' : `  ${seconds.toFixed(0)} s`;
-  return `epoch ${String(val.epoch).padStart(String(maxEpochs).length)}/${maxEpochs}  (training / validation)  loss ${pair((r) => r.loss)}  balanced accuracy ${pair((r) => r.balancedAccuracy)}  AUROC ${pair((r) => r.auroc)}${time}`;
+  return `epoch ${String(val.epoch).padStart(String(maxEpochs).length)}/${maxEpochs}  (training / validation)${pairs.join('')}${time}`;
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
 import { CxrGazeError } from '../errors.js';
-import { integer, invalidArgument, number, oneOf } from '../validate.js';
+import { integer, invalidArgument, list, number, oneOf, text } from '../validate.js';
 import { csvLine } from './csv.js';
 import { pythonFloat } from './python-format.js';
 
@@ -25,36 +25,87 @@ export interface HistoryRow {
   readonly auroc: number | null;
 }
 
-const header = ['epoch', 'phase', 'loss', 'balanced_acc', 'mcc', 'auroc'];
+/** What every history tells of half an epoch. */
+export interface HalfRow {
+  /** Epoch, from 1. */
+  readonly epoch: number;
+  /** Training or validation. */
+  readonly phase: Phase;
+  /** Mean objective. */
+  readonly loss: number;
+}
+
+/** A number of a history besides epoch and phase. */
+export interface HistoryColumn<Row> {
+  /** Member of the row. */
+  readonly key: Exclude<keyof Row & string, 'epoch' | 'phase'>;
+  /** Name of the column. */
+  readonly name: string;
+  /** Whether an empty cell stands for `null`; default `false`. */
+  readonly nullable?: boolean;
+  /** Whether it is a count; default `false`: written as Python prints a float. */
+  readonly whole?: boolean;
+}
+
+/** The columns of a classifier's history, as the originals name them. */
+export const classificationColumns: readonly HistoryColumn<HistoryRow>[] = [
+  { key: 'loss', name: 'loss' },
+  { key: 'balancedAccuracy', name: 'balanced_acc' },
+  { key: 'mcc', name: 'mcc' },
+  { key: 'auroc', name: 'auroc', nullable: true },
+];
+
+function requireColumns(columns: readonly { readonly key: string; readonly name: string }[]): void {
+  list('columns', columns, (name, column) => {
+    if (typeof column !== 'object' || column === null) throw invalidArgument(name, 'a column', column);
+    const { key, name: title } = column as { readonly key?: unknown; readonly name?: unknown };
+    text(`${name}.key`, key);
+    text(`${name}.name`, title);
+  });
+}
+
+function headerOf<Row>(columns: readonly HistoryColumn<Row>[]): string[] {
+  return ['epoch', 'phase', ...columns.map(({ name }) => name)];
+}
 
 /** One row as text, floats with all their digits as Python prints them. */
-export function historyLine(row: HistoryRow): string {
+function historyLine<Row extends HalfRow>(row: Row, columns: readonly HistoryColumn<Row>[]): string {
   return csvLine([
     String(integer('row.epoch', row.epoch, { min: 1 })),
     oneOf('row.phase', row.phase, ['train', 'val']),
-    pythonFloat(number('row.loss', row.loss)),
-    pythonFloat(number('row.balancedAccuracy', row.balancedAccuracy)),
-    pythonFloat(number('row.mcc', row.mcc)),
-    row.auroc === null ? '' : pythonFloat(number('row.auroc', row.auroc)),
+    ...columns.map(({ key, nullable, whole }) => {
+      const value: unknown = row[key];
+      if (nullable && value === null) return '';
+      const checked = number(`row.${key}`, value);
+      return whole ? String(checked) : pythonFloat(checked);
+    }),
   ]);
 }
 
 /**
  * Reads `history.csv`. A missing file is an empty history.
  *
+ * @param path the file
+ * @param columns of the rows, such as {@link classificationColumns}
  * @throws `ERR_TABLE` with file and line where it is not such a file
  */
-export async function readHistory(path: string): Promise<HistoryRow[]> {
-  let text: string;
+export async function readHistory<Row extends HalfRow>(
+  path: string,
+  columns: readonly HistoryColumn<Row>[],
+): Promise<Row[]> {
+  text('path', path);
+  requireColumns(columns);
+  const header = headerOf(columns);
+  let content: string;
   try {
-    text = await readFile(path, 'utf8');
+    content = await readFile(path, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw new CxrGazeError('ERR_FILE', `Cannot read ${path}: ${(cause as Error).message}`, { cause });
   }
   let records: string[][];
   try {
-    records = parse(text, { bom: true, skip_empty_lines: true });
+    records = parse(content, { bom: true, skip_empty_lines: true });
   } catch (cause) {
     throw new CxrGazeError('ERR_TABLE', `${path}: ${(cause as Error).message}`, {
       cause,
@@ -65,18 +116,14 @@ export async function readHistory(path: string): Promise<HistoryRow[]> {
   if (first?.join() !== header.join()) {
     throw tableError(path, 1, `expected the header ${header.join()} but found ${first?.join() ?? 'nothing'}`);
   }
-  return rows.map((cells, i) => historyRow(path, i + 2, cells));
+  return rows.map((cells, i) => historyRow({ path, line: i + 2 }, cells, columns));
 }
 
-function historyRow(path: string, line: number, cells: readonly string[]): HistoryRow {
-  const [epoch, phase, loss, balancedAccuracy, mcc, auroc] = cells as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+function historyRow<Row extends HalfRow>(
+  { path, line }: { readonly path: string; readonly line: number },
+  cells: readonly string[],
+  columns: readonly HistoryColumn<Row>[],
+): Row {
   const cell = (name: string, value: string): number => {
     const parsed = Number(value);
     if (value.trim() === '' || !Number.isFinite(parsed)) {
@@ -84,17 +131,16 @@ function historyRow(path: string, line: number, cells: readonly string[]): Histo
     }
     return parsed;
   };
+  const [epoch = '', phase = '', ...rest] = cells;
   if (phase !== 'train' && phase !== 'val') {
     throw tableError(path, line, `expected 'train' or 'val' in column phase but found '${phase}'`);
   }
-  return {
-    epoch: cell('epoch', epoch),
-    phase,
-    loss: cell('loss', loss),
-    balancedAccuracy: cell('balanced_acc', balancedAccuracy),
-    mcc: cell('mcc', mcc),
-    auroc: auroc === '' ? null : cell('auroc', auroc),
-  };
+  const numbers = columns.map(({ key, name, nullable }, i) => {
+    const value = rest[i] ?? '';
+    return [key, nullable && value === '' ? null : cell(name, value)] as const;
+  });
+  // The columns are the row's members, one each.
+  return { epoch: cell('epoch', epoch), phase, ...Object.fromEntries(numbers) } as unknown as Row;
 }
 
 function tableError(path: string, line: number, problem: string): CxrGazeError {
@@ -106,20 +152,32 @@ function tableError(path: string, line: number, problem: string): CxrGazeError {
 /**
  * `history.csv` as it grows: a `train` and a `val` row an epoch. Every append rewrites the small file whole and renames
  * it, so that a killed run never leaves half a row.
+ *
+ * @typeParam Row what a row tells; a classifier's by default
  */
-export class HistoryFile {
+export class HistoryFile<Row extends HalfRow = HistoryRow> {
   /** Where it is written. */
   readonly path: string;
-  #rows: HistoryRow[];
+  readonly #columns: readonly HistoryColumn<Row>[];
+  #rows: readonly Row[];
 
-  private constructor(path: string, rows: HistoryRow[]) {
+  private constructor(path: string, columns: readonly HistoryColumn<Row>[], rows: readonly Row[]) {
     this.path = path;
+    this.#columns = columns;
     this.#rows = rows;
   }
 
-  /** Begins a new file, replacing one that is there. */
-  static async create(path: string): Promise<HistoryFile> {
-    const history = new HistoryFile(path, []);
+  /**
+   * Begins a new file, replacing one that is there.
+   *
+   * @param path the file
+   * @param columns of the rows, such as {@link classificationColumns}
+   */
+  static async create<Row extends HalfRow>(
+    path: string,
+    columns: readonly HistoryColumn<Row>[],
+  ): Promise<HistoryFile<Row>> {
+    const history = new HistoryFile(path, columns, []);
     await history.#write();
     return history;
   }
@@ -127,32 +185,41 @@ export class HistoryFile {
   /**
    * Continues a file after `lastEpoch`, whose rows are the last that are kept: rows that a killed run wrote after its
    * checkpoint are cut off.
+   *
+   * @param path the file
+   * @param columns of the rows
+   * @param lastEpoch from 1; 0 keeps none
    */
-  static async resume(path: string, lastEpoch: number): Promise<HistoryFile> {
+  static async resume<Row extends HalfRow>(
+    path: string,
+    columns: readonly HistoryColumn<Row>[],
+    lastEpoch: number,
+  ): Promise<HistoryFile<Row>> {
     integer('lastEpoch', lastEpoch, { min: 0 });
-    const rows = (await readHistory(path)).filter((row) => row.epoch <= lastEpoch);
-    const history = new HistoryFile(path, rows);
+    const rows = (await readHistory(path, columns)).filter((row) => row.epoch <= lastEpoch);
+    const history = new HistoryFile(path, columns, rows);
     await history.#write();
     return history;
   }
 
   /** The rows so far. */
-  get rows(): readonly HistoryRow[] {
+  get rows(): readonly Row[] {
     return this.#rows;
   }
 
   /** Adds a row; an epoch may not go back. */
-  async append(row: HistoryRow): Promise<void> {
+  async append(row: Row): Promise<void> {
     const last = this.#rows.at(-1);
     if (last !== undefined && row.epoch < last.epoch) {
       throw invalidArgument('row.epoch', `an epoch not before ${last.epoch}`, row.epoch);
     }
-    historyLine(row);
+    historyLine(row, this.#columns);
     this.#rows = [...this.#rows, { ...row }];
     await this.#write();
   }
 
   async #write(): Promise<void> {
-    await writeFileAtomic(this.path, csvLine(header) + this.#rows.map(historyLine).join(''));
+    const lines = this.#rows.map((row) => historyLine(row, this.#columns));
+    await writeFileAtomic(this.path, csvLine(headerOf(this.#columns)) + lines.join(''));
   }
 }

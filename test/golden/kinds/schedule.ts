@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { HistoryFile } from '../../../lib/report/history.js';
+import { classificationColumns, HistoryFile } from '../../../lib/report/history.js';
 import { EpochSchedule } from '../../../lib/training/epoch-schedule.js';
 import { boolean, choice, number, numbers } from '../case.js';
 import type { Kind } from '../kind.js';
@@ -32,7 +32,7 @@ export const scheduleKind: Kind = {
     const folder = await mkdtemp(path.join(tmpdir(), 'cxr-gaze-golden-'));
     try {
       const file = path.join(folder, 'history.csv');
-      const history = await HistoryFile.create(file);
+      const history = await HistoryFile.create(file, classificationColumns);
       while (schedule.goesOn) {
         const epoch = schedule.state.epochsDone + 1;
         const score = scores[epoch - 1];
