@@ -228,7 +228,15 @@ export {
   writeEvaluationFiles,
   writeLearningCurves,
 } from './report/evaluation-files.js';
-export { HistoryFile, type HistoryRow, type Phase, readHistory } from './report/history.js';
+export {
+  classificationColumns,
+  type HalfRow,
+  type HistoryColumn,
+  HistoryFile,
+  type HistoryRow,
+  type Phase,
+  readHistory,
+} from './report/history.js';
 export { renderReport, writeReport } from './report/html.js';
 export { type MetricsFile, writeMetricsJson } from './report/metrics-json.js';
 export type { GalleryItem, OptionValue, ReportData, ReportEvaluation } from './report/report-data.js';
@@ -245,6 +253,13 @@ export type { ModelCard } from './systems/classifier/model-card.js';
 export type { PassOptions } from './systems/classifier/passes.js';
 export type { Prediction, PredictOptions } from './systems/classifier/predict.js';
 export type { DistillationSettings } from './systems/gazelt/distillation.js';
+export {
+  firstReadings,
+  type GazeDataset,
+  type MatchedGaze,
+  matchReadings,
+  phantomGaze,
+} from './systems/gazelt/gaze-dataset.js';
 export { GazeLT, type GazeLTFitOptions } from './systems/gazelt/gazelt.js';
 export {
   type PublishedFigures,
@@ -252,7 +267,27 @@ export {
   publishedFigures,
   publishedRows,
 } from './systems/gazelt/published.js';
+export {
+  GazeTeacher,
+  type GazeTeacherLoadOptions,
+  type GazeTeacherOptions,
+  type TeacherEvent,
+} from './systems/gazelt/teacher.js';
+export type { TeacherCard } from './systems/gazelt/teacher-card.js';
+export type {
+  PredictedReading,
+  TeacherEvaluateOptions,
+  TeacherEvaluation,
+} from './systems/gazelt/teacher-evaluate.js';
 export type { FeatureSet } from './systems/gazelt/teacher-features.js';
+export type { TeacherFeatureOptions, TeacherFeatureReport } from './systems/gazelt/teacher-files.js';
+export type { TeacherFitOptions } from './systems/gazelt/teacher-fit.js';
+export type { TeacherScores } from './systems/gazelt/teacher-objective.js';
+export type {
+  MeanWithInterval,
+  SaliencyMeasure,
+  WindowSaliency,
+} from './systems/gazelt/teacher-saliency.js';
 export { type AutocastOptions, autocast, enableGrad, noGrad, traceCalls } from './tensor/context.js';
 export {
   arange,

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import sharp from 'sharp';
-import type { Pixels } from '../data/dataset.js';
+import type { Dataset, Pixels } from '../data/dataset.js';
 import { decodeImage } from '../data/decode.js';
 import { listImages } from '../data/image-files.js';
 import { featureName } from '../data/image-table.js';
@@ -42,6 +42,23 @@ export class FilmFiles {
       files.set(name, image);
     }
     return new FilmFiles(folder, files);
+  }
+
+  /**
+   * The films of data sets; those that are not in files are left out.
+   *
+   * @param name what messages call them
+   * @param datasets each film by the name of its sample
+   */
+  static of(name: string, datasets: Iterable<Dataset>): FilmFiles {
+    const files = new Map<string, string>();
+    for (const dataset of datasets) {
+      for (let i = 0; i < dataset.length; i++) {
+        const { id, image } = dataset.sample(i);
+        if (image.kind === 'file') files.set(featureName(id), image.path);
+      }
+    }
+    return new FilmFiles(name, files);
   }
 
   /** Names of the films. */

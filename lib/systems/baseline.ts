@@ -43,6 +43,6 @@ export class Baseline extends Classifier {
 
   override fit(options: FitOptions): Run<TrainEvent, TrainResult> {
     // The benchmark runs the network once on each batch.
-    return this.train(options, { options: {}, legacyUpdates: 1 });
+    return this.train(options, { options: async () => ({}), legacyUpdates: 1 });
   }
 }

@@ -112,8 +112,8 @@ export interface FitOptions {
 
 /** @internal What a system adds to plain training. */
 export interface FitAddition {
-  /** Further options, recorded with the run and compared on resume. */
-  readonly options: { readonly [key: string]: Json };
+  /** Further options, recorded with the run and compared on resume; asked for once, before anything long begins. */
+  readonly options: () => Promise<{ readonly [key: string]: Json }>;
   /** How often the original ran the network on a batch: updates of BatchNorm's statistics under `legacyBatchNorm`. */
   readonly legacyUpdates: number;
   /** The files that a further term needs of a data set, so that all that is missing is listed at once. */
@@ -167,7 +167,7 @@ export interface Settings {
   readonly legacyBatchNorm: boolean;
 }
 
-function settingsOf(options: FitOptions, addition: FitAddition): Settings {
+function settingsOf(options: FitOptions): Settings {
   const whole = (name: string, value: number | undefined, fallback: number, min: number) =>
     integer(`options.${name}`, value ?? fallback, { min });
   const { weighting = null } = options;
@@ -190,7 +190,6 @@ function settingsOf(options: FitOptions, addition: FitAddition): Settings {
     trainImages: options.train.length,
     validation: options.validation.name,
     validationImages: options.validation.length,
-    ...addition.options,
   };
 }
 
@@ -248,7 +247,7 @@ export function checkedFit(card: ModelCard, options: FitOptions, addition: FitAd
   checkFit(options);
   sameClasses(options.train, card.classes);
   sameClasses(options.validation, card.classes);
-  const settings = settingsOf(options, addition);
+  const settings = settingsOf(options);
   if (settings.decoupling && settings.mixing?.kind === 'balanced-mixup') {
     throw new CxrGazeError(
       'ERR_INVALID_ARGUMENT',
@@ -280,7 +279,7 @@ export async function prepareFit(network: Network, fit: CheckedFit): Promise<Pre
   const { options, settings, criteria, card, addition } = fit;
   const { model, device } = network;
   const precision = await resolvePrecision(options.precision ?? 'auto', device);
-  const recorded = { ...settings, precision, device };
+  const recorded = { ...settings, ...(await addition.options()), precision, device };
   const notes = { options: recorded, card: cardToJson(card), environment: await trainingEnvironment() };
   await refuseOtherRun(options, notes);
   await refuseIncomplete(fit);

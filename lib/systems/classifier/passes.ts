@@ -81,10 +81,11 @@ function part(dataset: Dataset, start: number): Dataset {
 /**
  * Decodes a data set in bounded memory and gives its batches in order. A batch is disposed when the next is asked for.
  *
+ * @param network whose input size the images get
  * @throws CxrGazeError `ERR_ABORTED`, and what a bad image throws
  */
 export async function* passOver(
-  network: Network,
+  network: { readonly card: { readonly imageSize: number } },
   dataset: Dataset,
   options: PassOptions,
 ): AsyncGenerator<Batch, void> {

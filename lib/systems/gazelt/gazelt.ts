@@ -1,7 +1,7 @@
 import { CxrGazeError } from '../../errors.js';
 import type { Run } from '../../training/run.js';
 import type { TrainEvent, TrainResult } from '../../training/trainer.js';
-import { invalidArgument, knownKeys, number, text } from '../../validate.js';
+import { invalidArgument, knownKeys, number } from '../../validate.js';
 import {
   buildClassifier,
   Classifier,
@@ -11,7 +11,8 @@ import {
 } from '../classifier/classifier.js';
 import type { FitOptions } from '../classifier/fit.js';
 import { type DistillationSettings, defaultDistillationWeight, distillationTerm } from './distillation.js';
-import { checkShares, type FeatureSet, neededFeatures, TeacherFeatures } from './teacher-features.js';
+import { checkShares } from './teacher-features.js';
+import { checkSource, type VectorSource } from './vector-source.js';
 
 /** Options of {@link GazeLT.fit}. */
 export interface GazeLTFitOptions extends FitOptions {
@@ -62,16 +63,16 @@ export class GazeLT extends Classifier {
       throw invalidArgument('options', 'an object', options);
     const { distillation, ...fit } = options;
     // The original ran the network twice on each batch: for the logits, and for the vector that is distilled.
-    const plain = { options: {}, legacyUpdates: 2 };
+    const plain = { options: async () => ({}), legacyUpdates: 2 };
     if (distillation === undefined) return this.train(fit, plain);
-    const settings = checkSettings(distillation);
+    const source = checkSource(distillation, fit);
+    const settings = checkSettings(distillation, source);
     this.#checkDistillable(fit);
     return this.train(fit, {
       ...plain,
-      options: { distillation: settings },
-      needs: (dataset) => neededFeatures(dataset, settings.featuresDir, settings.features),
-      term: async () =>
-        distillationTerm(distillation, await readTeachers(fit, settings.featuresDir, settings.features)),
+      options: async () => ({ distillation: { ...(await source.record()), ...settings } }),
+      needs: source.needs,
+      term: async () => distillationTerm(distillation, await source.vectors()),
     });
   }
 
@@ -92,24 +93,16 @@ export class GazeLT extends Classifier {
   }
 }
 
-function checkSettings(settings: DistillationSettings) {
-  const known = ['features', 'featuresDir', 'weight', 'validationWeight', 'shares'];
-  knownKeys('options.distillation', settings, known);
+function checkSettings(settings: DistillationSettings, { teachers, name }: VectorSource) {
+  knownKeys('options.distillation', settings, [
+    ...['features', 'featuresDir', 'teachers', 'teacherImages', 'teacherBatchSize', 'onTeach'],
+    ...['weight', 'validationWeight', 'shares'],
+  ]);
   const weight = settings.weight ?? defaultDistillationWeight;
   const validationWeight = settings.validationWeight ?? weight;
-  const features = text('options.distillation.features', settings.features);
   return {
-    features,
-    featuresDir: text('options.distillation.featuresDir', settings.featuresDir),
     weight: number('options.distillation.weight', weight, { min: 0 }),
     validationWeight: number('options.distillation.validationWeight', validationWeight, { min: 0 }),
-    shares: checkShares('options.distillation.shares', settings.shares, features),
-  };
-}
-
-async function readTeachers({ train, validation }: FitOptions, folder: string, features: FeatureSet) {
-  return {
-    train: await TeacherFeatures.read(train, folder, features),
-    val: await TeacherFeatures.read(validation, folder, features),
+    shares: checkShares('options.distillation.shares', settings.shares, teachers, name),
   };
 }

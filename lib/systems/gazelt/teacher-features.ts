@@ -28,7 +28,8 @@ export class TeacherFeatures {
   /** One array `[N, 64]` a teacher. */
   readonly #vectors: readonly Float32Array[];
 
-  private constructor(vectors: readonly Float32Array[]) {
+  /** @param vectors one array `[N, 64]` a teacher, row-major, in the order of the data set */
+  constructor(vectors: readonly Float32Array[]) {
     this.#vectors = vectors;
   }
 
@@ -166,15 +167,20 @@ function shapeError(file: string, dtype: string, shape: readonly number[]): CxrG
   );
 }
 
-/** Checks shares of teachers: one number a teacher; equal ones by default. */
+/**
+ * Checks shares of teachers: one number a teacher; equal ones by default.
+ *
+ * @param expected how many teachers there are
+ * @param of what message calls them
+ */
 export function checkShares(
   name: string,
   shares: readonly number[] | undefined,
-  set: FeatureSet,
+  expected: number,
+  of: string,
 ): readonly number[] {
-  const expected = featurePrefixes(set).length;
   if (shares === undefined) return new Array<number>(expected).fill(1 / expected);
   const given = list(name, shares, (at, share) => number(at, share, { min: 0 }));
   if (given.length === expected) return given;
-  throw invalidArgument(name, `${expected} numbers, one for each teacher of '${set}',`, shares);
+  throw invalidArgument(name, `${expected} numbers, one for each teacher of ${of},`, shares);
 }

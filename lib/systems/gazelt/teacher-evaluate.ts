@@ -1,0 +1,219 @@
+import type { Batch } from '../../data/batch.js';
+import type { Reading } from '../../gaze/reading.js';
+import { CentreBias, cc, klDivergence, type LookedAt, nss, saliencyOfMap } from '../../gaze/saliency.js';
+import { teacherPoints, teacherTargets } from '../../gaze/teacher-targets.js';
+import { type WindowConvention, windowConventions } from '../../gaze/windows.js';
+import { type BootstrapOptions, bootstrapSettings, resamplingUnits } from '../../metrics/resample.js';
+import { type TeacherNetwork, teacherSize } from '../../models/teacher.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { tidy } from '../../tensor/tidy.js';
+import { invalidArgument, list, oneOf } from '../../validate.js';
+import { callback, checkPass, type PassOptions, passOver } from '../classifier/passes.js';
+import { type GazeDataset, requireGaze } from './gaze-dataset.js';
+import { teacherWindows } from './teacher-card.js';
+import { SaliencyTable, type WindowSaliency } from './teacher-saliency.js';
+import { batchTargets, readableGaze, type TargetOptions, type WindowTargets } from './teacher-targets.js';
+import { askTeacher, type TeacherLike } from './teacher-vectors.js';
+
+/** A predicted and a recorded reading: four maps of 224 by 224 each, row-major. */
+export interface PredictedReading {
+  /** Index in the data set, readings without anything to look at left out. */
+  readonly index: number;
+  /** Id of the film. */
+  readonly id: string;
+  /** Predicted density of attention, sum 1. */
+  readonly predicted: readonly Float32Array[];
+  /** Recorded heat map, maximum 1; `null` where the window has no fixation. */
+  readonly recorded: readonly (Float32Array | null)[];
+}
+
+/** Options of `GazeTeacher.evaluate`. */
+export interface TeacherEvaluateOptions extends Omit<PassOptions, 'onError' | 'onSkip'> {
+  /** How a reading is cut into its four windows; default `half-open`. */
+  readonly windows?: WindowConvention;
+  /**
+   * Readings whose mean map is the baseline to beat (centre bias): those the teacher was trained on. Default: no
+   * baseline.
+   */
+  readonly baseline?: readonly Reading[];
+  /** Bootstrap over patients where they are known, else over readings; default 1000 resamples, `false` for none. */
+  readonly bootstrap?: BootstrapOptions | boolean;
+  /** Called with the maps of each reading, in order. */
+  readonly onReading?: (reading: PredictedReading) => void | Promise<void>;
+}
+
+/** How well a teacher predicts gaze. */
+export interface TeacherEvaluation {
+  /** Name of the data set. */
+  readonly name: string;
+  /** Readings compared. */
+  readonly readings: number;
+  /** Readings left out, in which nothing of the film is looked at. */
+  readonly left: number;
+  /** What was drawn together in the bootstrap. */
+  readonly unit: 'patient' | 'image';
+  /** How many of them there are. */
+  readonly units: number;
+  /** The four windows, then their mean. */
+  readonly windows: readonly WindowSaliency[];
+}
+
+const pixels = teacherSize * teacherSize;
+
+/** @internal Checks at once, evaluates later. */
+export function evaluateTeacher(
+  teacher: TeacherLike,
+  gaze: GazeDataset,
+  options: TeacherEvaluateOptions,
+): Promise<TeacherEvaluation> {
+  checkPass(options, ['windows', 'baseline', 'bootstrap', 'onReading']);
+  requireGaze('gaze', gaze);
+  callback('options.onReading', options.onReading);
+  const windows = oneOf('options.windows', options.windows ?? 'half-open', windowConventions);
+  bootstrapSettings(options.bootstrap);
+  if (options.baseline !== undefined) list('options.baseline', options.baseline, (_, reading) => reading);
+  const target = { branch: teacher.card.branch, windows };
+  const { gaze: readable, empty } = readableGaze(gaze, target);
+  if (readable.readings.length === 0)
+    throw invalidArgument('gaze', 'a reading that looks at its film', gaze.readings);
+  return evaluate(teacher, readable, { ...options, target, left: empty });
+}
+
+interface Resolved extends TeacherEvaluateOptions {
+  readonly target: TargetOptions;
+  readonly left: number;
+}
+
+async function evaluate(
+  teacher: TeacherLike,
+  gaze: GazeDataset,
+  options: Resolved,
+): Promise<TeacherEvaluation> {
+  const { images, readings } = gaze;
+  const { target, left } = options;
+  const baseline = options.baseline ? await meanTargets(options.baseline, target) : undefined;
+  const table = new SaliencyTable(readings.length, teacherWindows);
+  let done = 0;
+  for await (const batch of passOver(teacher, images, passOptions(options))) {
+    const chosen = readings.slice(done, done + batch.size);
+    const { ids } = batch;
+    const [predicted, targets] = await Promise.all([
+      predictedMaps(teacher, batch, options),
+      batchTargets(chosen, target),
+    ]);
+    for (const [i, reading] of chosen.entries()) {
+      const index = done + i;
+      const recorded = targets.map((window) => recordedMap(window, i));
+      const maps = predicted.map((window) => window[i] as Float32Array);
+      enterScores(table, { index, reading, predicted: maps, recorded, baseline, target });
+      await options.onReading?.({ index, id: ids[i] as string, predicted: maps, recorded });
+    }
+    done += chosen.length;
+  }
+  const units = resamplingUnits(readings.length, patientsOf(gaze));
+  const bootstrap = bootstrapSettings(options.bootstrap ?? true);
+  return {
+    ...{ name: images.name, readings: readings.length, left, unit: units.unit, units: units.units },
+    windows: table.summary(baseline !== undefined, units, bootstrap),
+  };
+}
+
+function passOptions({ batchSize, onProgress, signal }: TeacherEvaluateOptions): PassOptions {
+  return {
+    ...(batchSize === undefined ? {} : { batchSize }),
+    ...(onProgress ? { onProgress } : {}),
+    ...(signal ? { signal } : {}),
+  };
+}
+
+function patientsOf({ images }: GazeDataset): string[] | undefined {
+  const patients = Array.from({ length: images.length }, (_, i) => images.sample(i).patient);
+  return patients.every((patient) => patient !== undefined) ? patients : undefined;
+}
+
+/** The predicted density of each window and film: root of the channels' mean square, divided by its sum. */
+async function predictedMaps(
+  teacher: TeacherLike,
+  batch: Batch,
+  { precision }: TeacherEvaluateOptions,
+): Promise<Float32Array[][]> {
+  const size = batch.size;
+  return tidy(async () => {
+    const ask = (network: TeacherNetwork, images: Tensor) => network.maps(images, { evaluation: true });
+    const maps = await askTeacher(teacher, batch, precision, ask);
+    const data = await Promise.all(maps.map((map) => map.to({ dtype: 'float32' }).data()));
+    return data.map((values) => {
+      const all = values as Float32Array;
+      const each = all.length / size;
+      return Array.from({ length: size }, (_, i) =>
+        saliencyOfMap(all.subarray(i * each, (i + 1) * each), each / pixels),
+      );
+    });
+  });
+}
+
+function recordedMap({ rows, maps }: WindowTargets, reading: number): Float32Array | null {
+  const at = rows.indexOf(reading);
+  return at < 0 ? null : maps.slice(at * pixels, (at + 1) * pixels);
+}
+
+interface Compared {
+  readonly index: number;
+  readonly reading: Reading;
+  readonly predicted: readonly Float32Array[];
+  readonly recorded: readonly (Float32Array | null)[];
+  readonly baseline: readonly Float32Array[] | undefined;
+  readonly target: TargetOptions;
+}
+
+/** A map that is the same everywhere. */
+const uniform = new Float32Array(pixels).fill(1 / pixels);
+
+function enterScores(table: SaliencyTable, compared: Compared): void {
+  const { index, reading, predicted, recorded, baseline, target } = compared;
+  // NSS is read at the places that the recorded map is made of.
+  const points = teacherPoints(reading, target.branch, teacherWindows, target.windows);
+  for (const [window, map] of recorded.entries()) {
+    if (map === null) continue;
+    const place = { reading: index, window };
+    const looked = lookedAt(points[window] as (typeof points)[number]);
+    const scores = (prediction: Float32Array) => ({
+      cc: cc(prediction, map),
+      kl: klDivergence(map, prediction),
+      nss: nss(prediction, { width: teacherSize, height: teacherSize }, looked),
+    });
+    table.set(place, 'teacher', scores(predicted[window] as Float32Array));
+    if (baseline) table.set(place, 'centreBias', scores(baseline[window] as Float32Array));
+    table.set(place, 'uniform', scores(uniform));
+  }
+}
+
+function lookedAt({ width, height, x, y }: ReturnType<typeof teacherPoints>[number]): LookedAt {
+  return { width, height, fixations: Array.from(x, (column, i) => ({ x: column, y: y[i] as number })) };
+}
+
+/** Readings whose targets are rendered at a time. */
+const AT_ONCE = 32;
+
+/**
+ * The mean heat map of each window over some readings, those without a fixation in it left out: what one would predict
+ * without looking at the film (centre bias).
+ *
+ * @param readings such as those of the training split
+ * @param options whose targets, and how readings are cut
+ * @returns four maps of 224 by 224; zeros where no reading has a fixation
+ */
+export async function meanTargets(
+  readings: readonly Reading[],
+  { branch, windows }: TargetOptions,
+): Promise<Float32Array[]> {
+  const mean = new CentreBias(teacherWindows, pixels);
+  for (let start = 0; start < readings.length; start += AT_ONCE) {
+    const part = readings.slice(start, start + AT_ONCE);
+    const targets = await Promise.all(
+      part.map((reading) => teacherTargets(reading, { branch, size: teacherSize, convention: windows })),
+    );
+    for (const one of targets) mean.add(one);
+  }
+  return mean.maps();
+}

@@ -1,0 +1,89 @@
+import type { Reading } from '../../gaze/reading.js';
+import { teacherPoints, teacherTargets } from '../../gaze/teacher-targets.js';
+import type { WindowConvention } from '../../gaze/windows.js';
+import { type TeacherBranch, teacherSize } from '../../models/teacher.js';
+import { type GazeDataset, subset } from './gaze-dataset.js';
+import { teacherWindows } from './teacher-card.js';
+
+/** What a teacher shall learn of some readings in one time window. */
+export interface WindowTargets {
+  /** Which of the readings have a fixation in the window. */
+  readonly rows: Int32Array;
+  /** Their heat maps, `[rows, 224, 224]`, each with maximum 1. */
+  readonly maps: Float32Array;
+}
+
+/** How readings become targets. */
+export interface TargetOptions {
+  /** Whose targets: of `focal` each window alone, of `global` all windows up to it. */
+  readonly branch: TeacherBranch;
+  /** How a reading is cut. */
+  readonly windows: WindowConvention;
+}
+
+const pixels = teacherSize * teacherSize;
+
+/**
+ * Renders the targets of a batch on the data lane: for each window those of the readings that have one, for an empty
+ * window has no loss.
+ */
+export async function batchTargets(
+  readings: readonly Reading[],
+  { branch, windows }: TargetOptions,
+): Promise<WindowTargets[]> {
+  const rendered = await Promise.all(
+    readings.map((reading) => teacherTargets(reading, { branch, size: teacherSize, convention: windows })),
+  );
+  return Array.from({ length: teacherWindows }, (_, k) => {
+    const rows = Int32Array.from(rendered.keys()).filter((i) => rendered[i]?.present[k]);
+    const maps = new Float32Array(rows.length * pixels);
+    for (const [i, row] of rows.entries()) {
+      const { maps: own } = rendered[row] as (typeof rendered)[number];
+      maps.set(own.subarray(k * pixels, (k + 1) * pixels), i * pixels);
+    }
+    return { rows, maps };
+  });
+}
+
+/** The reading of the same film seen in a mirror: left and right change places. */
+export function mirrored(reading: Reading): Reading {
+  const { width, chestBox, fixations, ...rest } = reading;
+  return {
+    ...rest,
+    width,
+    fixations: fixations.map((fixation) => ({ ...fixation, x: width - fixation.x })),
+    ...(chestBox
+      ? { chestBox: { ...chestBox, xmin: width - chestBox.xmax, xmax: width - chestBox.xmin } }
+      : {}),
+  };
+}
+
+/**
+ * Leaves out readings of which no window has anything to look at: no fixation with a duration on the film.
+ *
+ * @returns the others, and how many were left out
+ */
+export function readableGaze(
+  { images, readings }: GazeDataset,
+  { branch, windows }: TargetOptions,
+): { readonly gaze: GazeDataset; readonly empty: number } {
+  const kept = readings.flatMap((reading, index) => {
+    const points = teacherPoints(reading, branch, teacherWindows, windows);
+    return points.some(isSeen) ? [index] : [];
+  });
+  const empty = readings.length - kept.length;
+  if (empty === 0) return { gaze: { images, readings }, empty };
+  const gaze = {
+    images: subset(images, kept),
+    readings: kept.map((index) => readings[index] as Reading),
+  };
+  return { gaze, empty };
+}
+
+function isSeen({ width, height, x, y, weight }: ReturnType<typeof teacherPoints>[number]): boolean {
+  for (let i = 0; i < x.length; i++) {
+    const [px, py] = [x[i] as number, y[i] as number];
+    if ((weight[i] as number) > 0 && px >= 0 && px < width && py >= 0 && py < height) return true;
+  }
+  return false;
+}

@@ -1,0 +1,337 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { fileError } from '../../checkpoints/fault.js';
+import { readTensors } from '../../checkpoints/read-tensors.js';
+import { writeTensors } from '../../checkpoints/write-tensors.js';
+import type { Dataset } from '../../data/dataset.js';
+import { CxrGazeError } from '../../errors.js';
+import { gazeBranches } from '../../gaze/teacher-targets.js';
+import {
+  createTeacher,
+  loadTeacherBlock,
+  type TeacherBranch,
+  type TeacherNetwork,
+} from '../../models/teacher.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { tidy } from '../../tensor/tidy.js';
+import { restoreWeights } from '../../training/checkpoint.js';
+import { Run } from '../../training/run.js';
+import type { TrainEvent, TrainResult } from '../../training/trainer.js';
+import { integer, invalidArgument, knownKeys, number, oneOf, text } from '../../validate.js';
+import { checkInit, type Init } from '../classifier/initial-weights.js';
+import { saveModel, snapshot } from '../save-model.js';
+import { findSaved } from '../saved.js';
+import type { GazeDataset } from './gaze-dataset.js';
+import {
+  readTeacherCard,
+  type TeacherCard,
+  teacherCard,
+  teacherCardFile,
+  teacherCardToJson,
+} from './teacher-card.js';
+import { evaluateTeacher, type TeacherEvaluateOptions, type TeacherEvaluation } from './teacher-evaluate.js';
+import { type TeacherFeatureOptions, type TeacherFeatureReport, writeFeatures } from './teacher-files.js';
+import {
+  type CheckedTeacherFit,
+  checkedTeacherFit,
+  prepareTeacherFit,
+  type TeacherFitOptions,
+} from './teacher-fit.js';
+import type { TeacherScores } from './teacher-objective.js';
+import { isProjection, weightsHash } from './teacher-vectors.js';
+
+/** Options of {@link GazeTeacher.create}. */
+export interface GazeTeacherOptions {
+  /** `global`: GC ViT, attention integrated over the windows (TW-I). `focal`: FocalNet, window by window (TW-D). */
+  readonly branch: TeacherBranch;
+  /** Initial weights: random ones, or a file of the authors (the block's keys); there is no default. */
+  readonly init: Init;
+  /** Seed of random weights and of the projection to 64 numbers; default 0. */
+  readonly seed?: number;
+  /** Drop path in training; default as published, 0.2 (global) and 0.1 (focal) in the last block. */
+  readonly dropPath?: number;
+  /** `cpu` (default), `cuda`, `cuda:1`. */
+  readonly device?: string;
+}
+
+/** Options of {@link GazeTeacher.load}. */
+export interface GazeTeacherLoadOptions {
+  /** Seed of the projection, for a file of the authors, which has none; default 0. A saved teacher brings its own. */
+  readonly seed?: number;
+  /** Where it shall compute: `cpu` (default), `cuda`, `cuda:1`. */
+  readonly device?: string;
+}
+
+/** What training a teacher reports. */
+export type TeacherEvent = TrainEvent<TeacherScores>;
+
+/**
+ * A gaze teacher of GazeLT (arXiv 2508.09478): learns from eye tracking where a film is looked at in four time windows of
+ * a reading, and gives each film a vector of 64 numbers from which the student learns. The 64 numbers come from a random
+ * projection that is never trained, as in the original; here it is seeded and saved. Not for clinical use.
+ *
+ * @example
+ * ```ts
+ * using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random' });
+ * await teacher.fit({ train, validation, maxEpochs: 12 }).result;
+ * const { windows } = await teacher.evaluate(test, { baseline: train.readings });
+ * await teacher.features([nihTrain, nihValidation], { folder: 'features' });
+ * ```
+ */
+export class GazeTeacher {
+  /** The network, for those who want to go deeper. */
+  readonly network: TeacherNetwork;
+  /** Branch, seed of the projection, input size. */
+  readonly card: TeacherCard;
+  /** Where it computes. */
+  readonly device: string;
+  #training = false;
+
+  private constructor(network: TeacherNetwork, card: TeacherCard, device: string) {
+    this.network = network;
+    this.card = card;
+    this.device = device;
+  }
+
+  /**
+   * Makes a teacher.
+   *
+   * @param options branch and initial weights
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_STATE_DICT`, `ERR_CHECKPOINT`, `ERR_FILE` for
+   *   the file of initial weights
+   */
+  static create(options: GazeTeacherOptions): Promise<GazeTeacher> {
+    knownKeys('options', options, ['branch', 'init', 'seed', 'dropPath', 'device']);
+    const branch = oneOf('options.branch', options.branch, gazeBranches);
+    const init = checkInit(options.init);
+    const seed = integer('options.seed', options.seed ?? 0, { min: 0 });
+    const device = text('options.device', options.device ?? 'cpu');
+    const { dropPath } = options;
+    const network = createTeacher({ branch, seed, ...(dropPath === undefined ? {} : { dropPath }) });
+    return GazeTeacher.#built(network, teacherCard(branch, seed), device, async () => {
+      if (init !== 'random') await fillBlock(network, branch, init.weights);
+    });
+  }
+
+  /**
+   * Loads a saved teacher, a checkpoint or the best checkpoint of a run; or a file of the authors, which holds the block
+   * without the projection.
+   *
+   * @param source folder or file
+   * @param options where it shall compute
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_CHECKPOINT`, `ERR_FILE`, `ERR_STATE_DICT`
+   */
+  static load(source: string, options: GazeTeacherLoadOptions = {}): Promise<GazeTeacher> {
+    text('source', source);
+    knownKeys('options', options, ['seed', 'device']);
+    const seed = integer('options.seed', options.seed ?? 0, { min: 0 });
+    const device = text('options.device', options.device ?? 'cpu');
+    return stat(source).then(
+      (found) =>
+        found.isDirectory()
+          ? GazeTeacher.#loadFolder(source, device)
+          : GazeTeacher.#loadFile(source, seed, device),
+      (cause: unknown) => {
+        throw fileError(source, 'could not be examined', cause);
+      },
+    );
+  }
+
+  static async #loadFolder(source: string, device: string): Promise<GazeTeacher> {
+    const found = await findSaved(source, teacherCardFile);
+    const card = await readTeacherCard(found.folder, found.card);
+    const network = createTeacher({ branch: card.branch, seed: card.seed });
+    return GazeTeacher.#built(network, card, device, () => restoreWeights(found.folder, network));
+  }
+
+  static async #loadFile(source: string, seed: number, device: string): Promise<GazeTeacher> {
+    const branch = await branchOf(source);
+    const network = createTeacher({ branch, seed });
+    return GazeTeacher.#built(network, teacherCard(branch, seed), device, () =>
+      fillBlock(network, branch, source),
+    );
+  }
+
+  static async #built(
+    network: TeacherNetwork,
+    card: TeacherCard,
+    device: string,
+    fill: () => Promise<void>,
+  ): Promise<GazeTeacher> {
+    try {
+      await fill();
+      network.eval();
+      if (device !== 'cpu') network.to({ device });
+      await network.ready();
+      return new GazeTeacher(network, card, device);
+    } catch (error) {
+      network.dispose();
+      throw error;
+    }
+  }
+
+  #requireLive(): void {
+    if (this.network.disposed)
+      throw new CxrGazeError('ERR_DISPOSED', 'Expected a live GazeTeacher but it has been disposed');
+  }
+
+  /**
+   * Learns to predict the heat maps of some readings. At the end the teacher has the weights of the epoch with the lowest
+   * validation loss. Meanwhile it can evaluate and extract; a second `fit` is refused.
+   *
+   * @param options readings, schedule, folder of checkpoints
+   * @returns events and result; it runs whether or not it is iterated
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT`, `ERR_BUSY`, `ERR_DISPOSED` at once; the run fails with `ERR_EXISTS`,
+   *   `ERR_RESUME`, `ERR_CHECKPOINT`, `ERR_IMAGE`, `ERR_NOT_FINITE`, `ERR_ABORTED`
+   */
+  fit(options: TeacherFitOptions): Run<TeacherEvent, TrainResult> {
+    this.#requireLive();
+    if (typeof options !== 'object' || options === null)
+      throw invalidArgument('options', 'an object', options);
+    const fit = checkedTeacherFit(this.card, options);
+    if (this.#training)
+      throw new CxrGazeError(
+        'ERR_BUSY',
+        'Expected a teacher that is not being trained; its fit has not ended',
+      );
+    this.#training = true;
+    return new Run((stop) => this.#train(fit, stop));
+  }
+
+  async *#train(
+    fit: CheckedTeacherFit,
+    stop: AbortSignal,
+  ): AsyncGenerator<TeacherEvent, TrainResult | undefined> {
+    const { signal, resume = false } = fit.options;
+    try {
+      using prepared = await prepareTeacherFit(this, fit);
+      return yield* prepared.trainer.events({ signal, resume }, stop);
+    } finally {
+      this.#training = false;
+      if (!this.network.disposed) this.network.to({ dtype: 'float32' }).eval();
+    }
+  }
+
+  /**
+   * How well it predicts recorded gaze: CC, KL divergence and NSS in each time window, beside a centre bias and a uniform
+   * map, with paired bootstrap intervals (gazelt.md 5).
+   *
+   * @param gaze held-out readings
+   * @param options baseline, windows, bootstrap
+   */
+  evaluate(gaze: GazeDataset, options: TeacherEvaluateOptions = {}): Promise<TeacherEvaluation> {
+    this.#requireLive();
+    return evaluateTeacher(this, gaze, options);
+  }
+
+  /**
+   * Writes the vector of every film as `BRANCH_NAME.npy`. An interrupted extraction goes on where it was.
+   *
+   * @param datasets films; all splits that a student will be trained and validated on
+   * @param options folder, batch size, progress
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_EXISTS`, `ERR_DATASET`, `ERR_IMAGE`,
+   *   `ERR_ABORTED`, `ERR_FILE`
+   */
+  features(
+    datasets: Dataset | readonly Dataset[],
+    options: TeacherFeatureOptions,
+  ): Promise<TeacherFeatureReport> {
+    this.#requireLive();
+    return writeFeatures(this, datasets, options);
+  }
+
+  /**
+   * Saves weights, projection included, and card into a folder, in one step.
+   *
+   * @param folder gets `model.safetensors` and `teacher.json`; a teacher saved there before is replaced
+   * @throws CxrGazeError `ERR_EXISTS` if the folder holds anything else
+   */
+  save(folder: string): Promise<void> {
+    this.#requireLive();
+    const card = { file: teacherCardFile, content: teacherCardToJson(this.card) };
+    return saveModel(this.network, path.resolve(text('folder', folder)), card);
+  }
+
+  /**
+   * Saves the block alone, under the keys and the name of the authors' files:
+   * `BRANCH_epoch_E_attentionloss_VALUE.safetensors`.
+   *
+   * @param folder existing
+   * @param trained epoch of the weights, from 0 as the authors count, and its mean unscaled attention loss
+   * @returns path of the file
+   */
+  async saveBlock(
+    folder: string,
+    trained: { readonly epoch: number; readonly attentionLoss: number },
+  ): Promise<string> {
+    this.#requireLive();
+    const epoch = integer('trained.epoch', trained.epoch, { min: 0 });
+    const value = number('trained.attentionLoss', trained.attentionLoss, { min: 0 });
+    const { branch } = this.card;
+    const file = path.join(folder, `${branch}_epoch_${epoch}_attentionloss_${value}.safetensors`);
+    await tidy(async () => {
+      const prefix = `${branch}_encoder_x.`;
+      const block = [...(await snapshot(this.network))].filter(([key]) => !isProjection(key));
+      const bare = new Map(
+        block.map(([key, tensor]): [string, Tensor] => [key.slice(prefix.length), tensor]),
+      );
+      await writeTensors(file, bare, { format: 'pt' });
+    });
+    return file;
+  }
+
+  /** SHA-256 of its trained weights: what tells vectors of two teachers apart. */
+  fingerprint(): Promise<string> {
+    this.#requireLive();
+    return weightsHash(this.network, 'block');
+  }
+
+  /** Frees the network. */
+  dispose(): void {
+    this.network.dispose();
+  }
+
+  /** Same as {@link GazeTeacher.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** Which branch a file of the authors is of, by its keys. */
+async function branchOf(file: string): Promise<TeacherBranch> {
+  return tidy(async () => {
+    const keys = [...(await readTensors(file)).keys()].map((key) => key.replace(/^module\./, ''));
+    const branch = gazeBranches.find((name) => keys.some((key) => key.startsWith(`${name}_encoder.`)));
+    if (branch) return branch;
+    throw new CxrGazeError(
+      'ERR_STATE_DICT',
+      `${file}: expected a teacher's weights (keys such as global_encoder.* or focal_encoder.*) but found ${keys.slice(0, 3).join(', ') || 'none'}`,
+      { details: { file } },
+    );
+  });
+}
+
+async function fillBlock(network: TeacherNetwork, branch: TeacherBranch, file: string): Promise<void> {
+  await tidy(async () => {
+    const found = await branchOf(file);
+    if (found !== branch)
+      throw new CxrGazeError(
+        'ERR_STATE_DICT',
+        `${file}: expected the ${branch} teacher's weights but found ${found}'s`,
+        {
+          details: { file },
+        },
+      );
+    const given = await readTensors(file);
+    const bare = new Map([...given].map(([key, tensor]) => [key.replace(/^module\./, ''), tensor]));
+    try {
+      await loadTeacherBlock(network, bare);
+    } catch (cause) {
+      if (!(cause instanceof CxrGazeError)) throw cause;
+      throw new CxrGazeError(cause.code, `${file}: ${cause.message}`, {
+        cause,
+        details: { file, ...cause.details },
+      });
+    }
+  });
+}

@@ -1,0 +1,119 @@
+import type { Json } from '../../checkpoints/folder.js';
+import type { Dataset } from '../../data/dataset.js';
+import { requireDataset } from '../../data/dataset.js';
+import { featureName } from '../../data/image-table.js';
+import type { NeededFiles } from '../../data/needed-files.js';
+import { CxrGazeError } from '../../errors.js';
+import { integer, invalidArgument, list, text } from '../../validate.js';
+import type { FitOptions } from '../classifier/fit.js';
+import { callback } from '../classifier/passes.js';
+import type { DistillationSettings } from './distillation.js';
+import { GazeTeacher } from './teacher.js';
+import { featurePrefixes, neededFeatures, TeacherFeatures } from './teacher-features.js';
+import { allVectors, weightsHash } from './teacher-vectors.js';
+
+/** Where the vectors of a fit come from. */
+export interface VectorSource {
+  /** How many teachers there are. */
+  readonly teachers: number;
+  /** What messages call it. */
+  readonly name: string;
+  /** What a run records of it. */
+  readonly record: () => Promise<{ readonly [key: string]: Json }>;
+  /** The files that it needs of a data set. */
+  readonly needs: (dataset: Dataset) => Promise<readonly NeededFiles[]>;
+  /** The vectors of the films of both data sets. */
+  readonly vectors: () => Promise<{ readonly train: TeacherFeatures; readonly val: TeacherFeatures }>;
+}
+
+type Films = Pick<FitOptions, 'train' | 'validation' | 'signal'>;
+
+/** Files or teachers, whichever the settings name. @throws CxrGazeError `ERR_INVALID_ARGUMENT` for both or neither */
+export function checkSource(settings: DistillationSettings, films: Films): VectorSource {
+  if (typeof settings !== 'object' || settings === null)
+    throw invalidArgument('options.distillation', 'an object', settings);
+  const { teachers, features, featuresDir } = settings;
+  if (teachers === undefined) {
+    const set = text('options.distillation.features', features);
+    return fromFiles(set, text('options.distillation.featuresDir', featuresDir), films);
+  }
+  if (features !== undefined || featuresDir !== undefined)
+    throw invalidArgument(
+      'options.distillation',
+      'either teachers, or features with featuresDir, not both',
+      settings,
+    );
+  return fromTeachers(teachers, settings, films);
+}
+
+function fromFiles(set: string, folder: string, { train, validation }: Films): VectorSource {
+  return {
+    teachers: featurePrefixes(set).length,
+    name: `'${set}'`,
+    record: async () => ({ features: set, featuresDir: folder }),
+    needs: (dataset) => neededFeatures(dataset, folder, set),
+    vectors: async () => ({
+      train: await TeacherFeatures.read(train, folder, set),
+      val: await TeacherFeatures.read(validation, folder, set),
+    }),
+  };
+}
+
+function fromTeachers(
+  teachers: readonly GazeTeacher[],
+  { teacherImages, teacherBatchSize = 16, onTeach }: DistillationSettings,
+  { train, validation, signal }: Films,
+): VectorSource {
+  list('options.distillation.teachers', teachers, (name, teacher) => {
+    if (!(teacher instanceof GazeTeacher)) throw invalidArgument(name, 'a GazeTeacher', teacher);
+    if (teacher.network.disposed)
+      throw new CxrGazeError('ERR_DISPOSED', `Expected a live GazeTeacher for ${name}`);
+  });
+  if (teachers.length === 0)
+    throw invalidArgument('options.distillation.teachers', 'at least one GazeTeacher', teachers);
+  integer('options.distillation.teacherBatchSize', teacherBatchSize, { min: 1 });
+  callback('options.distillation.onTeach', onTeach);
+  const seen = teacherImages ?? { train, validation };
+  sameFilms('options.distillation.teacherImages.train', seen.train, train);
+  sameFilms('options.distillation.teacherImages.validation', seen.validation, validation);
+  const vectorsOf = async (dataset: Dataset): Promise<TeacherFeatures> => {
+    const all: Float32Array[] = [];
+    for (const teacher of teachers) {
+      const { branch } = teacher.card;
+      const onProgress = (progress: { readonly done: number; readonly total: number }) =>
+        onTeach?.({ dataset: dataset.name, branch, ...progress });
+      const pass = { batchSize: teacherBatchSize, onProgress, ...(signal ? { signal } : {}) };
+      all.push(await allVectors(teacher, dataset, pass));
+    }
+    return new TeacherFeatures(all);
+  };
+  return {
+    teachers: teachers.length,
+    name: `the ${teachers.length} given`,
+    record: async () => {
+      const records: Json[] = [];
+      for (const { network, card } of teachers) {
+        const [teacher, projection] = [
+          await weightsHash(network, 'block'),
+          await weightsHash(network, 'projection'),
+        ];
+        records.push({ branch: card.branch, teacher, projection });
+      }
+      return { teachers: records };
+    },
+    needs: async () => [],
+    vectors: async () => ({ train: await vectorsOf(seen.train), val: await vectorsOf(seen.validation) }),
+  };
+}
+
+/** Vectors belong to samples by index, so the films must be the same ones. */
+function sameFilms(name: string, seen: Dataset, learned: Dataset): void {
+  if (seen === learned) return;
+  requireDataset(name, seen);
+  if (seen.length !== learned.length)
+    throw invalidArgument(name, `the ${learned.length} films of ${learned.name}`, `${seen.length} films`);
+  for (let i = 0; i < seen.length; i++) {
+    const [theirs, ours] = [featureName(seen.sample(i).id), featureName(learned.sample(i).id)];
+    if (theirs !== ours) throw invalidArgument(`${name}, sample ${i}`, `the film ${ours}`, theirs);
+  }
+}

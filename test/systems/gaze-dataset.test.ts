@@ -1,0 +1,92 @@
+import t from 'tap';
+import { phantomSplits } from '../../lib/data/phantom/splits.js';
+import { firstReadings, matchReadings, phantomGaze, subset } from '../../lib/systems/gazelt/gaze-dataset.js';
+import { mirrored, readableGaze } from '../../lib/systems/gazelt/teacher-targets.js';
+import { tinyReading } from '../support/gaze.js';
+import { tinyDataset } from '../support/tiny.js';
+
+const films = tinyDataset('film', 4);
+
+t.test('readings find their films by name; a film that was read twice is there twice', (t) => {
+  const readings = [
+    { ...tinyReading('film-2', [[1, 1]]), id: 'b' },
+    { ...tinyReading('film-0', [[1, 1]]), id: 'a' },
+    { ...tinyReading('film-2', [[2, 2]]), id: 'c' },
+    tinyReading('film-3', []),
+    tinyReading('elsewhere', [[1, 1]]),
+  ];
+  const { images, readings: matched, ...counts } = matchReadings(films, readings);
+  t.same(counts, { unread: 2, unmatched: 1, empty: 1 });
+  t.same(
+    matched.map(({ id }) => id),
+    ['a', 'b', 'c'],
+  );
+  t.same(
+    Array.from({ length: images.length }, (_, i) => images.sample(i).id),
+    ['film-0.png', 'film-2.png#b', 'film-2.png#c'],
+  );
+  t.throws(() => images.sample(3), { code: 'ERR_INVALID_ARGUMENT' });
+  t.same(images.sample(1).image, images.sample(2).image);
+  t.end();
+});
+
+t.test('what cannot be matched is told with names', (t) => {
+  t.throws(() => matchReadings(films, [tinyReading('film-9', [[1, 1]])]), {
+    code: 'ERR_DATASET',
+    message: /first film is called film-0, the first recording is of film-9/,
+  });
+  const twice = tinyDataset('film', 2, { replace: (sample) => ({ ...sample, id: 'a/film.png' }) });
+  t.throws(() => matchReadings(twice, [tinyReading('film', [[1, 1]])]), {
+    code: 'ERR_DATASET',
+    message: /film/,
+  });
+  t.end();
+});
+
+t.test('readings that look at nothing of the film are left out, together with their films', (t) => {
+  const readings = [
+    tinyReading('film-0', [[1, 1]]),
+    tinyReading('film-1', [[-3, 5]]),
+    { ...tinyReading('film-2', []), fixations: [{ x: 4, y: 4, start: 1, end: 1 }] },
+    tinyReading('film-3', [[31, 31]]),
+  ];
+  const options = { branch: 'focal', windows: 'half-open' } as const;
+  const { gaze, empty } = readableGaze({ images: films, readings }, options);
+  t.equal(empty, 2);
+  t.same(
+    gaze.readings.map(({ image }, i) => [image, gaze.images.sample(i).id]),
+    [
+      ['film-0', 'film-0.png'],
+      ['film-3', 'film-3.png'],
+    ],
+  );
+  t.equal(firstReadings(gaze, 1).images.length, 1);
+  t.equal(firstReadings(gaze, 9).images.length, 2);
+  t.throws(() => subset(films, [2]).sample(1), { code: 'ERR_INVALID_ARGUMENT' });
+  t.end();
+});
+
+t.test('a mirrored reading changes left and right', (t) => {
+  const reading = {
+    ...tinyReading('film-0', [[4, 8]]),
+    chestBox: { xmin: 2, xmax: 20, ymin: 1, ymax: 30 },
+  };
+  const other = mirrored(reading);
+  t.match(other, {
+    chestBox: { xmin: 12, xmax: 30, ymin: 1, ymax: 30 },
+    fixations: [{ x: 28, y: 8, start: 0 }],
+  });
+  t.same(mirrored(other), reading);
+  t.end();
+});
+
+t.test('phantoms bring their own readings', async (t) => {
+  const { train } = phantomSplits({ seed: 3, size: 64, train: 9 });
+  const done: number[] = [];
+  const { images, readings } = await phantomGaze(train, (n) => done.push(n));
+  t.equal(images, train);
+  t.equal(readings.length, 9);
+  t.same(readings[4]?.fixations, train.phantom(4).fixations);
+  t.match(readings[4], { image: train.sample(4).id, width: 64, height: 64 });
+  t.same(done, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});

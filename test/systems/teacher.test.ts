@@ -1,0 +1,284 @@
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { NdArray } from 'ndarray';
+import t from 'tap';
+import { readNpy } from '../../lib/checkpoints/npy.js';
+import { prepareImages } from '../../lib/data/prepare.js';
+import { teacherSize } from '../../lib/models/teacher.js';
+import { GazeTeacher, type TeacherEvent } from '../../lib/systems/gazelt/teacher.js';
+import type { PredictedReading } from '../../lib/systems/gazelt/teacher-evaluate.js';
+import { batchTargets } from '../../lib/systems/gazelt/teacher-targets.js';
+import { noGrad } from '../../lib/tensor/context.js';
+import { memoryStats, tensor } from '../../lib/tensor/create.js';
+import type { Tensor } from '../../lib/tensor/tensor.js';
+import { tidy } from '../../lib/tensor/tidy.js';
+import { attention } from '../reference/attention.js';
+import { tinyGaze } from '../support/gaze.js';
+import { failure } from '../support/outcome.js';
+import { eventsOf, rowsOf } from '../support/runs.js';
+import { oneThread, temporaryFolder, tinyDataset, tinyFit, tinyGazeLT } from '../support/tiny.js';
+
+// The teachers are large: a step of two films and passes of a few, no more.
+t.setTimeout(600_000);
+await oneThread;
+
+const train = tinyGaze('train', 2);
+const validation = tinyGaze('validation', 1);
+const pixels = teacherSize ** 2;
+const before = memoryStats().liveTensors;
+t.teardown(() => {
+  if (memoryStats().liveTensors !== before) throw new Error('tensors are left over');
+});
+
+async function asArray(values: Tensor): Promise<NdArray> {
+  return (await values.toNdarray()) as NdArray;
+}
+
+/** The four losses of a fresh teacher in evaluation mode, by the plain twin. */
+async function lossesBefore(teacher: GazeTeacher): Promise<number[]> {
+  using images = await prepareImages(train.images, { width: teacherSize, height: teacherSize });
+  const targets = await batchTargets(train.readings, { branch: 'focal', windows: 'half-open' });
+  t.same(
+    targets.map(({ rows }) => [...rows]),
+    [[0, 1], [1], [0, 1], [0, 1]],
+    'the empty window of the first reading takes no part',
+  );
+  return tidy(async () => {
+    const films = Array.from({ length: 2 }, (_, i) => {
+      const { source, offset } = images.locate(i);
+      return (source as Uint8Array).subarray(offset, offset + pixels);
+    });
+    const mean = [0.485, 0.456, 0.406];
+    const std = [0.229, 0.224, 0.225];
+    const values = films.flatMap((film) =>
+      mean.flatMap((m, c) => Array.from(film, (v) => (v / 255 - m) / (std[c] as number))),
+    );
+    const input = tensor(Float32Array.from(values), [2, 3, teacherSize, teacherSize]);
+    const maps = noGrad(() => teacher.network.maps(input, { evaluation: true }));
+    return Promise.all(
+      maps.map(async (map, k) => {
+        const { rows, maps: heat } = targets[k] as (typeof targets)[number];
+        const chosen = map.indexSelect(0, tensor(rows, [rows.length], { dtype: 'int64' }));
+        const target = tensor(heat, [rows.length, 1, teacherSize, teacherSize]);
+        return attention(await asArray(chosen), await asArray(target), 'sum');
+      }),
+    );
+  });
+}
+
+t.test('a teacher learns from readings, and ends with its best epoch', async (t) => {
+  const checkpoints = path.join(temporaryFolder(t), 'run');
+  // Without stochastic depth the first loss can be computed by hand.
+  using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random', seed: 3, dropPath: 0 });
+  const expected = await lossesBefore(teacher);
+  const options = {
+    train,
+    validation,
+    maxEpochs: 1,
+    batchSize: 2,
+    precision: 'float32' as const,
+    checkpoints,
+  };
+  const events: TeacherEvent[] = [];
+  const run = teacher.fit(options);
+  t.throws(() => teacher.fit(options), { code: 'ERR_BUSY' });
+  for await (const event of run) events.push(event);
+  t.same(
+    events.map(({ type }) => type),
+    ['start', 'step', 'epoch', 'epoch', 'checkpoint'],
+  );
+  const [, step, first, second] = events as [unknown, { loss: number }, TeacherRow, TeacherRow];
+  const sum = expected.reduce((a, b) => a + b, 0);
+  t.ok(Math.abs(step.loss - sum) < 1e-4 * sum, `${step.loss} is the sum of the windows' ${sum}`);
+  for (const [k, loss] of expected.entries()) {
+    const found = first[`attentionLoss${k}` as 'attentionLoss0'] as number;
+    t.ok(Math.abs(found * pixels - loss) < 1e-4 * loss, `window ${k}: ${found} unscaled`);
+  }
+  t.equal(first.emptyWindows, 1);
+  t.equal(second.emptyWindows, 1);
+  const mean = [0, 1, 2, 3].map((k) => first[`attentionLoss${k}` as 'attentionLoss0'] as number);
+  t.ok(Math.abs(first.attentionLoss - mean.reduce((a, b) => a + b, 0) / 4) < 1e-12);
+  t.match((await run.result)?.schedule, { bestEpoch: 1, best: second.loss });
+
+  // Resuming a finished run brings its weights back, whatever one begins with.
+  using other = await GazeTeacher.create({ branch: 'focal', init: 'random', seed: 3 });
+  await other.fit({ ...options, resume: true }).result;
+  t.equal(await other.fingerprint(), await teacher.fingerprint());
+  const changed = await failure(other.fit({ ...options, resume: true, flip: true }).result);
+  t.match(changed, { code: 'ERR_RESUME', message: /flip: false -> true/ });
+  using loaded = await GazeTeacher.load(checkpoints);
+  t.equal(await loaded.fingerprint(), await teacher.fingerprint());
+});
+
+type TeacherRow = Extract<TeacherEvent, { type: 'epoch' }>;
+
+t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t) => {
+  const root = temporaryFolder(t);
+  const folder = path.join(root, 'features');
+  using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random', seed: 5 });
+  const films = tinyDataset('train', 3);
+  const few = tinyDataset('validation', 2);
+  const seen: number[] = [];
+  const onProgress = ({ done }: { done: number }) => seen.push(done);
+  t.same(await teacher.features([films, few], { folder, batchSize: 2, onProgress }), { written: 5, kept: 0 });
+  t.equal(seen.at(-1), 5);
+  t.same(readdirSync(folder).sort(), [
+    ...['focal_manifest.json', 'focal_projection.safetensors'],
+    ...['focal_train-0.npy', 'focal_train-1.npy', 'focal_train-2.npy'],
+    ...['focal_validation-0.npy', 'focal_validation-1.npy'],
+  ]);
+  const file = path.join(folder, 'focal_train-1.npy');
+  t.match(await readNpy(file), { dtype: 'float32', shape: [64] });
+  t.match(JSON.parse(readFileSync(path.join(folder, 'focal_manifest.json'), 'utf8')), {
+    ...{ format: 1, branch: 'focal', seed: 5, imageSize: 224, precision: 'float32' },
+    teacher: await teacher.fingerprint(),
+  });
+
+  // What was interrupted goes on, and what is there stays.
+  const { mtimeMs } = statSync(path.join(folder, 'focal_train-0.npy'));
+  const whole = readFileSync(file);
+  rmSync(file);
+  t.same(await teacher.features(films, { folder, batchSize: 1 }), { written: 1, kept: 2 });
+  t.equal(statSync(path.join(folder, 'focal_train-0.npy')).mtimeMs, mtimeMs);
+  const [again, first] = [readFileSync(file), whole].map(
+    (bytes) => new Float32Array(bytes.buffer.slice(bytes.byteOffset + 128, bytes.byteOffset + 128 + 256)),
+  ) as [Float32Array, Float32Array];
+  t.ok(
+    again.every((value, i) => Math.abs(value - (first[i] as number)) < 1e-4),
+    'in whatever batch',
+  );
+
+  // The authors' file has no projection: another seed, other vectors, another folder.
+  const block = await teacher.saveBlock(root, { epoch: 99, attentionLoss: 0.0024850438985595247 });
+  t.equal(path.basename(block), 'focal_epoch_99_attentionloss_0.0024850438985595247.safetensors');
+  using same = await GazeTeacher.load(block, { seed: 5 });
+  t.same(await same.features(films, { folder }), { written: 0, kept: 3 });
+  using other = await GazeTeacher.load(block, { seed: 6 });
+  t.match(await failure(other.features(films, { folder })), {
+    code: 'ERR_EXISTS',
+    message: /projection: .*seed: 5 -> 6/,
+  });
+  const wrong = await failure(GazeTeacher.create({ branch: 'global', init: { weights: block } }));
+  t.match(wrong, {
+    code: 'ERR_STATE_DICT',
+    message: /expected the global teacher's weights but found focal's/,
+  });
+  rmSync(path.join(folder, 'focal_manifest.json'));
+  t.match(await failure(teacher.features(films, { folder })), {
+    code: 'ERR_EXISTS',
+    message: /no focal_manifest\.json/,
+  });
+
+  // A saved teacher brings its projection.
+  await teacher.save(path.join(root, 'saved'));
+  using saved = await GazeTeacher.load(path.join(root, 'saved'));
+  const second = path.join(root, 'second');
+  await saved.features(few, { folder: second, batchSize: 2 });
+  const name = 'focal_validation-1.npy';
+  t.same(readFileSync(path.join(second, name)), readFileSync(path.join(folder, name)));
+
+  // The student learns the same from the teacher at hand as from its files.
+  const student = async (distillation: object) => {
+    using model = await tinyGazeLT();
+    const options = { train: films, validation: few, maxEpochs: 1, batchSize: 3 };
+    return rowsOf(await eventsOf(model, { ...tinyFit(options), distillation } as ReturnType<typeof tinyFit>));
+  };
+  const weight = 5;
+  const taught: string[] = [];
+  const onTeach = ({ dataset, done }: { dataset: string; done: number }) => taught.push(`${dataset} ${done}`);
+  const onTheFly = await student({ teachers: [teacher], teacherBatchSize: 2, onTeach, weight });
+  t.ok(taught.includes('train 3') && taught.includes('validation 2'), taught.join(', '));
+  const fromFiles = await student({ features: 'focal', featuresDir: folder, weight });
+  const near = (a: number, b: number) => Math.abs(a - b) < 1e-4 * Math.abs(b);
+  t.ok(
+    onTheFly.every(({ loss }, i) => near(loss, fromFiles[i]?.loss as number)),
+    JSON.stringify([onTheFly, fromFiles]),
+  );
+  const without = await student({ teachers: [teacher], weight: 0 });
+  t.notOk(near(onTheFly[0]?.loss as number, without[0]?.loss as number), 'the term counts');
+  using model = await tinyGazeLT();
+  const both = { teachers: [teacher], features: 'focal' };
+  t.throws(() => model.fit({ ...tinyFit(), distillation: both }), {
+    message: /either teachers, or features/,
+  });
+  const others = { train: few, validation: few };
+  const misfit = { teachers: [teacher], teacherImages: others };
+  t.throws(() => model.fit({ ...tinyFit(), distillation: misfit }), { message: /the 12 films of train/ });
+  t.throws(() => model.fit({ ...tinyFit(), distillation: { teachers: [] } }), { message: /at least one/ });
+});
+
+t.test('gaze is predicted for each window that was looked at', async (t) => {
+  using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random' });
+  const gaze = tinyGaze('test', 2);
+  const readings: PredictedReading[] = [];
+  const evaluation = await teacher.evaluate(gaze, {
+    ...{ baseline: train.readings, bootstrap: { resamples: 20 } },
+    onReading: (reading) => {
+      readings.push(reading);
+    },
+  });
+  t.match(evaluation, { name: 'test', readings: 2, left: 0, unit: 'image', units: 2 });
+  t.same(
+    evaluation.windows.map(({ window, readings: n }) => [window, n]),
+    [
+      [0, 2],
+      [1, 1],
+      [2, 2],
+      [3, 2],
+      [null, 2],
+    ],
+  );
+  for (const { predicted } of readings)
+    for (const map of predicted) {
+      t.equal(map.length, pixels);
+      t.ok(Math.abs(map.reduce((sum, value) => sum + value, 0) - 1) < 1e-3, 'a density');
+    }
+  t.same(
+    readings.map(({ id, recorded }) => [id, recorded.map((map) => map !== null)]),
+    [
+      ['test-0.png', [true, false, true, true]],
+      ['test-1.png', [true, true, true, true]],
+    ],
+  );
+  const all = evaluation.windows.at(-1);
+  t.ok((all?.centreBias?.cc.mean as number) > 0.2, 'readings are alike');
+  t.equal(all?.uniform.cc.mean, 0);
+  t.ok((all?.uniform.kl.mean as number) > (all?.centreBias?.kl.mean as number));
+  const { teacher: own, centreBias, difference } = all ?? {};
+  t.ok(
+    Math.abs((difference?.cc.mean as number) - ((own?.cc.mean as number) - (centreBias?.cc.mean as number))) <
+      1e-9,
+  );
+});
+
+t.test('misuse is told at once', async (t) => {
+  const bad: [object, RegExp][] = [
+    [{}, /options\.branch/],
+    [{ branch: 'focal' }, /options\.init/],
+    [{ branch: 'local', init: 'random' }, /nearest: 'focal'|one of 'global', 'focal'/],
+    [{ branch: 'focal', init: 'random', dropPath: 1 }, /dropPath/],
+    [{ branch: 'focal', init: 'random', depth: 3 }, /options\.depth/],
+  ];
+  for (const [options, message] of bad)
+    t.throws(() => GazeTeacher.create(options as Parameters<typeof GazeTeacher.create>[0]), {
+      code: 'ERR_INVALID_ARGUMENT',
+      message,
+    });
+  using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random' });
+  const fits: [object, RegExp][] = [
+    [{ train }, /options\.validation/],
+    [{ train, validation, batch: 2 }, /options\.batch/],
+    [{ train, validation, windows: 'open' }, /options\.windows/],
+    [{ train, validation: { images: train.images, readings: [] } }, /2 readings, one for each image/],
+    [{ train, validation, resume: true }, /options\.checkpoints/],
+  ];
+  for (const [options, message] of fits)
+    t.throws(() => teacher.fit(options as Parameters<typeof teacher.fit>[0]), { message });
+  t.throws(() => teacher.evaluate(train, { windows: 'open' as 'half-open' }), {
+    message: /options\.windows/,
+  });
+  t.equal((await failure(GazeTeacher.load('/nowhere'))).code, 'ERR_FILE');
+  t.equal((await failure(GazeTeacher.load(temporaryFolder(t)))).code, 'ERR_CHECKPOINT');
+  teacher.dispose();
+  t.throws(() => teacher.fit({ train, validation }), { code: 'ERR_DISPOSED' });
+});
