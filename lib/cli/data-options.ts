@@ -42,8 +42,7 @@ const sample = 'Embedded sample (--dataset sample):';
 
 /** Adds the data flags to a command. */
 export function addDataOptions(command: Command): Command {
-  const keepOrSkip = asChoice(['error', 'skip'] as const);
-  return command
+  command
     .addOption(
       option(
         heading,
@@ -67,7 +66,14 @@ export function addDataOptions(command: Command): Command {
         'folder of {dataset}_single-label_{split}.csv (default: labels/)',
         asText,
       ),
-    )
+    );
+  return addTableOptions(command);
+}
+
+/** The flags of tables and of the embedded sample among them. */
+export function addTableOptions(command: Command): Command {
+  const keepOrSkip = asChoice(['error', 'skip'] as const);
+  return command
     .addOption(option(tables, '--csv <file>', 'a table of images with classes of its own', asText))
     .addOption(option(tables, '--path_column <name>', 'column of the image path (default: path)', asText))
     .addOption(option(tables, '--label_column <name>', 'column of the class (default: label)', asText))

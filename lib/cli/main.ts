@@ -32,6 +32,11 @@ const commands: readonly Entry[] = [
     load: async (session) => (await import('./reproduce/reproduce.js')).reproduceCommand(session),
   },
   {
+    name: 'features',
+    summary: "write a gaze teacher's vectors of all films",
+    load: async (session) => (await import('./features.js')).featuresCommand(session),
+  },
+  {
     name: 'evaluate',
     summary: 'evaluate a trained model on a data set with labels',
     load: async (session) => (await import('./evaluate.js')).evaluateCommand(session),

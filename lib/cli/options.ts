@@ -81,6 +81,11 @@ export function asText(text: string): string {
   throw new InvalidArgumentError('Expected a text that is not empty.');
 }
 
+/** Reads texts with commas between. */
+export function asTexts(text: string): string[] {
+  return text.split(',').map(asText);
+}
+
 /** Reads one of several words; a misspelt one is answered with the nearest. */
 export function asChoice<T extends string>(words: readonly T[]): (text: string) => T {
   return (text) => {

@@ -54,6 +54,7 @@ export interface TrainFlags extends DataFlags {
   readonly as_published?: boolean;
   readonly features?: string;
   readonly features_dir?: string;
+  readonly teachers?: readonly string[];
   readonly kd_weight: number;
   readonly kd_val_weight?: number;
   readonly kd_shares?: readonly number[];
@@ -195,13 +196,19 @@ function decouplingOf({ decoupling_weights, crt_layers }: TrainFlags): Decouplin
 /** Distillation as GazeLT's flags ask for it; `undefined` for `--features none`, and where nothing is trained. */
 export function distillationOf(flags: TrainFlags): DistillationSettings | undefined {
   if (flags.decoupling_method === 'tau_norm') {
-    if (flags.features === undefined || flags.features === 'none') return undefined;
+    if (flags.teachers === undefined && (flags.features === undefined || flags.features === 'none'))
+      return undefined;
     throw usageError('--features is without effect with --decoupling_method tau_norm: nothing is trained');
   }
-  const { features, features_dir, kd_weight, kd_val_weight, kd_shares } = flags;
+  const { features, features_dir, teachers } = flags;
+  if (teachers !== undefined) {
+    if (features !== undefined || features_dir !== undefined)
+      throw usageError('--teachers and --features exclude each other: the vectors come from one of them');
+    return weightsOf(flags, teachers.length, '--teachers');
+  }
   if (features === undefined) {
     throw usageError(
-      'Expected --features none, gazelt or a prefix. Published GazeLT distils teacher vectors (gazelt, with --features_dir); --features none trains its student from labels alone, which is not the published method',
+      'Expected --features none, gazelt or a prefix, or --teachers. Published GazeLT distils teacher vectors (gazelt, with --features_dir); --features none trains its student from labels alone, which is not the published method',
     );
   }
   if (features === 'none') {
@@ -210,24 +217,27 @@ export function distillationOf(flags: TrainFlags): DistillationSettings | undefi
   }
   if (features_dir === undefined)
     throw usageError(`Expected --features_dir FOLDER, where the .npy files of --features ${features} are`);
+  const settings = weightsOf(flags, features === 'gazelt' ? 2 : 1, `--features ${features}`);
+  return { features, featuresDir: features_dir, ...settings };
+}
+
+/** Weights and shares, and what distillation demands of other flags. */
+function weightsOf(flags: TrainFlags, teachers: number, source: string): DistillationSettings {
+  const { kd_weight, kd_val_weight, kd_shares } = flags;
   if (flags.head !== 'bottleneck64')
     throw usageError(
       'Expected --head bottleneck64 with teacher features: its 64 numbers are what is compared',
     );
   if (flags.on_error === 'skip')
     throw usageError('Expected --on_error throw with teacher features: vectors belong to every image');
-  const shares = kd_shares ?? undefined;
-  const teachers = features === 'gazelt' ? 2 : 1;
-  if (shares !== undefined && shares.length !== teachers)
+  if (kd_shares !== undefined && kd_shares.length !== teachers)
     throw usageError(
-      `Expected ${teachers} ${teachers === 1 ? 'number' : 'numbers'} for --kd_shares with --features ${features}`,
+      `Expected ${teachers} ${teachers === 1 ? 'number' : 'numbers'} for --kd_shares with ${source}`,
     );
   return {
-    features,
-    featuresDir: features_dir,
     weight: kd_weight,
     ...(kd_val_weight === undefined ? {} : { validationWeight: kd_val_weight }),
-    ...(shares === undefined ? {} : { shares }),
+    ...(kd_shares === undefined ? {} : { shares: kd_shares }),
   };
 }
 
@@ -235,7 +245,7 @@ export function distillationOf(flags: TrainFlags): DistillationSettings | undefi
 export function featuresNeeded(
   flags: TrainFlags,
 ): ((dataset: Dataset) => Promise<readonly NeededFiles[]>) | undefined {
-  const distillation = distillationOf(flags);
-  if (!distillation) return undefined;
-  return (dataset) => neededFeatures(dataset, distillation.featuresDir, distillation.features);
+  const { features, featuresDir } = distillationOf(flags) ?? {};
+  if (features === undefined || featuresDir === undefined) return undefined;
+  return (dataset) => neededFeatures(dataset, featuresDir, features);
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { architectures } from '../models/model.js';
 import { defaultTau } from '../systems/classifier/decoupling.js';
 import { type PrecisionChoice, precisionChoices } from '../training/precision.js';
-import { asChoice, asDevice, asInteger, asNumber, asNumbers, asText, option } from './options.js';
+import { asChoice, asDevice, asInteger, asNumber, asNumbers, asText, asTexts, option } from './options.js';
 import type { SystemName } from './train-flags.js';
 
 const outputs = 'Output:';
@@ -238,6 +238,14 @@ function addGaze(command: Command): void {
       ),
     )
     .addOption(option(gaze, '--features_dir <folder>', 'folder of the .npy files', asText))
+    .addOption(
+      option(
+        gaze,
+        '--teachers <path,path>',
+        'instead of --features: one or two trained teachers, asked for their vectors before the first epoch',
+        asTexts,
+      ),
+    )
     .addOption(option(gaze, '--kd_weight <w>', 'weight of the distillation term', asNumber({ min: 0 }), 0.01))
     .addOption(
       option(
@@ -301,34 +309,41 @@ function addMachine(command: Command): Command {
 
 /** `--cache_dir`, `--on_error`, `--workers`. */
 export function addImages(command: Command, hasCache = true): Command {
-  if (hasCache) {
-    command.addOption(
-      option(
-        machine,
-        '--cache_dir <folder>',
-        'folder of prepared images (see prepare); default: decoded into memory each time',
-        asText,
-      ),
-    );
-  }
-  return command
-    .addOption(
-      option(
-        machine,
-        '--on_error <what>',
-        'a bad image ends the work (throw) or is left out and listed (skip)',
-        asChoice(['throw', 'skip'] as const),
-        'throw' as const,
-      ),
-    )
-    .addOption(
-      option(
-        machine,
-        '--workers <n>',
-        'threads that resize and augment (default: 1)',
-        asInteger({ min: 1, max: 16 }),
-      ),
-    );
+  if (hasCache) addCache(command);
+  command.addOption(
+    option(
+      machine,
+      '--on_error <what>',
+      'a bad image ends the work (throw) or is left out and listed (skip)',
+      asChoice(['throw', 'skip'] as const),
+      'throw' as const,
+    ),
+  );
+  return addWorkers(command);
+}
+
+/** `--cache_dir`. */
+export function addCache(command: Command): Command {
+  return command.addOption(
+    option(
+      machine,
+      '--cache_dir <folder>',
+      'folder of prepared images (see prepare); default: decoded into memory each time',
+      asText,
+    ),
+  );
+}
+
+/** `--workers`. */
+export function addWorkers(command: Command): Command {
+  return command.addOption(
+    option(
+      machine,
+      '--workers <n>',
+      'threads that resize and augment (default: 1)',
+      asInteger({ min: 1, max: 16 }),
+    ),
+  );
 }
 
 /** `--device` and `--precision`. */

@@ -25,6 +25,7 @@ import {
 import type { Progress } from './progress.js';
 import { type ExistingRun, followRun, RunFolder } from './run-folder.js';
 import type { Output, Session } from './session.js';
+import { openTeachers } from './teachers-at-hand.js';
 import {
   bootstrapOf,
   classifierOptions,
@@ -94,7 +95,7 @@ export async function trainRun(job: TrainJob, speakers: Speakers): Promise<Evalu
 }
 
 async function learn(
-  { system, flags, data, existing }: TrainJob,
+  { system, flags, data, dataFlags, existing }: TrainJob,
   folder: RunFolder,
   classifier: Classifier,
   { session, output }: Speakers,
@@ -103,12 +104,14 @@ async function learn(
     output.warn('nothing-to-resume', `${folder.path} holds no checkpoint yet: it begins from the start`);
   }
   const distillation = system === 'gazelt' ? distillationOf(flags) : undefined;
+  const place = { data, dataFlags, device: flags.device, session };
+  using teachers = flags.teachers ? await openTeachers(flags.teachers, place) : undefined;
   const preparing = preparation(session, output);
   const run = start(classifier, {
     ...fitOptions(flags),
     ...{ ...trainingSplits(data), ...preparing.callbacks },
     ...{ checkpoints: folder.checkpoints, resume: folder.resumes, signal: session.signal },
-    ...(distillation ? { distillation } : {}),
+    ...(distillation ? { distillation: { ...distillation, ...teachers?.settings } } : {}),
   });
   const result = await followRun(folder, run, { session, output, maxEpochs: flags.max_epochs });
   preparing.end();
@@ -154,12 +157,16 @@ function start(classifier: Classifier, options: GazeLTFitOptions): Run<TrainEven
 }
 
 function noticesOf(system: SystemName, flags: TrainFlags): Notice[] {
-  const isTaught = flags.features !== undefined && flags.features !== 'none';
+  const { features, teachers } = flags;
+  const isTaught = teachers !== undefined || (features !== undefined && features !== 'none');
   return system === 'gazelt' && !isTaught ? [withoutTeachers] : [];
 }
 
 /** Whoever stopped a run shall know how it goes on. */
-function resumable(error: unknown, { history, path: folder }: RunFolder): unknown {
+export function resumable(
+  error: unknown,
+  { history, path: folder }: { readonly history: readonly unknown[]; readonly path: string },
+): unknown {
   if (!(error instanceof CxrGazeError) || error.code !== 'ERR_ABORTED') return error;
   const how = history.length > 0 ? ' after the last finished step' : '';
   return new CxrGazeError(
@@ -210,7 +217,7 @@ function sayHead({ initReport, card }: Classifier, output: Output): void {
 }
 
 /** Shows how far decoding is, and what it left out. */
-function preparation(session: Session, output: Output) {
+export function preparation(session: Session, output: Output) {
   let bar: Progress | undefined;
   let of = '';
   const callbacks = {

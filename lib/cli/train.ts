@@ -15,6 +15,7 @@ import { Output, type Session } from './session.js';
 import { checkTrainFlags, featuresNeeded, type SystemName, type TrainFlags } from './train-flags.js';
 import { addTrainOptions } from './train-options.js';
 import { trainRun } from './train-run.js';
+import { addTeacherCommand } from './train-teacher.js';
 
 const summaries: Readonly<Record<SystemName, string>> = {
   gazelt: "GazeLT's student: ResNet with the two-layer head, 224 pixels, optional teacher vectors",
@@ -55,6 +56,7 @@ export function trainCommand(session: Session): Command {
     sub.addHelpText('after', examples[system]);
     sub.action((flags: TrainFlags, made: Command) => train(system, flags, explicitFlags(made), session));
   }
+  addTeacherCommand(command, session);
   return command;
 }
 
@@ -79,7 +81,11 @@ export async function train(
   await trainRun(job, { session, output });
 }
 
-function existing({ overwrite, resume }: TrainFlags): 'refuse' | 'overwrite' | 'resume' {
+/** What `--overwrite` and `--resume` mean for a folder that is there. */
+export function existing({
+  overwrite,
+  resume,
+}: Pick<TrainFlags, 'overwrite' | 'resume'>): 'refuse' | 'overwrite' | 'resume' {
   if (resume) return 'resume';
   return overwrite ? 'overwrite' : 'refuse';
 }

@@ -1,18 +1,10 @@
 import { writeFileAtomic } from '../checkpoints/atomic.js';
 import { knownKeys, list, text } from '../validate.js';
 import { splitTitle } from './html/format.js';
-import type { Content } from './html/markup.js';
-import { html } from './html/markup.js';
-import { groupTable, pageHeader } from './html/overview.js';
-import { page } from './html/page.js';
+import { groupTable, noticesOf } from './html/overview.js';
+import { type PageSection, sectionPage } from './html/section-page.js';
 import { evaluationSection, gallery, learningCurves, optionTable } from './html/sections.js';
 import type { ReportData } from './report-data.js';
-
-interface Section {
-  readonly id: string;
-  readonly title: string;
-  readonly body: Content;
-}
 
 /**
  * The report as one HTML page: no script, no request, charts inline, images as `data:` URIs. It follows the reader's
@@ -22,21 +14,15 @@ interface Section {
  */
 export async function renderReport(data: ReportData): Promise<string> {
   checkReport(data);
-  const sections = await reportSections(data);
-  return page(
-    data.title,
-    pageHeader(data, sections),
-    sections.map(
-      ({
-        id,
-        title,
-        body,
-      }) => html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>
-${body}
-</section>
-`,
-    ),
-  );
+  const { title, description, date, facts } = data;
+  const head = {
+    title,
+    date,
+    facts,
+    said: noticesOf(data),
+    ...(description === undefined ? {} : { description }),
+  };
+  return sectionPage(head, await reportSections(data));
 }
 
 /** Writes the report to a file, whole or not at all. */
@@ -44,8 +30,8 @@ export async function writeReport(path: string, data: ReportData): Promise<void>
   await writeFileAtomic(path, await renderReport(data));
 }
 
-async function reportSections(data: ReportData): Promise<Section[]> {
-  const sections: Section[] = [];
+async function reportSections(data: ReportData): Promise<PageSection[]> {
+  const sections: PageSection[] = [];
   const summary = groupTable(data.evaluations);
   if (summary !== null) sections.push({ id: 'groups', title: 'Head, medium and tail', body: summary });
   for (const [i, evaluation] of data.evaluations.entries()) {

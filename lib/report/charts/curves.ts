@@ -1,4 +1,4 @@
-import type { HistoryRow } from '../history.js';
+import type { Phase } from '../history.js';
 import type { ChartSpec } from './render.js';
 import type { ChartTheme } from './theme.js';
 
@@ -15,14 +15,16 @@ export const curveTitles: Readonly<Record<CurveName, string>> = {
 const phaseNames = { train: 'training', val: 'validation' } as const;
 
 /** A learning curve: training and validation by epoch, and where the kept weights come from. */
-export function learningCurve(
-  history: readonly HistoryRow[],
-  curve: CurveName,
+export function learningCurve<Curve extends CurveName>(
+  history: readonly ({ readonly epoch: number; readonly phase: Phase } & Readonly<
+    Record<Curve, number | null>
+  >)[],
+  curve: Curve,
   theme: ChartTheme,
   options: { readonly bestEpoch?: number | null; readonly width?: number; readonly height?: number } = {},
 ): ChartSpec {
   const values = history.flatMap((row) => {
-    const value = row[curve];
+    const value: number | null = row[curve];
     return value === null ? [] : [{ epoch: row.epoch, phase: phaseNames[row.phase], value }];
   });
   const best = values.find((row) => row.epoch === options.bestEpoch && row.phase === 'validation');

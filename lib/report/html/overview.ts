@@ -7,29 +7,39 @@ import { html } from './markup.js';
 /** What every page of this package says on top. */
 export const notClinical = 'Not for clinical use.';
 
+/** What stands on top of a page. */
+export interface PageHead extends Pick<ReportData, 'title' | 'description' | 'date' | 'facts'> {
+  /** What a reader must know before the numbers. */
+  readonly said: readonly string[];
+}
+
 /** Title, warning, facts, notices and the way to the sections. */
-export function pageHeader(data: ReportData, sections: readonly { id: string; title: string }[]): Markup {
+export function pageHeader(head: PageHead, sections: readonly { id: string; title: string }[]): Markup {
   return html`<header class="top">
-<h1>${data.title}</h1>
-<p class="lead">${data.description}</p>
+<h1>${head.title}</h1>
+<p class="lead">${head.description}</p>
 <p class="clinical">${notClinical}</p>
 <nav aria-label="Sections">${sections.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav>
-<dl class="facts">${[{ name: 'Date', value: data.date }, ...data.facts].map(
+<dl class="facts">${[{ name: 'Date', value: head.date }, ...head.facts].map(
     ({ name, value }) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`,
   )}</dl>
-${noticeList(data)}
+${noticeList(head.said)}
 </header>`;
 }
 
-/** Notices of the run and of its splits, each said once. */
-function noticeList(data: ReportData): Content {
+/** Notices of the run and of its splits. */
+export function noticesOf(data: Pick<ReportData, 'notices' | 'evaluations'>): string[] {
   const several = data.evaluations.length > 1;
-  const said = [
+  return [
     ...data.notices.map((notice) => notice.message),
     ...data.evaluations.flatMap(({ split, metrics }) =>
       metrics.notices.map(({ message }) => (several ? `${splitTitle(split)}: ${message}` : message)),
     ),
   ];
+}
+
+/** Each said once. */
+function noticeList(said: readonly string[]): Content {
   if (said.length === 0) return null;
   return html`<ul class="notices" aria-label="Notices">${[...new Set(said)].map((message) => html`<li>${message}</li>`)}</ul>`;
 }

@@ -75,6 +75,7 @@ td.bar { min-width: 150px; background: linear-gradient(to right, var(--bar) var(
 .gallery figure { background: var(--card); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; background: #000; }
 .pair img { width: 100%; height: auto; display: block; aspect-ratio: 1; object-fit: contain; background: #000; }
+.wide { width: 100%; height: auto; display: block; }
 .gallery figcaption { margin: 0; padding: 12px 16px 14px; color: var(--text); font-size: .88rem; overflow-wrap: anywhere; }
 .gallery .id { color: var(--muted); font-size: .8rem; }
 .right { color: var(--accent); font-weight: 600; } .wrong { color: var(--contrast); font-weight: 600; }
