@@ -1,0 +1,279 @@
+/**
+ * Does gaze help the student? Four arms at equal head, size, epochs and initial weights on the embedded sample: Softmax;
+ * RW LDAM-DRW; the same with distillation (GazeLT); the same with the teachers' vectors shuffled between films. The best
+ * epoch of each run is chosen on the validation split alone; runs of one seed are paired.
+ *
+ *     node bench/experiments/gaze-helps.mjs --out runs/gaze-helps --minutes 60 \
+ *         --teachers runs/teachers/focal-seed0,runs/teachers/global-seed0
+ *
+ * One folder a run; stopped after `--minutes` (exit code 3), the same command goes on. `results.json` and `results.md` hold
+ * what there is: accuracies of each arm, and differences of GazeLT with the mean and range over seeds and intervals from
+ * resampling patients. "Gaze helps" only where GazeLT beats both the arm without distillation and the shuffled one in every
+ * seed; the sample and the method are not tuned to the answer.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import {
+  GazeLT,
+  GazeTeacher,
+  groupsFromCounts,
+  phantomSplits,
+  readNpy,
+  rng,
+  writeNpy,
+} from '../../dist/lib/index.js';
+import { budget, hasCheckpoint, readJson, run, say, settingsFrom, table, write } from './support.mjs';
+
+const settings = settingsFrom({
+  out: 'runs/gaze-helps',
+  // In the order of the shares.
+  teachers: ['runs/teachers-predict-gaze/focal-seed0', 'runs/teachers-predict-gaze/global-seed0'],
+  seeds: [0, 1, 2, 3, 4],
+  architecture: 'resnet18',
+  size: 128,
+  train: 1500,
+  val_per_class: 10,
+  test_per_class: 60,
+  test: 400,
+  epochs: 12,
+  drw_epoch: 8,
+  batch: 16,
+  lr: 1e-3,
+  kd_weight: 0.01,
+  precision: 'float32',
+  sample_seed: 1,
+  resamples: 2000,
+  minutes: 0,
+  threads: 0,
+});
+const signal = budget(settings.minutes);
+const arms = ['softmax', 'rw-ldam-drw', 'gazelt', 'shuffled'];
+const measures = ['head', 'medium', 'tail', 'bAcc', 'bAcc on test'];
+
+const splitsAt = (size) =>
+  phantomSplits({
+    ...{ seed: settings.sample_seed, size, train: settings.train, valPerClass: settings.val_per_class },
+    ...{ testPerClass: settings.test_per_class, test: settings.test },
+  });
+const splits = splitsAt(settings.size);
+const { classes } = splits.train;
+const thresholds = { head: Math.floor(settings.train / 8), tail: Math.ceil(settings.train / 32) };
+const features = path.join(settings.out, 'features');
+
+/** The teachers see the films at their own size; a film's name tells whose the vector is. */
+async function extract() {
+  const { train, 'balanced-val': validation } = splitsAt(224);
+  const branches = [];
+  for (const source of settings.teachers) {
+    const teacher = await GazeTeacher.load(source);
+    try {
+      const report = await teacher.features([train, validation], { folder: features, signal });
+      say(`${teacher.card.branch} vectors: ${report.written} written, ${report.kept} there`);
+      branches.push(teacher.card.branch);
+    } finally {
+      teacher.dispose();
+    }
+  }
+  return branches;
+}
+
+/** Both teachers' vectors of another film of the same split, drawn for each seed. */
+async function shuffle(seed, branches) {
+  const folder = path.join(settings.out, `features-shuffled-seed${seed}`);
+  const done = path.join(folder, 'done.json');
+  if (existsSync(done)) return folder;
+  mkdirSync(folder, { recursive: true });
+  for (const split of ['train', 'balanced-val']) {
+    const dataset = splits[split];
+    const names = Array.from({ length: dataset.length }, (_, i) => dataset.sample(i).id);
+    const others = derangement(names.length, rng(seed, 'shuffled', split));
+    for (const branch of branches) {
+      for (const [i, name] of names.entries()) {
+        const { data, shape } = await readNpy(path.join(features, `${branch}_${names[others[i]]}.npy`));
+        await writeNpy(path.join(folder, `${branch}_${name}.npy`), data, shape);
+      }
+    }
+  }
+  write(done, { seed, branches });
+  return folder;
+}
+
+/** One cycle through all (Sattolo): no film keeps its own. */
+function derangement(length, random) {
+  const order = Array.from({ length }, (_, i) => i);
+  for (let i = length - 1; i > 0; i--) {
+    const j = random.integer(i);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
+function methodOf(arm, featuresDir, set) {
+  if (arm === 'softmax') return { loss: 'ce' };
+  const rw = { loss: 'ldam', weighting: 'balanced', deferred: { epoch: settings.drw_epoch } };
+  if (arm === 'rw-ldam-drw') return rw;
+  return { ...rw, distillation: { features: set, featuresDir, weight: settings.kd_weight } };
+}
+
+async function runOne(arm, seed, branches) {
+  const folder = path.join(settings.out, `${arm}-seed${seed}`);
+  const result = path.join(folder, 'result.json');
+  if (existsSync(result)) return;
+  const featuresDir = arm === 'shuffled' ? await shuffle(seed, branches) : features;
+  const set = branches.length === 2 ? 'gazelt' : branches[0];
+  const model = await GazeLT.create({
+    ...{ classes, init: 'random', architecture: settings.architecture, imageSize: settings.size },
+    ...{ head: 'bottleneck64', seed, thresholds },
+  });
+  try {
+    const checkpoints = path.join(folder, 'checkpoints');
+    const fit = model.fit({
+      ...{ train: splits.train, validation: splits['balanced-val'], ...methodOf(arm, featuresDir, set) },
+      ...{ maxEpochs: settings.epochs, patience: settings.epochs, batchSize: settings.batch, seed },
+      ...{ learningRate: settings.lr, precision: settings.precision, checkpoints, signal },
+      resume: await hasCheckpoint(checkpoints),
+    });
+    const { schedule } = await fit.result;
+    const evaluated = {};
+    for (const split of ['balanced-test', 'test']) {
+      const { probabilities, labels, patients } = await model.evaluate(splits[split], { signal });
+      const predicted = Array.from(labels, (_, i) => argmax(probabilities, i));
+      evaluated[split] = { labels: [...labels], predicted, patients };
+    }
+    write(result, { arm, seed, settings, schedule, evaluated });
+    say(`${arm} seed ${seed}: best epoch ${schedule.bestEpoch}, validation ${schedule.best.toFixed(3)}`);
+  } finally {
+    model.dispose();
+  }
+}
+
+function argmax(probabilities, row) {
+  let best = 0;
+  const at = row * classes.length;
+  for (let k = 1; k < classes.length; k++) if (probabilities[at + k] > probabilities[at + best]) best = k;
+  return best;
+}
+
+const groups = groupsFromCounts(splits.train.classCounts, thresholds);
+
+/** Accuracies by class, weighted; then the five measures. */
+function scores({ evaluated }, weights) {
+  const accuracy = (split) => {
+    const { labels, predicted } = evaluated[split];
+    const [right, all] = [new Float64Array(classes.length), new Float64Array(classes.length)];
+    for (const [i, label] of labels.entries()) {
+      const weight = weights?.[split][i] ?? 1;
+      all[label] += weight;
+      if (predicted[i] === label) right[label] += weight;
+    }
+    return Array.from(all, (n, k) => (n > 0 ? right[k] / n : Number.NaN));
+  };
+  const balanced = accuracy('balanced-test');
+  const mean = (values) => {
+    const defined = values.filter((value) => !Number.isNaN(value));
+    return defined.reduce((sum, value) => sum + value, 0) / defined.length;
+  };
+  const group = (name) => mean(balanced.filter((_, k) => groups[k] === name));
+  return [group('head'), group('medium'), group('tail'), mean(balanced), mean(accuracy('test'))];
+}
+
+/** How often each film counts in a resample of the patients of each split. */
+function resampled({ evaluated }, r) {
+  const weights = {};
+  for (const split of ['balanced-test', 'test']) {
+    const { patients } = evaluated[split];
+    const names = [...new Set(patients)];
+    const random = rng(0, 'bootstrap', split, r);
+    const times = new Map();
+    for (let i = 0; i < names.length; i++) {
+      const name = names[random.integer(names.length)];
+      times.set(name, (times.get(name) ?? 0) + 1);
+    }
+    weights[split] = patients.map((patient) => times.get(patient) ?? 0);
+  }
+  return weights;
+}
+
+const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const percent = (value) => (100 * value).toFixed(1);
+
+function summarise() {
+  const results = new Map();
+  for (const arm of arms)
+    for (const seed of settings.seeds) {
+      const result = readJson(path.join(settings.out, `${arm}-seed${seed}`, 'result.json'));
+      if (result) results.set(`${arm} ${seed}`, result);
+    }
+  const seeds = settings.seeds.filter((seed) => arms.every((arm) => results.has(`${arm} ${seed}`)));
+  if (seeds.length === 0) return;
+  const of = (arm, weights) => seeds.map((seed) => scores(results.get(`${arm} ${seed}`), weights));
+  const plain = Object.fromEntries(arms.map((arm) => [arm, of(arm)]));
+  const means = arms.map((arm) => [
+    arm,
+    ...measures.map((_, m) => percent(meanOf(plain[arm].map((row) => row[m])))),
+  ]);
+  const draws = [];
+  for (let r = 0; r < settings.resamples; r++) {
+    const weights = resampled(results.get(`gazelt ${seeds[0]}`), r);
+    draws.push(Object.fromEntries(arms.map((arm) => [arm, of(arm, weights)])));
+  }
+  const differences = arms
+    .filter((arm) => arm !== 'gazelt')
+    .flatMap((arm) => measures.map((measure, m) => difference({ arm, measure, m, plain, draws })));
+  const verdicts = measures.map((measure) => {
+    const rivals = differences.filter((one) => one.measure === measure && one.arm !== 'softmax');
+    const helps = rivals.every(({ bySeed }) => bySeed.every((value) => value > 0));
+    return { measure, seeds: seeds.length, helps: helps && seeds.length === settings.seeds.length };
+  });
+  const lines = [
+    `Mean over ${seeds.length} seeds, per cent; head, medium, tail and bAcc on balanced-test (${settings.test_per_class} films a class), bAcc on the long-tailed test split (${settings.test} films).`,
+    '',
+    table(['arm', ...measures], means),
+    '',
+    'Differences in percentage points, paired by seed; intervals (95 %) from resampling patients.',
+    '',
+    table(
+      ['GazeLT minus', 'measure', 'mean', 'range over seeds', 'interval'],
+      differences.map(({ arm, measure, mean, low, high, interval }) => [
+        ...[arm, measure, percent(mean), `${percent(low)} to ${percent(high)}`],
+        `${percent(interval.low)} to ${percent(interval.high)}`,
+      ]),
+    ),
+    '',
+    ...verdicts.map(
+      ({ measure, helps }) =>
+        `- ${measure}: GazeLT ${helps ? 'beats' : 'does not beat'} both the arm without distillation and the shuffled arm in all ${settings.seeds.length} seeds`,
+    ),
+  ];
+  write(path.join(settings.out, 'results.json'), {
+    settings,
+    seeds,
+    thresholds,
+    groups,
+    plain,
+    differences,
+    verdicts,
+  });
+  write(path.join(settings.out, 'results.md'), `${lines.join('\n')}\n`);
+  say(lines.join('\n'));
+}
+
+function difference({ arm, measure, m, plain, draws }) {
+  const paired = (scored) => scored.gazelt.map((row, i) => row[m] - scored[arm][i][m]);
+  const bySeed = paired(plain);
+  const resampledMeans = draws.map((draw) => meanOf(paired(draw))).filter((value) => !Number.isNaN(value));
+  resampledMeans.sort((a, b) => a - b);
+  const at = (q) => resampledMeans[Math.round(q * (resampledMeans.length - 1))];
+  return {
+    ...{ arm, measure, bySeed, mean: meanOf(bySeed), low: Math.min(...bySeed), high: Math.max(...bySeed) },
+    interval: { low: at(0.025), high: at(0.975) },
+  };
+}
+
+await run(async () => {
+  const branches = await extract();
+  for (const seed of settings.seeds) {
+    for (const arm of arms) await runOne(arm, seed, branches);
+    summarise();
+  }
+}, settings);
