@@ -1,7 +1,7 @@
 """The peer of bench/metrics.mjs: mean one-against-all AUROC with scikit-learn, once and for each bootstrap resample.
 
-Answers each line of JSON, {"probabilities": FILE.npy, "labels": FILE.npy, "resamples": N}, with the mean AUROC and the
-seconds that all took.
+Answers each line of JSON, {"probabilities": FILE.npy, "labels": FILE.npy, "indices": FILE.npy}, with the mean AUROC of all
+and of each row of indices, and the seconds that these took.
 """
 import json
 import sys
@@ -21,11 +21,9 @@ def mean_auroc(probabilities, labels):
 
 for line in sys.stdin:
     request = json.loads(line)
-    probabilities, labels = np.load(request["probabilities"]), np.load(request["labels"])
-    rng = np.random.default_rng(0)
+    probabilities, labels, indices = (np.load(request[name]) for name in ("probabilities", "labels", "indices"))
+    indices = indices.astype(np.int64)
     begun = time.perf_counter()
-    value = mean_auroc(probabilities, labels)
-    for _ in range(request["resamples"]):
-        drawn = rng.integers(0, len(labels), len(labels))
-        mean_auroc(probabilities[drawn], labels[drawn])
-    print(json.dumps({"auroc": value, "seconds": time.perf_counter() - begun}), flush=True)
+    values = [mean_auroc(probabilities, labels)]
+    values += [mean_auroc(probabilities[drawn], labels[drawn]) for drawn in indices]
+    print(json.dumps({"aurocs": values, "seconds": time.perf_counter() - begun}), flush=True)
