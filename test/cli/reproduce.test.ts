@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
 import { writeNpy } from '../../lib/checkpoints/npy.js';
-import { planRow } from '../../lib/cli/reproduce/plan.js';
+import { featuresLacking, planRow } from '../../lib/cli/reproduce/plan.js';
 import { tableRows } from '../../lib/cli/reproduce/rows.js';
 import { uniform } from '../golden/fill.js';
 import { cli, interrupted, linesOf } from '../support/cli.js';
@@ -161,6 +161,15 @@ t.test('every row has the flags of its method, under both conditions', async (t)
     );
     t.equal(fair.flags.weights, fair.row.fromBase ? undefined : 'a.pth');
   }
+  // Teachers on the fly are GazeLT's own: no other row may have them in place of its features.
+  const teachers = ['global', 'focal'];
+  const own = planRow('gazelt', { ...options, conditions: 'equal', teachers });
+  t.match(own, { flags: { teachers } });
+  t.equal(await featuresLacking(own), undefined);
+  const other = planRow('gazeradar', { ...options, conditions: 'equal', teachers });
+  t.equal(other.flags.teachers, undefined);
+  t.match(await featuresLacking(other), /^needs features: gazeradar_NAME\.npy/);
+
   const flagsOf = (name: Parameters<typeof planRow>[0]) =>
     planRow(name, { ...options, conditions: 'published' }).flags;
   t.match(flagsOf('cb-ldam-drw'), { loss: 'ldam', rw_method: 'cb', drw: true, cb_beta: 0.9999 });

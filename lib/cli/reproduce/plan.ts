@@ -20,6 +20,8 @@ export interface PlanOptions {
   readonly folder: string;
   /** Folder of teacher vectors. */
   readonly featuresDir?: string | undefined;
+  /** Trained teachers that give GazeLT's row its vectors; for no other row. */
+  readonly teachers?: readonly string[] | undefined;
   /** The row that cRT and τ-norm begin with. */
   readonly base: PublishedRow;
 }
@@ -62,7 +64,8 @@ export function planRow(name: PublishedRow, options: PlanOptions): PlannedRow {
 }
 
 // τ-norm trains nothing, so it takes no features.
-function featureFlags({ features }: TableRow, { featuresDir }: PlanOptions): string[] {
+function featureFlags({ features }: TableRow, { featuresDir, teachers }: PlanOptions): string[] {
+  if (features === 'gazelt' && teachers !== undefined) return ['--teachers', teachers.join(',')];
   if (features === undefined || featuresDir === undefined) return ['--features', 'none'];
   return ['--features', features, '--features_dir', featuresDir];
 }
@@ -97,14 +100,15 @@ export function parseTrain(
  * Why a row cannot have its features; `undefined` where it needs none, or finds at least one file of each kind. Single
  * missing files are no matter of this: they are an error of the row.
  */
-export async function featuresLacking(
-  { features }: TableRow,
-  featuresDir: string | undefined,
-): Promise<string | undefined> {
-  if (features === undefined) return undefined;
+export async function featuresLacking({
+  row: { features },
+  flags: { features_dir: featuresDir, teachers },
+}: PlannedRow): Promise<string | undefined> {
+  if (features === undefined || teachers !== undefined) return undefined;
   const prefixes = featurePrefixes(features);
   const wanted = prefixes.map((prefix) => `${prefix}_NAME.npy`).join(' and ');
-  if (featuresDir === undefined) return `needs features: ${wanted}, in a folder given by --features_dir`;
+  if (featuresDir === undefined)
+    return `needs features: ${wanted}, in a folder given by --features_dir${features === 'gazelt' ? ', or --teachers' : ''}`;
   const names = await readdir(featuresDir).catch((cause: Error) => {
     throw usageError(`--features_dir ${featuresDir}: ${cause.message}`);
   });

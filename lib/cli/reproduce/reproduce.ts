@@ -24,6 +24,7 @@ interface ReproduceFlags extends DataFlags {
   readonly rows?: readonly PublishedRow[];
   readonly base_row: PublishedRow;
   readonly features_dir?: string;
+  readonly teachers?: readonly string[];
   readonly published?: LongTailedName | 'none';
   readonly out_dir: string;
   readonly overwrite?: boolean;
@@ -115,6 +116,7 @@ export function reproduceCommand(session: Session): Command {
     .addOption(option(heading, '--overwrite', 'train the chosen rows again, also those that are finished'))
     .addOption(option(heading, '--json', 'for programs: one JSON object a line on standard output'));
   for (const made of addTrainOptions(new Command(), 'gazelt').options) {
+    if (made.attributeName() === 'teachers') sub.addOption(made);
     // The default is each row's own.
     if (handedDown.includes(made.attributeName())) sub.addOption(made.default(undefined));
   }
@@ -175,11 +177,14 @@ async function prepare(
   const chosen = chosenRows(flags);
   const { conditions, base_row: base, features_dir: features } = flags;
   const featuresDir = features === undefined ? undefined : path.resolve(features);
+  const teachers = flags.teachers?.map((one) => path.resolve(one));
   const planned = (folder: string, common: readonly string[]) =>
-    chosen.map((name) => planRow(name, { conditions, common, folder, featuresDir, base }));
+    chosen.map((name) => planRow(name, { conditions, common, folder, featuresDir, teachers, base }));
   // The folder's name needs the data's name, and phantoms are drawn at the network's size: a first plan tells the size.
   const draft = planned('.', given);
-  const trainable = draft.filter(({ row }) => !row.features || flags.features_dir !== undefined);
+  const trainable = draft.filter(
+    ({ row, flags: own }) => !row.features || own.features_dir !== undefined || own.teachers !== undefined,
+  );
   for (const plan of trainable.length > 0 ? trainable : draft.slice(0, 1)) {
     const key = sizeOf(plan, dataFlags);
     if (opened.has(key)) continue;
@@ -206,7 +211,7 @@ async function prepare(
     ...{ facts, dataFlags, folder, plans, base, session, output },
     others: publishedRows
       .filter((name) => !chosen.includes(name))
-      .flatMap((name) => planQuietly(name, { conditions, common, folder, featuresDir, base })),
+      .flatMap((name) => planQuietly(name, { conditions, common, folder, featuresDir, teachers, base })),
     // A base that was added for others' sake is not trained again because these are.
     again: new Set(flags.overwrite ? (flags.rows ?? chosen) : []),
     dataOf: (plan) => opened.get(sizeOf(plan, dataFlags)) ?? data,
@@ -261,9 +266,9 @@ type Needs = (dataset: Dataset) => Promise<readonly NeededFiles[]>;
 /** What several rows need of an image. */
 async function needsOf(plans: readonly PlannedRow[]): Promise<Needs | undefined> {
   const needs: Needs[] = [];
-  for (const { row, flags, system } of plans) {
-    if (system !== 'gazelt' || (await featuresLacking(row, flags.features_dir)) !== undefined) continue;
-    const own = featuresNeeded(flags);
+  for (const plan of plans) {
+    if (plan.system !== 'gazelt' || (await featuresLacking(plan)) !== undefined) continue;
+    const own = featuresNeeded(plan.flags);
     if (own) needs.push(own);
   }
   if (needs.length === 0) return undefined;

@@ -89,7 +89,7 @@ async function attempt(
   const { output } = work;
   const { name, row } = plan;
   const none = { name, figures: null } as const;
-  const lacking = await featuresLacking(row, plan.flags.features_dir);
+  const lacking = await featuresLacking(plan);
   if (lacking !== undefined) {
     output.say(`${row.title}: ${lacking}`);
     return { ...none, status: 'needs-features', note: lacking };
