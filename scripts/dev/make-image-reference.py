@@ -15,7 +15,7 @@ import PIL
 import torch
 from PIL import Image
 
-from golden_fill import uniform
+from filling import uniform
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "test" / "fixtures" / "image"
 

@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 import torch
 
-from golden_fill import fill_state, uniform
+from filling import fill_state, uniform
 
 # Only the networks are needed: where torchvision's compiled part is not there, these names keep its import going.
 if not hasattr(torch.ops.torchvision, "nms"):

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import torch
 
-from golden_fill import fill_state, uniform
+from filling import fill_state, uniform
 
 ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "bench" / "peer"))

@@ -12,8 +12,6 @@ import pathlib
 import numpy as np
 import torch
 
-from golden_fill import fill_state, uniform
-
 # Only the network is needed: where torchvision's compiled part is not there, these names keep its import going.
 if not hasattr(torch.ops.torchvision, "nms"):
     library = torch.library.Library("torchvision", "DEF")
