@@ -4,64 +4,43 @@ import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Command } from 'commander';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
-import type { Dataset } from '../data/dataset.js';
 import { featureName } from '../data/image-table.js';
-import { PhantomDataset } from '../data/phantom/splits.js';
 import { dataThreads } from '../data/resize.js';
-import { FilmFiles } from '../gaze/film-files.js';
-import { type Reading, withinChestBox } from '../gaze/reading.js';
-import { gazeBranches } from '../gaze/teacher-targets.js';
 import { type TeacherBranch, teacherSize } from '../models/teacher.js';
 import type { HistoryColumn } from '../report/history.js';
 import type { OptionValue } from '../report/report-data.js';
 import { type GazePicture, writeTeacherReport } from '../report/teacher-report.js';
-import { type GazeDataset, matchReadings, phantomGaze } from '../systems/gazelt/gaze-dataset.js';
+import type { GazeDataset } from '../systems/gazelt/gaze-dataset.js';
 import { GazeTeacher } from '../systems/gazelt/teacher.js';
 import type { PredictedReading, TeacherEvaluation } from '../systems/gazelt/teacher-evaluate.js';
 import type { TeacherScores } from '../systems/gazelt/teacher-objective.js';
 import type { EpochHalf } from '../training/checkpoint.js';
 import { trainingEnvironment } from '../training/environment.js';
-import { type PrecisionChoice, resolvePrecision } from '../training/precision.js';
+import { resolvePrecision } from '../training/precision.js';
 import type { TrainResult } from '../training/trainer.js';
-import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
-import { type OpenedData, openData, splitFileName, trainingSplits } from './datasets.js';
+import { addDataOptions, pickDataFlags } from './data-options.js';
+import { type OpenedData, openData, splitFileName } from './datasets.js';
 import { throwIfStopped } from './evaluation.js';
-import { addGazeOptions, type GazeFlags, openGaze, sayFiltered } from './gaze-options.js';
-import { asInteger, asNumber, asText, option, usageError } from './options.js';
+import { addGazeOptions } from './gaze-options.js';
+import { asText, option, usageError } from './options.js';
 import { slug } from './png.js';
 import { duration } from './progress.js';
 import { followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
+import {
+  addTeacherTraining,
+  branchOf,
+  fitFlags,
+  initOf,
+  recordOf,
+  type TeacherFlags,
+} from './teacher-flags.js';
+import { type GazeSplits, openSplits } from './teacher-gaze.js';
 import { gazePictures } from './teacher-pictures.js';
 import { absoluteDataFlags, existing, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
 import { addCache, addOutput, addPrecision, addWorkers } from './train-options.js';
 import { notClinical, preparation, resumable } from './train-run.js';
-
-interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
-  readonly global?: boolean;
-  readonly focal?: boolean;
-  readonly out_dir: string;
-  readonly overwrite?: boolean;
-  readonly resume?: boolean;
-  readonly json?: boolean;
-  readonly save_every?: number;
-  readonly keep: 'recent' | 'all';
-  readonly weights?: string;
-  readonly rand_init?: boolean;
-  readonly as_published?: boolean;
-  readonly flip?: boolean;
-  readonly max_epochs: number;
-  readonly patience?: number;
-  readonly batch_size: number;
-  readonly lr: number;
-  readonly seed: number;
-  readonly bootstrap: number;
-  readonly cache_dir?: string;
-  readonly workers?: number;
-  readonly device: string;
-  readonly precision: PrecisionChoice;
-}
 
 const help = `
 The films are the images of the data set; the gaze is read from --egd, --reflacx, --siim or --gaze and belongs to a film by
@@ -78,7 +57,6 @@ Examples:
   Interrupted? The same command with --resume goes on. Then: cxr-gaze features --help`;
 
 const network = 'Teacher:';
-const training = 'Training:';
 
 /** The command, below `train`. */
 export function addTeacherCommand(train: Command, session: Session): void {
@@ -94,55 +72,10 @@ export function addTeacherCommand(train: Command, session: Session): void {
     .addOption(option(network, '--rand_init', 'begin with random weights'));
   addOutput(command, 'train');
   addGazeOptions(addDataOptions(command));
-  addTraining(command);
+  addTeacherTraining(command);
   // No --on_error: a film whose reading is there is not left out.
   addWorkers(addCache(addPrecision(command, 'auto'))).addHelpText('after', help);
   command.action((flags: TeacherFlags) => trainTeacher(flags, session));
-}
-
-function addTraining(command: Command): void {
-  command
-    .addOption(
-      option(training, '--as_published', "windows as GazeLT's program cuts them: closed, from 0, weight 1"),
-    )
-    .addOption(option(training, '--flip', 'mirror half of the films with their readings'))
-    .addOption(option(training, '--max_epochs <n>', 'most epochs', asInteger({ min: 1 }), 100))
-    .addOption(
-      option(
-        training,
-        '--patience <n>',
-        'ends after n + 1 epochs without a lower validation loss (default: never)',
-        asInteger({ min: 0 }),
-      ),
-    )
-    .addOption(option(training, '--batch_size <n>', 'readings a step', asInteger({ min: 1 }), 8))
-    .addOption(option(training, '--lr <rate>', "Adam's learning rate", asNumber({ above: 0 }), 1e-4))
-    .addOption(
-      option(
-        training,
-        '--seed <n>',
-        'of weights, projection, sampling, drop path',
-        asInteger({ min: 0, max: 2 ** 32 - 1 }),
-        0,
-      ),
-    )
-    .addOption(
-      option(
-        'Evaluation:',
-        '--bootstrap <n>',
-        'resamples for paired intervals, 0 for none',
-        asInteger({ min: 0, max: 1_000_000 }),
-        1000,
-      ),
-    );
-}
-
-/** The one branch that flags name. */
-export function branchOf(flags: { readonly global?: boolean; readonly focal?: boolean }): TeacherBranch {
-  const named = gazeBranches.filter((branch) => flags[branch]);
-  const [branch] = named;
-  if (branch !== undefined && named.length === 1) return branch;
-  throw usageError('Expected one of --global (GC ViT, TW-I) and --focal (FocalNet, TW-D)');
 }
 
 type TeacherRow = EpochHalf & TeacherScores;
@@ -213,109 +146,6 @@ async function trainTeacher(flags: TeacherFlags, session: Session): Promise<void
   } catch (error) {
     await folder.giveUp();
     throw resumable(error, folder);
-  }
-}
-
-function initOf({ weights, rand_init }: TeacherFlags): 'random' | { readonly weights: string } {
-  if (weights !== undefined && rand_init) throw usageError('--weights and --rand_init exclude each other');
-  if (weights !== undefined) return { weights };
-  if (rand_init) return 'random';
-  throw usageError(
-    "Expected --weights FILE or --rand_init: initial weights are never assumed. FILE is one of the authors' teachers; ImageNet weights of the encoders are not published with them",
-  );
-}
-
-function fitFlags(flags: TeacherFlags) {
-  return {
-    windows: flags.as_published ? ('as-published' as const) : ('half-open' as const),
-    ...{ flip: flags.flip ?? false, maxEpochs: flags.max_epochs, batchSize: flags.batch_size },
-    ...{ learningRate: flags.lr, seed: flags.seed, precision: flags.precision, keep: flags.keep },
-    ...(flags.patience === undefined ? {} : { patience: flags.patience }),
-    ...(flags.save_every === undefined ? {} : { saveEvery: flags.save_every }),
-    ...(flags.cache_dir === undefined ? {} : { cacheDir: flags.cache_dir }),
-  };
-}
-
-/** How the command shall be repeated: kept in options.json and shown in the report. */
-function recordOf(flags: TeacherFlags, data: DataFlags): Readonly<Record<string, OptionValue>> {
-  const { overwrite: _, resume: __, json: ___, ...kept } = flags;
-  const sources = (['egd', 'reflacx', 'siim', 'gaze', 'weights'] as const).flatMap((name) => {
-    const value = flags[name];
-    return value === undefined ? [] : [[name, path.resolve(value)] as const];
-  });
-  const record = { command: 'train teacher', ...kept, ...data, ...Object.fromEntries(sources) };
-  return record as unknown as Record<string, OptionValue>;
-}
-
-/** The readings of the splits that a teacher is trained, validated and tested on. */
-interface GazeSplits {
-  readonly train: GazeDataset;
-  readonly validation: GazeDataset;
-  readonly tests: readonly (readonly [name: string, gaze: GazeDataset])[];
-}
-
-async function openSplits(
-  data: OpenedData,
-  flags: TeacherFlags,
-  session: Session,
-  output: Output,
-): Promise<GazeSplits> {
-  const { train, validation } = trainingSplits(data);
-  const readingsOf = await gazeOf(data, flags, session, output);
-  const one = async (name: string, dataset: Dataset): Promise<GazeDataset> => {
-    const gaze = await readingsOf(dataset);
-    output.say(`${name}: ${gaze.readings.length} readings of ${dataset.length} films`);
-    output.event({ type: 'gaze', split: name, films: dataset.length, readings: gaze.readings.length });
-    return gaze;
-  };
-  const splits = { train: await one('training', train), validation: await one('validation', validation) };
-  const tests: [string, GazeDataset][] = [];
-  for (const [name, dataset] of data.tests) {
-    if (dataset.length === 0) continue;
-    const gaze = await one(name, dataset).catch((error: unknown) => {
-      // A test split may well be without gaze; training and validation may not.
-      output.warn('split-without-gaze', `${name} is not evaluated: ${(error as Error).message}`);
-    });
-    if (gaze) tests.push([name, gaze]);
-  }
-  return { ...splits, tests };
-}
-
-type ReadingsOf = (dataset: Dataset) => Promise<GazeDataset>;
-
-async function gazeOf(
-  data: OpenedData,
-  flags: TeacherFlags,
-  session: Session,
-  output: Output,
-): Promise<ReadingsOf> {
-  const named = (['egd', 'reflacx', 'siim', 'gaze'] as const).filter((name) => flags[name] !== undefined);
-  if (data.name === 'sample') {
-    if (named.length > 0)
-      throw usageError(`--${named[0]} does not belong to --dataset sample, which brings readings of its own`);
-    return (dataset) => samplesGaze(dataset, session);
-  }
-  // The films are the data set's, whatever its folder is called.
-  const { data_dir: _, ...source } = flags;
-  const films = flags.film_size ? undefined : FilmFiles.of(data.name, data.splits.values());
-  const table = await openGaze(source, films, session);
-  sayFiltered(table, output);
-  const readings: readonly Reading[] = flags.chest_box ? table.readings.map(withinChestBox) : table.readings;
-  return async (dataset) => {
-    const matched = matchReadings(dataset, readings);
-    if (matched.unread > 0)
-      output.say(`  ${matched.unread} of ${dataset.length} films of ${dataset.name} have no reading`);
-    return matched;
-  };
-}
-
-async function samplesGaze(dataset: Dataset, session: Session): Promise<GazeDataset> {
-  if (!(dataset instanceof PhantomDataset)) throw usageError('Expected phantoms for --dataset sample');
-  const bar = session.progress(`reading ${dataset.name}`, dataset.length);
-  try {
-    return await phantomGaze(dataset, (done) => bar.update(done));
-  } finally {
-    bar.end();
   }
 }
 

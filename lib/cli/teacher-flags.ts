@@ -1,0 +1,117 @@
+/** The flags of `train teacher`, and what they mean to the library. */
+import path from 'node:path';
+import type { Command } from 'commander';
+import { gazeBranches } from '../gaze/teacher-targets.js';
+import type { TeacherBranch } from '../models/teacher.js';
+import type { OptionValue } from '../report/report-data.js';
+import type { PrecisionChoice } from '../training/precision.js';
+import type { DataFlags } from './data-options.js';
+import type { GazeFlags } from './gaze-options.js';
+import { asInteger, asNumber, option, usageError } from './options.js';
+
+/** The flags as commander gives them. */
+export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
+  readonly global?: boolean;
+  readonly focal?: boolean;
+  readonly out_dir: string;
+  readonly overwrite?: boolean;
+  readonly resume?: boolean;
+  readonly json?: boolean;
+  readonly save_every?: number;
+  readonly keep: 'recent' | 'all';
+  readonly weights?: string;
+  readonly rand_init?: boolean;
+  readonly as_published?: boolean;
+  readonly flip?: boolean;
+  readonly max_epochs: number;
+  readonly patience?: number;
+  readonly batch_size: number;
+  readonly lr: number;
+  readonly seed: number;
+  readonly bootstrap: number;
+  readonly cache_dir?: string;
+  readonly workers?: number;
+  readonly device: string;
+  readonly precision: PrecisionChoice;
+}
+
+const training = 'Training:';
+
+/** How a teacher is trained and judged. */
+export function addTeacherTraining(command: Command): void {
+  command
+    .addOption(
+      option(training, '--as_published', "windows as GazeLT's program cuts them: closed, from 0, weight 1"),
+    )
+    .addOption(option(training, '--flip', 'mirror half of the films with their readings'))
+    .addOption(option(training, '--max_epochs <n>', 'most epochs', asInteger({ min: 1 }), 100))
+    .addOption(
+      option(
+        training,
+        '--patience <n>',
+        'ends after n + 1 epochs without a lower validation loss (default: never)',
+        asInteger({ min: 0 }),
+      ),
+    )
+    .addOption(option(training, '--batch_size <n>', 'readings a step', asInteger({ min: 1 }), 8))
+    .addOption(option(training, '--lr <rate>', "Adam's learning rate", asNumber({ above: 0 }), 1e-4))
+    .addOption(
+      option(
+        training,
+        '--seed <n>',
+        'of weights, projection, sampling, drop path',
+        asInteger({ min: 0, max: 2 ** 32 - 1 }),
+        0,
+      ),
+    )
+    .addOption(
+      option(
+        'Evaluation:',
+        '--bootstrap <n>',
+        'resamples for paired intervals, 0 for none',
+        asInteger({ min: 0, max: 1_000_000 }),
+        1000,
+      ),
+    );
+}
+
+/** The one branch that flags name. */
+export function branchOf(flags: { readonly global?: boolean; readonly focal?: boolean }): TeacherBranch {
+  const named = gazeBranches.filter((branch) => flags[branch]);
+  const [branch] = named;
+  if (branch !== undefined && named.length === 1) return branch;
+  throw usageError('Expected one of --global (GC ViT, TW-I) and --focal (FocalNet, TW-D)');
+}
+
+/** Initial weights, which are never assumed. */
+export function initOf({ weights, rand_init }: TeacherFlags): 'random' | { readonly weights: string } {
+  if (weights !== undefined && rand_init) throw usageError('--weights and --rand_init exclude each other');
+  if (weights !== undefined) return { weights };
+  if (rand_init) return 'random';
+  throw usageError(
+    "Expected --weights FILE or --rand_init: initial weights are never assumed. FILE is one of the authors' teachers; ImageNet weights of the encoders are not published with them",
+  );
+}
+
+/** Options of `fit` that flags decide. */
+export function fitFlags(flags: TeacherFlags) {
+  return {
+    windows: flags.as_published ? ('as-published' as const) : ('half-open' as const),
+    ...{ flip: flags.flip ?? false, maxEpochs: flags.max_epochs, batchSize: flags.batch_size },
+    ...{ learningRate: flags.lr, seed: flags.seed, precision: flags.precision, keep: flags.keep },
+    ...(flags.patience === undefined ? {} : { patience: flags.patience }),
+    ...(flags.save_every === undefined ? {} : { saveEvery: flags.save_every }),
+    ...(flags.cache_dir === undefined ? {} : { cacheDir: flags.cache_dir }),
+  };
+}
+
+/** How the command shall be repeated: kept in options.json and shown in the report. */
+export function recordOf(flags: TeacherFlags, data: DataFlags): Readonly<Record<string, OptionValue>> {
+  const { overwrite: _, resume: __, json: ___, ...kept } = flags;
+  const sources = (['egd', 'reflacx', 'siim', 'gaze', 'weights'] as const).flatMap((name) => {
+    const value = flags[name];
+    return value === undefined ? [] : [[name, path.resolve(value)] as const];
+  });
+  const record = { command: 'train teacher', ...kept, ...data, ...Object.fromEntries(sources) };
+  return record as unknown as Record<string, OptionValue>;
+}

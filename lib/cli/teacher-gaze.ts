@@ -1,0 +1,84 @@
+/** The readings that `train teacher` learns from, whatever source the flags name. */
+import type { Dataset } from '../data/dataset.js';
+import { PhantomDataset } from '../data/phantom/splits.js';
+import { FilmFiles } from '../gaze/film-files.js';
+import { type Reading, withinChestBox } from '../gaze/reading.js';
+import { type GazeDataset, matchReadings, phantomGaze } from '../systems/gazelt/gaze-dataset.js';
+import { type OpenedData, trainingSplits } from './datasets.js';
+import { openGaze, sayFiltered } from './gaze-options.js';
+import { usageError } from './options.js';
+import type { Output, Session } from './session.js';
+import type { TeacherFlags } from './teacher-flags.js';
+
+/** The readings of the splits that a teacher is trained, validated and tested on. */
+export interface GazeSplits {
+  readonly train: GazeDataset;
+  readonly validation: GazeDataset;
+  readonly tests: readonly (readonly [name: string, gaze: GazeDataset])[];
+}
+
+/** Opens the readings of all splits; a test split without any is left out with a warning. */
+export async function openSplits(
+  data: OpenedData,
+  flags: TeacherFlags,
+  session: Session,
+  output: Output,
+): Promise<GazeSplits> {
+  const { train, validation } = trainingSplits(data);
+  const readingsOf = await gazeOf(data, flags, session, output);
+  const one = async (name: string, dataset: Dataset): Promise<GazeDataset> => {
+    const gaze = await readingsOf(dataset);
+    output.say(`${name}: ${gaze.readings.length} readings of ${dataset.length} films`);
+    output.event({ type: 'gaze', split: name, films: dataset.length, readings: gaze.readings.length });
+    return gaze;
+  };
+  const splits = { train: await one('training', train), validation: await one('validation', validation) };
+  const tests: [string, GazeDataset][] = [];
+  for (const [name, dataset] of data.tests) {
+    if (dataset.length === 0) continue;
+    const gaze = await one(name, dataset).catch((error: unknown) => {
+      // A test split may well be without gaze; training and validation may not.
+      output.warn('split-without-gaze', `${name} is not evaluated: ${(error as Error).message}`);
+    });
+    if (gaze) tests.push([name, gaze]);
+  }
+  return { ...splits, tests };
+}
+
+type ReadingsOf = (dataset: Dataset) => Promise<GazeDataset>;
+
+async function gazeOf(
+  data: OpenedData,
+  flags: TeacherFlags,
+  session: Session,
+  output: Output,
+): Promise<ReadingsOf> {
+  const named = (['egd', 'reflacx', 'siim', 'gaze'] as const).filter((name) => flags[name] !== undefined);
+  if (data.name === 'sample') {
+    if (named.length > 0)
+      throw usageError(`--${named[0]} does not belong to --dataset sample, which brings readings of its own`);
+    return (dataset) => samplesGaze(dataset, session);
+  }
+  // The films are the data set's, whatever its folder is called.
+  const { data_dir: _, ...source } = flags;
+  const films = flags.film_size ? undefined : FilmFiles.of(data.name, data.splits.values());
+  const table = await openGaze(source, films, session);
+  sayFiltered(table, output);
+  const readings: readonly Reading[] = flags.chest_box ? table.readings.map(withinChestBox) : table.readings;
+  return async (dataset) => {
+    const matched = matchReadings(dataset, readings);
+    if (matched.unread > 0)
+      output.say(`  ${matched.unread} of ${dataset.length} films of ${dataset.name} have no reading`);
+    return matched;
+  };
+}
+
+async function samplesGaze(dataset: Dataset, session: Session): Promise<GazeDataset> {
+  if (!(dataset instanceof PhantomDataset)) throw usageError('Expected phantoms for --dataset sample');
+  const bar = session.progress(`reading ${dataset.name}`, dataset.length);
+  try {
+    return await phantomGaze(dataset, (done) => bar.update(done));
+  } finally {
+    bar.end();
+  }
+}
