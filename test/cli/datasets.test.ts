@@ -150,6 +150,17 @@ t.test('NIH-CXR-LT', async (t) => {
     margins.stderr,
     /^ERR_DATASET: --loss ldam needs at least one training image of every class.*Fibrosis/m,
   );
+
+  // The published figures stand beside ours; the tables of predictions have ids where they are asked for.
+  const rows = ['--conditions', 'equal', '--rows', 'softmax', '--with_ids'];
+  const table = await cli(['reproduce', 'gazelt', ...flags, ...short, ...rows], folder);
+  t.equal(table.code, 0, table.stderr);
+  t.match(table.stdout, /\| Softmax \| – \/ 0\.419 .* \/ 0\.115 \|/);
+  const row = 'results/reproduce/nih-cxr-lt_equal/softmax';
+  const [header, first] = linesIn(row, 'balanced-test_pred.csv');
+  t.equal(header, `id,${NIH_CXR_LT_CLASSES.join(',')}`);
+  t.equal(first?.split(',')[0], `${inSplit('balanced-test')[0]?.id}.png`);
+  t.equal(linesIn(row, 'balanced-test_true.csv')[0], header);
 });
 
 t.test('MIMIC-CXR-LT, with teacher vectors by the name of the image', async (t) => {
