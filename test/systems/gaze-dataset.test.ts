@@ -1,7 +1,10 @@
 import t from 'tap';
+import { DataLoader } from '../../lib/data/loader.js';
 import { phantomSplits } from '../../lib/data/phantom/splits.js';
+import { prepareImages } from '../../lib/data/prepare.js';
+import { SequentialSampler } from '../../lib/data/samplers.js';
 import { firstReadings, matchReadings, phantomGaze, subset } from '../../lib/systems/gazelt/gaze-dataset.js';
-import { mirrored, readableGaze } from '../../lib/systems/gazelt/teacher-targets.js';
+import { mirrored, onlyFlips, readableGaze, readingsOf } from '../../lib/systems/gazelt/teacher-targets.js';
 import { tinyReading } from '../support/gaze.js';
 import { tinyDataset } from '../support/tiny.js';
 
@@ -78,6 +81,29 @@ t.test('a mirrored reading changes left and right', (t) => {
   });
   t.same(mirrored(other), reading);
   t.end();
+});
+
+t.test('a film and its reading are mirrored by the same draw', async (t) => {
+  const size = { width: 32, height: 32 };
+  const dataset = tinyDataset('film', 12);
+  using images = await prepareImages(dataset, size);
+  const sampler = new SequentialSampler({ length: 12 });
+  const loader = new DataLoader({ images, sampler, batchSize: 12, augmentation: { seed: 3, ...onlyFlips } });
+  const readings = Array.from({ length: 12 }, (_, i) => tinyReading(`film-${i}`, [[4, 8]]));
+  for (const epoch of [1, 2]) {
+    const chosen = readingsOf({ indices: Int32Array.from(readings.keys()), epoch }, readings, { seed: 3 });
+    const flipped = chosen.map(({ fixations }) => fixations[0]?.x === 28);
+    for await (using batch of loader.batches(epoch)) {
+      const pixels = (await batch.pixels.data()) as Uint8Array;
+      for (let i = 0; i < 12; i++) {
+        const { source } = images.locate(i);
+        const [own, given] = [source as Uint8Array, pixels.subarray(i * 1024, (i + 1) * 1024)];
+        const isMirrored = own.every((value, at) => given[at - (at % 32) + 31 - (at % 32)] === value);
+        t.equal(isMirrored, flipped[i], `epoch ${epoch}, film ${i}`);
+      }
+    }
+    t.ok(flipped.includes(true) && flipped.includes(false), 'some are, some are not');
+  }
 });
 
 t.test('phantoms bring their own readings', async (t) => {

@@ -1,9 +1,7 @@
 import type { Json } from '../../checkpoints/folder.js';
-import { drawAugmentation } from '../../data/augmentation.js';
 import { DataLoader } from '../../data/loader.js';
 import { type PreparedImages, prepareImages } from '../../data/prepare.js';
 import { type Sampler, SequentialSampler, ShuffledSampler } from '../../data/samplers.js';
-import type { Reading } from '../../gaze/reading.js';
 import { type WindowConvention, windowConventions } from '../../gaze/windows.js';
 import type { TeacherNetwork } from '../../models/teacher.js';
 import { adamFor } from '../../training/adam.js';
@@ -23,7 +21,7 @@ import {
   teacherObjective,
   teacherScoring,
 } from './teacher-objective.js';
-import { batchTargets, mirrored, readableGaze } from './teacher-targets.js';
+import { batchTargets, onlyFlips, readableGaze, readingsOf } from './teacher-targets.js';
 
 /**
  * Options of `GazeTeacher.fit`. How the originals were trained was not published; rate and number of epochs are GazeLT's
@@ -203,21 +201,14 @@ export async function prepareTeacherFit(
   }
 }
 
-/** A film and its reading are mirrored by the same draw. */
 function targetsOf({ branch }: TeacherCard, { train, validation, settings }: CheckedTeacherFit) {
   const { windows, seed, flip } = settings;
-  return ({ indices, epoch }: InputBatch, { phase }: ObjectivePhase) => {
+  return (batch: InputBatch, { phase }: ObjectivePhase) => {
     const { readings } = phase === 'train' ? train : validation;
-    const chosen = Array.from(indices, (index): Reading => {
-      const reading = readings[index] as Reading;
-      const isMirrored = flip && phase === 'train' && drawAugmentation(seed, epoch, index, onlyFlips).flip;
-      return isMirrored ? mirrored(reading) : reading;
-    });
-    return batchTargets(chosen, { branch, windows });
+    const flips = flip && phase === 'train' ? { seed } : null;
+    return batchTargets(readingsOf(batch, readings, flips), { branch, windows });
   };
 }
-
-const onlyFlips = { flipProbability: 0.5, maxAngle: 0 };
 
 async function loadersOf(card: TeacherCard, fit: CheckedTeacherFit, owned: Disposable[]) {
   const { options, settings } = fit;

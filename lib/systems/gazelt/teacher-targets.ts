@@ -1,3 +1,4 @@
+import { drawAugmentation } from '../../data/augmentation.js';
 import type { Reading } from '../../gaze/reading.js';
 import { teacherPoints, teacherTargets } from '../../gaze/teacher-targets.js';
 import type { WindowConvention } from '../../gaze/windows.js';
@@ -56,6 +57,27 @@ export function mirrored(reading: Reading): Reading {
       ? { chestBox: { ...chestBox, xmin: width - chestBox.xmax, xmax: width - chestBox.xmin } }
       : {}),
   };
+}
+
+/** How training films are varied, if at all: what is done to a film is done to its reading. */
+export const onlyFlips = { flipProbability: 0.5, maxAngle: 0 };
+
+/**
+ * The readings of a batch, mirrored where the loader has mirrored the film: both follow from seed, epoch and index.
+ *
+ * @param batch which readings, in which epoch
+ * @param readings of the data set
+ * @param flips seed of the loader's augmentation with {@link onlyFlips}; `null` where it has none
+ */
+export function readingsOf(
+  { indices, epoch }: { readonly indices: ArrayLike<number>; readonly epoch: number },
+  readings: readonly Reading[],
+  flips: { readonly seed: number } | null,
+): Reading[] {
+  return Array.from(indices, (index) => {
+    const reading = readings[index] as Reading;
+    return flips && drawAugmentation(flips.seed, epoch, index, onlyFlips).flip ? mirrored(reading) : reading;
+  });
 }
 
 /**
