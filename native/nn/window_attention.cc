@@ -32,41 +32,15 @@ WindowAttention::WindowAttention(const WindowOptions& options) : options_(option
 
 at::Tensor WindowAttention::bias() const {
   const int64_t tokens = options_.side * options_.side;
-  return table_.index_select(0, index_.flatten()).view({tokens, tokens, options_.heads}).permute({2, 0, 1});
+  // Not index_select, whose gradient adds row by row, each through an operation of its own.
+  return table_.index({index_.flatten()}).view({tokens, tokens, options_.heads}).permute({2, 0, 1});
 }
 
 at::Tensor WindowAttention::forward(const at::Tensor& x, const at::Tensor& query) {
-  const int64_t windows = x.size(0), tokens = x.size(1), heads = options_.heads, each = options_.width / heads;
-  const int64_t parts = options_.global ? 2 : 3;
-  const auto given = qkv_->forward(x).view({windows, tokens, parts, heads, each}).permute({2, 0, 3, 1, 4}).unbind(0);
-  at::Tensor q;
-  if (options_.global) {
-    // Each window of an image is asked the same.
-    q = query.unsqueeze(1)
-            .expand({-1, windows / query.size(0), -1, -1, -1})
-            .reshape({windows, heads, tokens, each});
-  } else {
-    q = given[0];
-  }
+  const int64_t heads = options_.heads, each = options_.width / heads;
+  const auto qkv = qkv_->forward(x).view({x.size(0), x.size(1), options_.global ? 2 : 3, heads, each});
   const double scale = 1 / std::sqrt(static_cast<double>(each));
-  return proj_->forward(attend(q, given[parts - 2], given[parts - 1], bias(), scale));
-}
-
-at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias,
-                  double scale) {
-  at::Tensor out;
-  if (c10::GradMode::is_enabled() && bias.requires_grad()) {
-    // LibTorch's fused kernels give a mask no gradient.
-    const int64_t count = q.size(0) * q.size(1), tokens = q.size(2);
-    const auto rows = [&](const at::Tensor& x) { return x.reshape({count, tokens, -1}); };
-    auto scores = at::bmm(rows(q * scale), rows(k).transpose(1, 2));  // [N heads, T, T]
-    scores.view({q.size(0), q.size(1), tokens, tokens}).add_(bias.to(scores.scalar_type()));
-    out = at::bmm(scores.softmax(-1), rows(v)).view(q.sizes());
-  } else {
-    out = at::scaled_dot_product_attention(q, k, v, bias.to(q.scalar_type()).unsqueeze(0).contiguous(), 0.0, false,
-                                           scale);
-  }
-  return out.transpose(1, 2).flatten(2);
+  return proj_->forward(attend(qkv, options_.global ? query : at::Tensor(), bias(), scale));
 }
 
 }  // namespace cxr

@@ -30,10 +30,11 @@ class WindowAttention : public torch::nn::Module {
   torch::nn::Linear proj_{nullptr};
 };
 
-/// softmax(scale q kᵀ + bias) v.
-/// @param q, k, v [N, heads, T, e]
+/// softmax(scale q kᵀ + bias) v of each head.
+/// @param qkv [N, T, 3 or 2, heads, e]: q, k, v, or k, v where `query` gives q
+/// @param query undefined, or [B, heads, T, e]: one for the N / B successive windows of an image
 /// @param bias [heads, T, T]
 /// @returns [N, T, heads e]
-at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias, double scale);
+at::Tensor attend(const at::Tensor& qkv, const at::Tensor& query, const at::Tensor& bias, double scale);
 
 }  // namespace cxr

@@ -93,6 +93,13 @@ const bool attention = add("teacher: window attention, with and without gradient
     check(gradientError(f, state["relative_position_bias_table"]) < 1e-6, "gradient of the bias");
     check(gradientError(f, state["qkv.weight"]) < 1e-6, "gradient of qkv");
     if (global) check(gradientError(f, query) < 1e-6, "gradient of the query");
+    // Gradients of gradients, as Grad-CAM losses need them.
+    const auto slope = [&](bool create) {
+      const at::AutoGradMode recording(true);
+      return torch::autograd::grad({f().pow(3).sum()}, {x}, {}, /*retain_graph=*/create, create)[0];
+    };
+    check((slope(true) - slope(false)).abs().max().item<double>() < 1e-9, "createGraph changes the gradient");
+    check(gradientError([&] { return slope(true) / 10; }, state["qkv.weight"]) < 1e-3, "second order");
   }
 });
 

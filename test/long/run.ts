@@ -1,5 +1,5 @@
 /**
- * The tests that take minutes: `node dist/test/long/run.js [--only leak|kills|student] [--steps 10000] [--kills 100]
+ * The tests that take minutes: `node dist/test/long/run.js [--only leak|kills|student|teachers] [--steps 10000] [--kills 100]
  * [--threads 1]`. Ends with one line, `N passed, N failed`. One thread by default, because OpenMP's threads wait for each
  * other by spinning: beside another busy process two of them are many times slower than one.
  */
@@ -10,6 +10,7 @@ import { checking, type Tally } from './check.js';
 import { unbrokenCheckpoints } from './kills.js';
 import { flatFootprint } from './leak.js';
 import { allStudentSteps } from './student-steps.js';
+import { allTeacherSteps } from './teacher-steps.js';
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +27,7 @@ const suites: Readonly<Record<string, () => Promise<void>>> = {
   leak: () => flatFootprint(Number(values.steps), check),
   kills: () => unbrokenCheckpoints(Number(values.kills), check),
   student: () => allStudentSteps(check),
+  teachers: () => allTeacherSteps(check),
 };
 for (const [name, run] of Object.entries(suites)) {
   if (values.only !== undefined && values.only !== name) continue;
