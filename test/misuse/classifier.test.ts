@@ -194,6 +194,21 @@ function rowsFor(System: typeof GazeLT | typeof Baseline, { live, gone, busy, fo
       },
     ],
     [
+      'tauNormalise',
+      {
+        disposed: [[DISPOSED, 'now', () => gone.tauNormalise()]],
+        busy: [['ERR_BUSY', 'now', () => busy.tauNormalise()]],
+        type: [
+          ...refusedAtOnce(notOptions, (options) => live.tauNormalise(options)),
+          ...refusedAtOnce(['1', {}], (tau) => live.tauNormalise({ tau })),
+        ],
+        NaN: [
+          ...refusedAtOnce([Number.NaN, Number.POSITIVE_INFINITY], (tau) => live.tauNormalise({ tau })),
+          ['ERR_NOT_FINITE', 'later', () => live.tauNormalise({ tau: 1e6 })],
+        ],
+      },
+    ],
+    [
       'save',
       {
         disposed: [[DISPOSED, 'now', () => gone.save(folder)]],

@@ -4,7 +4,7 @@ import { writeTensors } from '../../lib/checkpoints/write-tensors.js';
 import { ClassBalancedSampler } from '../../lib/data/samplers.js';
 import type { Classifier } from '../../lib/systems/classifier/classifier.js';
 import { normalisedLayer } from '../../lib/systems/classifier/decoupling.js';
-import { tensor } from '../../lib/tensor/create.js';
+import { memoryStats, tensor } from '../../lib/tensor/create.js';
 import { tidy } from '../../lib/tensor/tidy.js';
 import { failure } from '../support/outcome.js';
 import { eventsOf, outcomeOf, rowsOf } from '../support/runs.js';
@@ -209,4 +209,8 @@ t.test('tau-normalisation of what cannot be normalised', async (t) => {
   await run.result;
   model.dispose();
   t.throws(() => model.tauNormalise(), { code: 'ERR_DISPOSED' });
+});
+
+t.test('nothing is left behind', async (t) => {
+  t.equal(memoryStats().liveTensors, 0);
 });
