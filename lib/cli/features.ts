@@ -156,7 +156,9 @@ async function features(flags: FeatureFlags, session: Session): Promise<void> {
       'branch-ignored',
       'Both --global and --focal are named: as in the original the first counts, --global',
     );
-  const opened = await openData(dataFlagsOf(flags, kind), { imageSize: teacherSize, purpose: 'training' });
+  // Of a published set only those files are opened that are asked for.
+  const purpose = flags.mode === 'bal' ? 'evaluation' : 'training';
+  const opened = await openData(dataFlagsOf(flags, kind), { imageSize: teacherSize, purpose });
   sayRemarks(opened, output);
   const splits = splitsOf(opened, flags, kind);
   using model = await GazeTeacher.load(source, { seed: flags.projection_seed, device: flags.device });
@@ -197,6 +199,7 @@ function dataFlagsOf(flags: FeatureFlags, kind: Choice['kind']): DataFlags {
     dataset: kind,
     ...(data_path === undefined ? {} : { data_dir: data_path }),
     ...(labels_path === undefined ? {} : { label_dir: labels_path }),
+    ...(published ? { test_split: [flags.mode === 'bal' ? 'balanced-test' : 'test'] } : {}),
   });
 }
 

@@ -1,8 +1,9 @@
 /** From films and fixations to a student that learned from a teacher, by the built command line. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { choiceOf } from '../../lib/cli/features.js';
+import { NIH_CXR_LT_CLASSES } from '../../lib/data/nih-cxr-lt.js';
 import { cli, linesOf } from '../support/cli.js';
 
 t.setTimeout(600_000);
@@ -98,6 +99,38 @@ t.test('features writes the vectors, and the student learns from files or from t
   }
   const [files, hand] = losses as [number, number];
   t.ok(Math.abs(files - hand) < 1e-4 * files, `${files} and ${hand}`);
+});
+
+t.test('features reads NIH-CXR-LT with the flags of the original', async (t) => {
+  mkdirSync(at('nih', 'images'), { recursive: true });
+  const films = readdirSync(at('films', 'images')).slice(0, 3);
+  const ids = films.map((film, i) => {
+    const id = `0000000${i}_000.png`;
+    copyFileSync(at('films', 'images', film), at('nih', 'images', id));
+    return id;
+  });
+  const header = ['id', ...NIH_CXR_LT_CLASSES, 'subject_id'].join(',');
+  const row = (i: number) =>
+    [ids[i], ...NIH_CXR_LT_CLASSES.map((_, k) => Number(k === 0)), `0000000${i}`].join(',');
+  const splits = { train: [0], 'balanced-val': [1], test: [2], 'balanced-test': [2] };
+  for (const [split, rows] of Object.entries(splits))
+    writeFileSync(
+      at('nih', `nih-cxr-lt_single-label_${split}.csv`),
+      `${[header, ...rows.map(row)].join('\r\n')}\r\n`,
+    );
+  const data = ['--nih', '--data_path', 'nih/images', '--labels_path', 'nih'];
+  const rest = ['--model_path', run, '--save_features_path', 'nih-features'];
+  const first = await cli(['features', '--focal', ...data, ...rest], folder);
+  t.equal(first.code, 0, first.stderr);
+  t.same(
+    readdirSync(at('nih-features')).filter((name) => name.endsWith('.npy')),
+    ids.map((id) => `focal_${id.replace('.png', '.npy')}`),
+  );
+  const bal = await cli(['features', '--focal', ...data, ...rest, '--mode', 'bal'], folder);
+  t.match(bal.stdout, /0 vectors .* 1 were there already/);
+  const both = await cli(['features', '--global', '--focal', '--mimic', ...data, ...rest], folder);
+  t.equal(both.code, 1);
+  t.match(both.stderr, /--global.*expected a global teacher but found a focal one/s);
 });
 
 t.test('what cannot be meant is refused', async (t) => {
