@@ -1,5 +1,5 @@
 /** What a trained model is used for by the built command line: evaluate, predict, explain. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { cli, linesOf } from '../support/cli.js';
@@ -38,6 +38,9 @@ t.test('evaluate repeats the run, and takes other splits', async (t) => {
   t.equal(val.code, 0, val.stderr);
   t.match(val.stdout, /^val, 9 images/m);
   t.notOk(existsSync(at(target, 'test_summary.txt')), 'the old one is replaced whole');
+  rmSync(at(target, 'metrics.json'));
+  const foreign = await cli(['evaluate', run, '--bootstrap', '0', '--overwrite'], folder);
+  t.match(foreign.stderr, /^ERR_EXISTS: .*is not a folder of evaluations and is not replaced/m);
   const where = await cli(
     ['evaluate', run, ...filmFlags, '--where', 'label=Hernia,Mass', '--bootstrap', '0', '--out_dir', 'part'],
     folder,
@@ -47,6 +50,33 @@ t.test('evaluate repeats the run, and takes other splits', async (t) => {
   const unknown = await cli(['evaluate', run, '--test_split', 'tset'], folder);
   t.equal(unknown.code, 2);
   t.match(unknown.stderr, /did you mean 'test'/);
+});
+
+t.test('a trained run begins both ways of decoupling', async (t) => {
+  const decoupled = (...flags: string[]) => [
+    ...['train', 'gazelt', '--features', 'none', '--group_thresholds', '4,2', '--n_TTA', '1', ...filmFlags],
+    ...['--model_name', 'resnet18', '--image_size', '32', '--precision', 'float32', '--bootstrap', '0'],
+    ...['--batch_size', '6', '--decoupling_weights', run, ...flags, '--json'],
+  ];
+  const tau = await cli(decoupled('--decoupling_method', 'tau_norm', '--tau', '0.7'), folder);
+  t.equal(tau.code, 0, tau.stderr);
+  const left = linesOf(tau).find(({ type }) => type === 'done')?.folder as string;
+  t.notOk(existsSync(path.join(left, 'checkpoints')), 'nothing is trained');
+  const again = await cli(['evaluate', left, '--tta', '1', '--bootstrap', '0', '--json'], folder);
+  t.equal(again.code, 0, again.stderr);
+  const normalised = JSON.parse(readFileSync(path.join(left, 'metrics.json'), 'utf8'));
+  const evaluations = linesOf(again).filter(({ type }) => type === 'evaluation');
+  t.equal(evaluations.length, 2);
+  for (const { split, auroc } of evaluations) {
+    t.equal(auroc, normalised.splits[split as string].auroc, `${split} by the model that it leaves`);
+  }
+
+  const retrained = await cli(decoupled('--decoupling_method', 'cRT', '--max_epochs', '1'), folder);
+  t.equal(retrained.code, 0, retrained.stderr);
+  t.match(
+    linesOf(retrained).find(({ type }) => type === 'done'),
+    { epochs: 1 },
+  );
 });
 
 t.test('predict and explain', async (t) => {
