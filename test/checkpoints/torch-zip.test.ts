@@ -51,6 +51,11 @@ const archives: readonly [name: string, bytes: Buffer, message: RegExp][] = [
   ['no end record', zip(parts()).subarray(0, -22), /torn or malformed/],
   ['more entries than there are', zip(parts(), { entries: 5 }), /torn or malformed/],
   ['a directory beyond the file', zip(parts(), { directory: 2 ** 31 }), /torn or malformed/],
+  [
+    'a pickle of more than 64 MiB',
+    zip(parts({ 'a/data.pkl': { data: Buffer.alloc(2 ** 26 + 1) } })),
+    /data\.pkl has 67108865 bytes; at most 67108864 are read/,
+  ],
   ['no entries', zip([]), /0 entries without a data\.pkl/],
   ['no data.pkl', zip([{ name: 'a/data/0', data: floats }]), /1 entries without a data\.pkl/],
   ['data.pkl without a folder', zip([{ name: 'data.pkl', data: good }]), /without a data\.pkl/],
