@@ -22,6 +22,7 @@ export type { StoredDType, TensorRecord } from './checkpoints/tensor-record.js';
 export { writeTensors } from './checkpoints/write-tensors.js';
 export { type Augmentation, type AugmentationOptions, drawAugmentation } from './data/augmentation.js';
 export { Batch } from './data/batch.js';
+export { type Box, boundingBox, scaleBox } from './data/box.js';
 export { checkImages, findMissingImages, type MissingImage } from './data/check-images.js';
 export type {
   BytesSource,
@@ -63,7 +64,6 @@ export { NIH_CXR_LT_CLASSES } from './data/nih-cxr-lt.js';
 export { imagenetMean, imagenetStd, type NormalizeOptions, normalizeImages } from './data/normalize.js';
 export { phantomClasses, phantomShares } from './data/phantom/findings.js';
 export {
-  type Box,
   type Phantom,
   type PhantomChoice,
   type PhantomOptions,

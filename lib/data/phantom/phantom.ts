@@ -1,5 +1,6 @@
 import type { Fixation } from '../../gaze/reading.js';
 import { integer, knownKeys } from '../../validate.js';
+import { type Box, boundingBox } from '../box.js';
 import type { Pixels } from '../dataset.js';
 import { filmView, patientAnatomy } from './anatomy.js';
 import { softTissue } from './chest.js';
@@ -12,18 +13,6 @@ import { scanpath } from './scanpath.js';
 import { emptyScene, type Scene } from './scene.js';
 import { skeleton } from './skeleton.js';
 import { vessels } from './vessels.js';
-
-/** A rectangle of pixels. */
-export interface Box {
-  /** Leftmost column. */
-  readonly x: number;
-  /** Uppermost row. */
-  readonly y: number;
-  /** Columns. */
-  readonly width: number;
-  /** Rows. */
-  readonly height: number;
-}
 
 /** Which phantoms to make. */
 export interface PhantomOptions {
@@ -129,20 +118,6 @@ function lungFields({ lung, silhouette }: Scene): Uint8Array {
     mask[i] = (lung[i] as number) >= 0.5 && (silhouette[i] as number) < 0.5 ? 255 : 0;
   }
   return mask;
-}
-
-function boundingBox(mask: Uint8Array, size: number): Box | null {
-  let [left, right, top, bottom] = [size, -1, size, -1];
-  for (let i = 0; i < mask.length; i++) {
-    if (mask[i] === 0) continue;
-    const x = i % size;
-    const y = (i - x) / size;
-    if (x < left) left = x;
-    if (x > right) right = x;
-    if (y < top) top = y;
-    if (y > bottom) bottom = y;
-  }
-  return right < 0 ? null : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
 }
 
 /**

@@ -1,16 +1,9 @@
 import type { Fixation } from '../../gaze/reading.js';
+import type { Box } from '../box.js';
 import { type Side, sides } from './anatomy.js';
 import type { Draw } from './draw.js';
 import type { Geometry } from './geometry.js';
 import { clamp } from './raster.js';
-
-/** A box in pixels; as `Box` of the phantom, which this file does not import to stay below it. */
-interface Rectangle {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
 
 interface Point {
   readonly x: number;
@@ -67,7 +60,7 @@ function duration(draw: Draw, median: number): number {
 }
 
 /** A place within the finding, more often in its middle: of three random pixels of the mask, their mean or one. */
-function lesionPoint(mask: Uint8Array, box: Rectangle, size: number, draw: Draw): Point {
+function lesionPoint(mask: Uint8Array, box: Box, size: number, draw: Draw): Point {
   const centre = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
   for (let tries = 0; tries < 24; tries++) {
     const x = clamp(draw.normal(centre.x, box.width * 0.27), box.x, box.x + box.width - 0.01);
@@ -86,12 +79,7 @@ function lesionPoint(mask: Uint8Array, box: Rectangle, size: number, draw: Draw)
  * @param mask where the finding is
  * @param box around it; `null` if there is none
  */
-export function scanpath(
-  geometry: Geometry,
-  mask: Uint8Array,
-  box: Rectangle | null,
-  draw: Draw,
-): Fixation[] {
+export function scanpath(geometry: Geometry, mask: Uint8Array, box: Box | null, draw: Draw): Fixation[] {
   const { size } = geometry;
   const fixations: Fixation[] = [];
   let clock = draw.uniform(0.12, 0.35);
