@@ -26,6 +26,8 @@ class Head {
   /// features [B, F] -> logits [B, C]; offers the tap `fc.0` where there is a bottleneck.
   at::Tensor forward(at::Tensor features, Taps& taps);
   std::vector<std::string> tapNames() const;
+  /// [C, F] of the one layer; undefined where there are two.
+  at::Tensor weight() const { return single_ ? single_->weight : at::Tensor(); }
 
  private:
   torch::nn::Linear single_{nullptr};

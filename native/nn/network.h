@@ -50,6 +50,9 @@ class Network : public torch::nn::Module {
   /// The tap whose activation Grad-CAM explains by default: the last feature map [B, K, h, w]. Empty where
   /// there is no class to explain.
   virtual std::string camLayer() const = 0;
+  /// The weight W [C, K] where logits = W · mean over h, w of the activation at `camLayer()`, plus a bias: the gradient of
+  /// logit c by that activation is then W[c, k] / (h w) everywhere, and needs no backward pass. Undefined otherwise.
+  virtual at::Tensor poolingHead() const { return {}; }
 };
 
 /// A job on a network: reads options on the JavaScript thread, runs on the compute lane.

@@ -147,6 +147,8 @@ class ResNet : public Network {
 
   std::string camLayer() const override { return blockName(3, blocks_[3].size() - 1); }
 
+  at::Tensor poolingHead() const override { return head_->weight(); }
+
  private:
   static Conv2d stem() {
     Conv2d conv(Conv2dOptions(3, 64, 7).stride(2).padding(3).bias(false));
