@@ -330,10 +330,8 @@ export type { CheckpointNotes, EpochHalf } from './training/checkpoint.js';
 export { classificationScoring } from './training/classification-scoring.js';
 export {
   type DeferredReweighting,
-  type EpochOutcome,
   EpochSchedule,
   type EpochScheduleOptions,
-  type EpochScheduleState,
 } from './training/epoch-schedule.js';
 export { imagenetNormalisation, type Normalisation } from './training/inputs.js';
 export {
@@ -348,8 +346,23 @@ export {
   type OptimizerOptions,
   type OptimizerStateEntry,
 } from './training/optimizer.js';
+export {
+  defaultPlateau,
+  type EarlyStopping,
+  earlyStoppings,
+  type PlateauOptions,
+  PlateauSchedule,
+  type PlateauScheduleOptions,
+} from './training/plateau-schedule.js';
 export { type Precision, type PrecisionChoice, resolvePrecision } from './training/precision.js';
 export { Run } from './training/run.js';
+export type {
+  EpochOutcome,
+  PlateauState,
+  Schedule,
+  ScheduleState,
+  ScoreGoal,
+} from './training/schedule.js';
 export type { EpochScorer, ScorerState, Scoring } from './training/scoring.js';
 export {
   type EpochNumbers,

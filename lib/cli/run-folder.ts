@@ -246,6 +246,11 @@ class EpochDisplay<Row extends HalfRow> {
       case 'reweighting':
         output.say(`Deferred re-weighting from epoch ${event.epoch} on, learning rate ${event.learningRate}`);
         break;
+      case 'learning-rate':
+        output.say(
+          `Learning rate ${event.learningRate} from epoch ${event.epoch} on: validation does not get better`,
+        );
+        break;
       case 'checkpoint':
         if (event.reason === 'stopped') this.#session.note(`Saved ${event.folder}`);
         break;

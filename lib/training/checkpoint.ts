@@ -11,9 +11,9 @@ import { tensor } from '../tensor/create.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
 import { flag, integer, invalidArgument, list, number, oneOf, text } from '../validate.js';
-import type { EpochScheduleState } from './epoch-schedule.js';
 import { networkRng, setNetworkRng } from './network-rng.js';
 import type { Optimizer, OptimizerStateEntry } from './optimizer.js';
+import type { PlateauState, ScheduleState } from './schedule.js';
 import type { ScorerState } from './scoring.js';
 
 /** An epoch that has begun: what its row of the history is made of. */
@@ -51,7 +51,7 @@ export type StoredNumbers = EpochNumbers<{ readonly [score: string]: unknown }>;
 /** Everything that training goes on from. */
 export interface TrainingState {
   /** Where the schedule stands. */
-  readonly schedule: EpochScheduleState;
+  readonly schedule: ScheduleState;
   /** The unfinished epoch; `undefined` between two epochs. */
   readonly progress?: EpochProgress | undefined;
   /** Names of the checkpoints that were improvements when they were saved, oldest first. */
@@ -122,7 +122,7 @@ async function trainingTensors(optimizer: Optimizer, state: TrainingState): Prom
 /** `state.json` of a checkpoint. */
 export interface StateDocument extends CheckpointNotes {
   /** Where the schedule stands. */
-  readonly schedule: EpochScheduleState;
+  readonly schedule: ScheduleState;
   /** The unfinished epoch, without its arrays. */
   readonly progress: Pick<EpochProgress, 'epoch' | 'step' | 'lossSum'> | null;
   /** Names of the checkpoints that were improvements. */
@@ -165,7 +165,7 @@ function bag(name: string, value: unknown): Readonly<Record<string, unknown>> {
   throw invalidArgument(name, 'an object', value);
 }
 
-function scheduleFrom(value: Readonly<Record<string, unknown>>): EpochScheduleState {
+function scheduleFrom(value: Readonly<Record<string, unknown>>): ScheduleState {
   const count = (name: string) => integer(`schedule.${name}`, value[name], { min: 0 });
   return {
     epochsDone: count('epochsDone'),
@@ -174,6 +174,14 @@ function scheduleFrom(value: Readonly<Record<string, unknown>>): EpochScheduleSt
     waited: count('waited'),
     learningRate: number('schedule.learningRate', value.learningRate, { min: 0 }),
     reweighted: flag('schedule.reweighted', value.reweighted),
+    ...(value.plateau === undefined ? {} : { plateau: plateauFrom(bag('schedule.plateau', value.plateau)) }),
+  };
+}
+
+function plateauFrom({ best, bad }: Readonly<Record<string, unknown>>): PlateauState {
+  return {
+    best: best === null ? null : number('schedule.plateau.best', best),
+    bad: integer('schedule.plateau.bad', bad, { min: 0 }),
   };
 }
 

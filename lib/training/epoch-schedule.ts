@@ -1,4 +1,11 @@
 import { integer, knownKeys, number, oneOf } from '../validate.js';
+import {
+  type EpochOutcome,
+  isBetter,
+  type Schedule,
+  type ScheduleState,
+  type ScoreGoal,
+} from './schedule.js';
 
 /** Deferred re-weighting (Cao et al., NeurIPS 2019): plain training first, class weights and a lower rate after. */
 export interface DeferredReweighting {
@@ -18,44 +25,17 @@ export interface EpochScheduleOptions {
   readonly learningRate: number;
   /** Deferred re-weighting; default none. */
   readonly deferred?: DeferredReweighting | undefined;
-  /**
-   * Which score is better. `highest`: strictly more than every one before and than 0, as the original. `lowest`: strictly
-   * less than every one before, for a loss. Default `highest`.
-   */
-  readonly goal?: 'highest' | 'lowest';
-}
-
-/** Where a schedule stands: plain data for a checkpoint. */
-export interface EpochScheduleState {
-  /** Epochs finished. */
-  readonly epochsDone: number;
-  /** Best validation score so far; 0 before there is one, as in the original. */
-  readonly best: number;
-  /** Epoch of the best score; 0 for none. */
-  readonly bestEpoch: number;
-  /** Epochs since the best score or since deferred re-weighting began. */
-  readonly waited: number;
-  /** Learning rate of the next epoch. */
-  readonly learningRate: number;
-  /** Whether deferred re-weighting has begun. */
-  readonly reweighted: boolean;
-}
-
-/** What the end of an epoch changed. */
-export interface EpochOutcome {
-  /** Whether the validation score is strictly better than every one before. */
-  readonly improved: boolean;
-  /** Whether deferred re-weighting begins with the next epoch. */
-  readonly reweightingBegins: boolean;
+  /** Which score is better; default `highest`. */
+  readonly goal?: ScoreGoal;
 }
 
 /**
  * When a run ends, which epoch was best, and when deferred re-weighting begins: the epoch loop of GazeLT
  * (`lordmoinak1/gazelt: src/main_gazelt.py`, `src/utils.py`), without any training in it.
  */
-export class EpochSchedule {
+export class EpochSchedule implements Schedule {
   readonly #options: EpochScheduleOptions;
-  #state: EpochScheduleState;
+  #state: ScheduleState;
 
   /** @param options limits and rates */
   constructor(options: EpochScheduleOptions) {
@@ -73,12 +53,12 @@ export class EpochSchedule {
   }
 
   /** Where it stands. */
-  get state(): EpochScheduleState {
+  get state(): ScheduleState {
     return this.#state;
   }
 
   /** Goes on from a state that was saved. */
-  restore(state: EpochScheduleState): void {
+  restore(state: ScheduleState): void {
     this.#state = { ...state };
   }
 
@@ -96,7 +76,7 @@ export class EpochSchedule {
   finish(score: number): EpochOutcome {
     const before = this.#state;
     const epochsDone = before.epochsDone + 1;
-    const improved = this.#isBetter(score);
+    const improved = isBetter(score, before, this.#options.goal ?? 'highest');
     const reweightingBegins = this.#options.deferred?.epoch === epochsDone;
     this.#state = {
       epochsDone,
@@ -107,11 +87,5 @@ export class EpochSchedule {
       reweighted: before.reweighted || reweightingBegins,
     };
     return { improved, reweightingBegins };
-  }
-
-  #isBetter(score: number): boolean {
-    const { best, bestEpoch } = this.#state;
-    if (this.#options.goal !== 'lowest') return score > best;
-    return bestEpoch === 0 || score < best;
   }
 }

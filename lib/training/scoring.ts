@@ -13,7 +13,10 @@ export interface EpochScorer<Result extends ObjectiveResult, Scores extends obje
    * @param batch the batch
    */
   add(result: Result, batch: InputBatch): Promise<void>;
-  /** The numbers of what has been recorded so far: finite, or `null` where one is not defined. */
+  /**
+   * The numbers of what has been recorded so far: finite, or `null` where one is not defined. One called `loss` takes the
+   * place of the trainer's own, which is the unweighted mean of the batches' losses.
+   */
   scores(): Scores;
   /** What a checkpoint keeps, for {@link Scoring.begin}. */
   state(): ScorerState;
@@ -34,4 +37,6 @@ export interface Scoring<Result extends ObjectiveResult, Scores extends object> 
    * @param validated loss and scores of the validation half
    */
   select(validated: { readonly loss: number } & Scores): number;
+  /** The validation loss that a schedule follows, where it is not the objective's own. */
+  follow?(validated: { readonly loss: number } & Scores): number;
 }

@@ -21,13 +21,13 @@ import {
 } from './checkpoint.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import { EpochRecord } from './epoch-record.js';
-import type { EpochSchedule, EpochScheduleState } from './epoch-schedule.js';
 import { lossNotFinite, requireFinite } from './finite.js';
 import { type Normalisation, toInputs } from './inputs.js';
 import { setNetworkRng } from './network-rng.js';
 import type { Optimizer } from './optimizer.js';
 import { type Precision, withPrecision } from './precision.js';
 import { Run } from './run.js';
+import type { Schedule, ScheduleState } from './schedule.js';
 import type { Scoring } from './scoring.js';
 import { validateEpoch } from './validation.js';
 
@@ -101,6 +101,14 @@ export type TrainEvent<Scores extends object = EpochScores> =
       readonly learningRate: number;
     }
   | {
+      /** The rate falls, for the validation loss does not. */
+      readonly type: 'learning-rate';
+      /** First epoch with the new rate. */
+      readonly epoch: number;
+      /** The rate from then on. */
+      readonly learningRate: number;
+    }
+  | {
       /** A checkpoint has been saved. */
       readonly type: 'checkpoint';
       /** Where. */
@@ -112,7 +120,7 @@ export type TrainEvent<Scores extends object = EpochScores> =
 /** How training ended. */
 export interface TrainResult {
   /** The schedule at the end: epochs done, best epoch and score. */
-  readonly schedule: EpochScheduleState;
+  readonly schedule: ScheduleState;
   /** Folder of the best checkpoint, where checkpoints were saved. */
   readonly best?: string | undefined;
 }
@@ -137,8 +145,8 @@ export interface TrainerOptions<
   readonly validation: DataLoader;
   /** Class-balanced batches beside the training batches, for Balanced-MixUp. */
   readonly balanced?: DataLoader | undefined;
-  /** When it ends. */
-  readonly schedule: EpochSchedule;
+  /** When it ends, and at what rate it learns. */
+  readonly schedule: Schedule;
   /** Arithmetic of training and validation. */
   readonly precision: Precision;
   /** Of the images. */
@@ -326,10 +334,13 @@ export class Trainer<
     const validated = validation.numbers('val');
     yield { type: 'epoch', ...validated };
     this.#history = [...this.#history, trained, validated];
-    const { improved, reweightingBegins } = schedule.finish(scoring.select(validated));
-    if (reweightingBegins) {
-      yield { type: 'reweighting', epoch: epoch + 1, learningRate: schedule.state.learningRate };
-    }
+    const rate = schedule.state.learningRate;
+    const followed = scoring.follow?.(validated) ?? validated.loss;
+    const { improved, reweightingBegins } = schedule.finish(scoring.select(validated), followed);
+    const { learningRate } = schedule.state;
+    const next = { epoch: epoch + 1, learningRate };
+    if (reweightingBegins) yield { type: 'reweighting', ...next };
+    else if (learningRate !== rate) yield { type: 'learning-rate', ...next };
     if (this.#saving) yield await this.#save(`epoch-${epoch}`, improved ? 'improved' : 'epoch');
     else if (improved) await best.keep(model);
     return true;

@@ -15,6 +15,7 @@ const constructed = [
     'EpochSchedule',
     'ImageTable',
     'ImagesOnDemand',
+    'PlateauSchedule',
   ],
   ...['SequentialSampler', 'ShuffledSampler', 'Trainer'],
 ];

@@ -10,6 +10,8 @@ import { adamFor } from '../../lib/training/adam.js';
 import type { ObjectiveResult } from '../../lib/training/batch.js';
 import { EpochSchedule } from '../../lib/training/epoch-schedule.js';
 import { imagenetNormalisation } from '../../lib/training/inputs.js';
+import { PlateauSchedule } from '../../lib/training/plateau-schedule.js';
+import type { Schedule } from '../../lib/training/schedule.js';
 import type { EpochScorer, Scoring } from '../../lib/training/scoring.js';
 import { type TrainEvent, Trainer, type TrainResult } from '../../lib/training/trainer.js';
 import { outcomeOf } from '../support/runs.js';
@@ -60,18 +62,31 @@ class MeanScorer implements EpochScorer<MeanResult, MeanScores> {
 const scoring: Scoring<MeanResult, MeanScores> = {
   begin: (_, state) => new MeanScorer(Float64Array.from(state?.sums ?? [0, 0])),
   select: ({ loss }) => loss,
+  // Nothing that gets better: the rate of a schedule on a plateau falls.
+  follow: ({ images }) => images,
 };
 
 const inOrder = (images: PreparedImages) =>
   new DataLoader({ images, sampler: new SequentialSampler({ length: images.dataset.length }), batchSize: 4 });
 
+interface FitCase {
+  readonly checkpoints?: string;
+  readonly resume?: boolean;
+  readonly factor?: number;
+  readonly schedule?: Schedule;
+}
+
 async function fit(
-  options: { readonly checkpoints?: string; readonly resume?: boolean; readonly factor?: number },
+  options: FitCase,
   until: (event: MeanEvent) => boolean = () => false,
 ): Promise<{ events: MeanEvent[]; result: TrainResult | undefined }> {
   using model = createModel({ architecture: 'resnet18', classes: 3 });
   using optimizer = await adamFor(model, 1e-3);
   const { checkpoints, resume = false, factor = 1 } = options;
+  const deferred = new EpochSchedule({
+    ...{ maxEpochs: 2, patience: 5, learningRate: 1e-3, goal: 'lowest' },
+    deferred: { epoch: 1, factor },
+  });
   const trainer = new Trainer({
     ...{ model, optimizer, scoring, checkpoints, train: inOrder(train), validation: inOrder(validation) },
     objective: async (network: Model, { images }) => {
@@ -79,10 +94,7 @@ async function fit(
       const mean = network.forward(images).mean();
       return { loss: mean.square(), mean: mean.detach() };
     },
-    schedule: new EpochSchedule({
-      ...{ maxEpochs: 2, patience: 5, learningRate: 1e-3, goal: 'lowest' },
-      deferred: { epoch: 1, factor },
-    }),
+    schedule: options.schedule ?? deferred,
     precision: 'float32',
     normalisation: imagenetNormalisation,
     notes: { options: {}, card: {}, environment: {} },
@@ -122,15 +134,25 @@ t.test('a scoring of its own is asked for every half of an epoch, and picks the 
   t.equal(memoryStats().liveTensors, before);
 });
 
-t.test('what a scorer has recorded goes on in a resumed epoch', async (t) => {
+t.test('a scorer and a schedule on a plateau go on where they stood in a resumed epoch', async (t) => {
   const folder = temporaryFolder(t);
   const whole = path.join(folder, 'whole');
   const broken = path.join(folder, 'broken');
-  await fit({ checkpoints: whole });
-  await fit({ checkpoints: broken }, (event) => event.type === 'step' && event.epoch === 2);
-  const { events } = await fit({ checkpoints: broken, resume: true });
+  const schedule = () =>
+    new PlateauSchedule({
+      ...{ maxEpochs: 2, patience: 3, learningRate: 1e-3, goal: 'lowest' },
+      plateau: { patience: 0, factor: 0.5 },
+    });
+  await fit({ checkpoints: whole, schedule: schedule() });
+  const inSecond = (event: MeanEvent) => event.type === 'step' && event.epoch === 2;
+  await fit({ checkpoints: broken, schedule: schedule() }, inSecond);
+  const { events } = await fit({ checkpoints: broken, schedule: schedule(), resume: true });
   const [start] = events;
   t.match(start, { type: 'start', resumed: true, epoch: 2, history: [{ images: 12 }, { images: 8 }] });
   t.ok(start?.type === 'start' && start.step > 0, 'in mid-epoch');
-  t.same(await outcomeOf(broken), await outcomeOf(whole));
+  const falls = events.filter((event) => event.type === 'learning-rate');
+  t.same(falls, [{ type: 'learning-rate', epoch: 3, learningRate: 5e-4 }], 'no better than epoch 1');
+  const expected = await outcomeOf(whole);
+  t.same(await outcomeOf(broken), expected);
+  t.match(expected.schedule, { learningRate: 5e-4, plateau: { best: 8, bad: 0 } });
 });
