@@ -44,8 +44,8 @@ export function bootstrapIntervals(
   };
 }
 
-/** One row of values for each number, filled resample by resample. */
-class Draws {
+/** @internal One row of values for each number, filled resample by resample; NaN stands for undefined. */
+export class Draws {
   readonly #rows = new Map<string, Float64Array>();
   readonly #resamples: number;
   readonly #level: number;

@@ -1,4 +1,4 @@
-import { number, numbers, record, strings, type Tolerance } from './case.js';
+import { number, numbers, record, string, strings, type Tolerance } from './case.js';
 import { size } from './fill.js';
 
 /** What our code gave for an output that is a tensor. */
@@ -25,6 +25,15 @@ export class CsvRows {
   }
 }
 
+/** A text of ours: numbers of more than six decimals are compared after rounding to six. */
+export class RoundedText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 const within = (a: number, b: number, bound: number): boolean => Math.abs(a - b) <= bound;
 
 /** Lists what differs between an output of ours and that of a case; nothing where they agree. */
@@ -33,6 +42,10 @@ export function compareOutput(path: string, ours: unknown, theirs: unknown, tole
     return compareOutput(path, ours.entries, Object.entries(record(path, theirs)), tolerance);
   }
   if (ours instanceof CsvRows) return compareRows(path, ours.rows, theirs, tolerance);
+  if (ours instanceof RoundedText) {
+    const wanted = rounded(string(path, record(path, theirs).text)).split('\n');
+    return compareOutput(path, rounded(ours.text).split('\n'), wanted, tolerance);
+  }
   if (isActual(ours)) return compareTensor(path, ours, record(path, theirs), tolerance);
   if (typeof theirs === 'number') return compareNumber(path, ours, theirs, tolerance);
   if (Array.isArray(theirs)) {
@@ -43,6 +56,10 @@ export function compareOutput(path: string, ours: unknown, theirs: unknown, tole
   }
   if (typeof theirs === 'object' && theirs !== null) return compareObject(path, ours, theirs, tolerance);
   return ours === theirs ? [] : [`${path}: expected ${brief(theirs)} but got ${brief(ours)}`];
+}
+
+function rounded(text: string): string {
+  return text.replace(/\d+\.\d{7,}/g, (digits) => Number(digits).toFixed(6));
 }
 
 function isActual(value: unknown): value is Actual {
@@ -75,7 +92,8 @@ function compareObject(path: string, ours: unknown, theirs: object, tolerance: T
   );
 }
 
-const tensorKeys = ['shape', 'values', 'sum', 'abs_sum', 'samples'];
+// `columns` names what stands in each column, for people.
+const tensorKeys = ['shape', 'values', 'sum', 'abs_sum', 'samples', 'columns'];
 
 /** Values and samples by atol + rtol |b|; sums by atol + rtol abs_sum. */
 function compareTensor(

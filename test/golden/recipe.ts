@@ -6,11 +6,17 @@ export interface Filled {
   readonly shape: readonly number[];
   /** Float32 by default, Float64 by the recipe `double`, Int32 for labels, Uint8 for bytes. */
   readonly data: Float32Array | Float64Array | Int32Array | Uint8Array;
+  /** To be added at each row's label, by {@link addedAtLabels}: labels are another input. */
+  readonly addAtLabel?: number;
 }
 
 const affineKeys = ['scale', 'offset', 'double', 'zero_first'];
 const labelKeys = ['classes', 'power', 'first_labels_in_order'];
-const known = new Set(['fill', 'shape', 'transform', 'bytes', 'literal', ...affineKeys, ...labelKeys]);
+const known = new Set([
+  ...['fill', 'shape', 'transform', 'bytes', 'literal', 'add_at_label'],
+  ...affineKeys,
+  ...labelKeys,
+]);
 
 /** Makes the input that a recipe describes: numbers with a shape, or whatever stands under `literal`. */
 export function makeInput(name: string, recipe: unknown): unknown {
@@ -39,7 +45,21 @@ function makeFilled(items: Record<string, unknown>): Filled {
     if (uses(affineKeys)) throw new Error('labels take no scale, offset, double or zero_first');
     return { shape, data: labels(u, items) };
   }
-  return { shape, data: affine(u, shape, items) };
+  const data = affine(u, shape, items);
+  return 'add_at_label' in items
+    ? { shape, data, addAtLabel: number('add_at_label', items.add_at_label) }
+    : { shape, data };
+}
+
+/** Logits `[N, C]` with what their recipe adds at each row's label, in float32. */
+export function addedAtLabels({ shape, data, addAtLabel = 0 }: Filled, labels: Filled): Float32Array {
+  const logits = Float32Array.from(data);
+  const classes = shape[1] as number;
+  for (const [row, label] of labels.data.entries()) {
+    const at = row * classes + label;
+    logits[at] = (logits[at] as number) + Math.fround(addAtLabel);
+  }
+  return logits;
 }
 
 function labels(u: Float64Array, items: Record<string, unknown>): Int32Array {

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { CsvRows, compareOutput, OrderedEntries } from './compare.js';
+import { CsvRows, compareOutput, OrderedEntries, RoundedText } from './compare.js';
 import type { Kind } from './kind.js';
-import { filled, makeInput } from './recipe.js';
+import { addedAtLabels, type Filled, filled, makeInput } from './recipe.js';
 import { type Known, runFolder, summarise } from './runner.js';
 
 const double: Kind = {
@@ -132,6 +132,13 @@ t.test('makes inputs by their recipes', async (t) => {
   t.same(data({ classes: 10 }), [1, 2, 4]);
   t.same(data({ classes: 10, power: 2 }), [0, 0, 2]);
   t.same(data({ classes: 2, first_labels_in_order: true }), [0, 1, 0]);
+  const logits = makeInput('i', { fill: 'x', shape: [3, 1], add_at_label: 0.5 }) as Filled;
+  t.ok(
+    near(
+      Array.from(addedAtLabels(logits, filled('l', [0, 0, 0], 'label'))),
+      u.map((v) => v + 0.5),
+    ),
+  );
   t.same(makeInput('i', { literal: ['a'] }), ['a']);
   t.same(makeInput('i', [1, 2]), [1, 2], 'a plain list is literal');
   t.same(
@@ -170,6 +177,10 @@ t.test('compares nested outputs and counts', async (t) => {
   t.equal(compareOutput('o', rows, ['a,0.5,x', 'b,1.1,y'], exact).length, 1);
   t.equal(compareOutput('o', rows, ['a,0.5,w'], exact).length, 1);
   t.not(compareOutput('o', rows, ['a,0.5,x', 'b,1,y', 'c,2,z', 'd,3,w'], exact).length, 0, 'a row too few');
+  const text = new RoundedText('a 0.1234564\nb 3');
+  t.same(compareOutput('o', text, { text: 'a 0.12345649999\nb 3' }, exact), [], 'six decimals count');
+  t.equal(compareOutput('o', text, { text: 'a 0.1234567\nb 3' }, exact).length, 1);
+  t.equal(compareOutput('o', text, { text: 'a 0.1234564\nb 4' }, exact).length, 1);
   t.equal(compareOutput('o', [1, 2], [1, 3], exact).length, 1);
   t.equal(compareOutput('o', [1], [1, 2], exact).length, 1);
   t.equal(compareOutput('o', { a: 1 }, { a: 1, b: 2 }, exact).length, 1);

@@ -1,6 +1,7 @@
 import type { Kind } from '../kind.js';
 import type { Known } from '../runner.js';
 import { attentionLossKind } from './attention-loss.js';
+import { attentionRunNameKind } from './attention-run-name.js';
 import { balancedSamplerKind } from './balanced-sampler.js';
 import { classWeightsKind } from './class-weights.js';
 import { classificationLossKind } from './classification-loss.js';
@@ -11,6 +12,7 @@ import { labelCsvKind } from './label-csv.js';
 import { ldamMarginsKind } from './ldam-margins.js';
 import { metricsKind } from './metrics.js';
 import { mixupKind } from './mixup.js';
+import { performanceLogKind } from './performance-log.js';
 import { preprocessKind } from './preprocess.js';
 import { runNameKind } from './run-name.js';
 import { scheduleKind } from './schedule.js';
@@ -44,6 +46,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   'gazelt/teacher-attention': teacherAttentionKind,
   'gazelt/time-windows': timeWindowsKind,
   'gazelt/train-step': trainStepKind,
+  'loc-attention/report': performanceLogKind,
+  'loc-attention/run-name': attentionRunNameKind,
 };
 
 /** What the runner of the golden cases knows. */
