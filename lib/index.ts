@@ -60,6 +60,7 @@ export {
   openLongTailed,
 } from './data/long-tailed.js';
 export { MIMIC_CXR_LT_CLASSES } from './data/mimic-cxr-lt.js';
+export { type FramedFinding, type FramedFindings, readNihBoxes } from './data/nih-boxes.js';
 export { NIH_CXR_LT_CLASSES } from './data/nih-cxr-lt.js';
 export { imagenetMean, imagenetStd, type NormalizeOptions, normalizeImages } from './data/normalize.js';
 export { phantomClasses, phantomShares } from './data/phantom/findings.js';
@@ -75,6 +76,15 @@ export {
   type PhantomSplits,
   phantomSplits,
 } from './data/phantom/splits.js';
+export {
+  type PhantomBoxes,
+  PhantomTask,
+  type PhantomTaskName,
+  type PhantomTaskOptions,
+  type PhantomTaskSplits,
+  phantomTask,
+  phantomTasks,
+} from './data/phantom/tasks.js';
 export { type WritePhantomsOptions, type WrittenPhantoms, writePhantoms } from './data/phantom/write.js';
 export {
   PreparedImages,
@@ -181,6 +191,21 @@ export {
   mixup,
   permuteLabels,
 } from './losses/mixup.js';
+export {
+  type BestThreshold,
+  bestThreshold,
+  type DiagnosticScores,
+  diagnosticScores,
+  discriminantPower,
+} from './metrics/diagnostic.js';
+export {
+  type DiagnosticFigure,
+  type DiagnosticFigureName,
+  type DiagnosticFigureOptions,
+  type DiagnosticFigures,
+  diagnosticFigureNames,
+  diagnosticFigures,
+} from './metrics/diagnostic-figures.js';
 export { type EpochScores, epochScores } from './metrics/epoch-scores.js';
 export { type EvaluationOptions, evaluatePredictions } from './metrics/evaluate.js';
 export { defaultGroupThresholds, groupsFromCounts } from './metrics/groups.js';
@@ -238,6 +263,12 @@ export {
   readHistory,
 } from './report/history.js';
 export { renderReport, writeReport } from './report/html.js';
+export { type PerformanceLogOptions, performanceLog } from './report/loc-attention-log.js';
+export {
+  type AttentionRunNameOptions,
+  attentionRunName,
+  crossEntropyRunName,
+} from './report/loc-attention-name.js';
 export { type MetricsFile, writeMetricsJson } from './report/metrics-json.js';
 export type { GalleryItem, OptionValue, ReportData, ReportEvaluation } from './report/report-data.js';
 export { type RunNameOptions, runName } from './report/run-name.js';
@@ -288,6 +319,18 @@ export type {
   SaliencyMeasure,
   WindowSaliency,
 } from './systems/gazelt/teacher-saliency.js';
+export {
+  type PublishedAttentionBackbone,
+  type PublishedAttentionChoice,
+  type PublishedAttentionDataset,
+  type PublishedAttentionTask,
+  type PublishedLambda,
+  publishedAttentionBackbones,
+  publishedAttentionDatasets,
+  publishedAttentionFigures,
+  publishedAttentionTasks,
+  publishedLambdas,
+} from './systems/loc-attention/published.js';
 export { type AutocastOptions, autocast, enableGrad, noGrad, traceCalls } from './tensor/context.js';
 export {
   arange,

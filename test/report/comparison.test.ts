@@ -2,7 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
 import { evaluatePredictions } from '../../lib/metrics/evaluate.js';
-import { type Comparison, figuresOf } from '../../lib/report/comparison/table.js';
+import {
+  longTailedColumns,
+  longTailedFigures,
+  publishedLongTailed,
+  unclearAverage,
+} from '../../lib/report/comparison/long-tailed.js';
+import type { Comparison } from '../../lib/report/comparison/table.js';
 import { comparisonMarkdown, writeComparison } from '../../lib/report/comparison/write.js';
 import { publishedFigures } from '../../lib/systems/gazelt/published.js';
 
@@ -22,7 +28,7 @@ function metricsOf(right: readonly number[], bootstrap: boolean) {
   });
 }
 
-const figures = figuresOf(metricsOf([3, 2, 1, 0], true), metricsOf([0, 0, 0, 3], false));
+const figures = longTailedFigures(metricsOf([3, 2, 1, 0], true), metricsOf([0, 0, 0, 3], false));
 
 const comparison: Comparison = {
   title: 'Table <of> films',
@@ -30,19 +36,21 @@ const comparison: Comparison = {
   notices: ['Phantoms.'],
   date: '2026-01-01',
   options: { command: 'reproduce gazelt' },
+  columns: longTailedColumns,
+  mark: unclearAverage,
   rows: [
     {
       ...{ name: 'softmax', title: 'Softmax', status: 'done', note: null, figures },
-      published: publishedFigures('softmax', 'nih-cxr-lt'),
+      published: publishedLongTailed(publishedFigures('softmax', 'nih-cxr-lt')),
     },
     {
       ...{ name: 'gazeradar', title: 'GazeRadar', status: 'needs-features', figures: null },
       note: 'needs features: a, b | "c"',
-      published: publishedFigures('gazeradar', 'nih-cxr-lt'),
+      published: publishedLongTailed(publishedFigures('gazeradar', 'nih-cxr-lt')),
     },
     {
       ...{ name: 'gazelt', title: 'GazeLT', status: 'failed', note: '<b>no</b>', figures: null },
-      published: publishedFigures('gazelt', 'nih-cxr-lt'),
+      published: publishedLongTailed(publishedFigures('gazelt', 'nih-cxr-lt')),
     },
   ],
 };
@@ -100,4 +108,55 @@ t.test('the table as CSV, markdown and HTML', async (t) => {
   t.match(html, /published 0\.419/);
   const without = { ...comparison, rows: comparison.rows.map((row) => ({ ...row, published: null })) };
   t.notMatch(comparisonMarkdown(without), /published/);
+});
+
+t.test('columns in groups, seeds, and a published figure for some columns only', async (t) => {
+  const figure = (value: number) => ({
+    value,
+    interval: { low: value - 0.1, high: value + 0.1 },
+    range: { low: value - 0.02, high: value + 0.03 },
+  });
+  const names = ['acc', 'f1', 'auc', 'sens', 'spec'];
+  const grouped: Comparison = {
+    ...{ title: 'Grouped', description: [], notices: ['Read this first.'], date: '', options: {} },
+    columns: names.flatMap((name) => [
+      { name, title: 'chosen on validation', group: name.toUpperCase() },
+      { name: `${name}BestOnTest`, title: 'best on test, as published', group: name.toUpperCase() },
+    ]),
+    rows: [
+      {
+        ...{ name: 'pvt', title: 'PVT', status: 'done', note: 't 0.3' },
+        figures: Object.fromEntries(
+          names.flatMap((name) => [
+            [name, figure(0.5)],
+            [`${name}BestOnTest`, figure(0.6)],
+          ]),
+        ),
+        published: { accBestOnTest: { value: 0.817 } },
+      },
+    ],
+  };
+  const folder = t.testdir();
+  const [html, csv, markdown] = await Promise.all(
+    (await writeComparison(folder, grouped)).map((file) => readFile(file, 'utf8')),
+  );
+  t.match(parse(csv as string, { columns: true })[0], {
+    ...{ acc: '0.5', acc_low: '0.4', acc_seeds_low: '0.48', acc_seeds_high: '0.53', acc_published: '' },
+    ...{ acc_best_on_test: '0.6', acc_best_on_test_published: '0.817', note: 't 0.3' },
+  });
+  t.match(markdown, /\| Method \| ACC: chosen on validation \| ACC: best on test, as published \|/);
+  t.match(
+    markdown,
+    /\| PVT \| 0\.500 \[0\.400, 0\.600\] \(0\.480 to 0\.530\) \| 0\.600 .* \/ 0\.817 \| 0\.500/,
+  );
+  const heads = (markdown as string).split('\n').filter((line) => line.startsWith('| Method'));
+  t.strictSame(
+    heads.map((line) => line.split(' | ').length - 1),
+    [8, 2],
+    'a wide table is cut between groups',
+  );
+  t.ok((markdown as string).indexOf('Read this first') < (markdown as string).indexOf('| Method'));
+  t.match(html, /<th scope="colgroup" colspan="2">ACC<\/th>/);
+  t.match(html, /seeds 0\.480 – 0\.530/);
+  t.match(html, /published 0\.817/);
 });

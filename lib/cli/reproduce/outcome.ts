@@ -3,11 +3,13 @@ import type { LongTailedName } from '../../data/long-tailed.js';
 import { CxrGazeError } from '../../errors.js';
 import type { Metrics } from '../../metrics/types.js';
 import {
-  type Comparison,
-  type ComparisonRow,
-  type Figures,
-  figuresOf,
-} from '../../report/comparison/table.js';
+  type LongTailedFigures,
+  longTailedColumns,
+  longTailedFigures,
+  publishedLongTailed,
+  unclearAverage,
+} from '../../report/comparison/long-tailed.js';
+import type { Comparison, ComparisonRow } from '../../report/comparison/table.js';
 import type { OptionValue } from '../../report/report-data.js';
 import { type PublishedRow, publishedFigures } from '../../systems/gazelt/published.js';
 import type { OpenedData } from '../datasets.js';
@@ -21,7 +23,7 @@ export interface RowOutcome {
   readonly status: ComparisonRow['status'];
   /** Why there are no figures. */
   readonly note: string | null;
-  readonly figures: Figures | null;
+  readonly figures: LongTailedFigures | null;
   /** What a row failed with. */
   readonly error?: unknown;
 }
@@ -57,7 +59,7 @@ export function doneOutcome(
       `${target}: expected metrics of the split ${missing} but found none`,
     );
   }
-  return { name, status: 'done', note: null, figures: figuresOf(first, second) };
+  return { name, status: 'done', note: null, figures: longTailedFigures(first, second) };
 }
 
 /** What the table is about. */
@@ -94,12 +96,14 @@ export function comparisonOf(
     notices: data.name === 'sample' ? [phantoms] : [],
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
     options,
+    columns: longTailedColumns,
+    mark: unclearAverage,
     rows: [...tableRows]
       .filter(([name]) => chosen.has(name) || outcomes.has(name))
       .map(([name, { title }]) => ({
         ...shown(outcomes.get(name) ?? notYet(name)),
         title,
-        published: published === null ? null : publishedFigures(name, published),
+        published: published === null ? null : publishedLongTailed(publishedFigures(name, published)),
       })),
   };
 }

@@ -5,7 +5,6 @@ import type { Dataset } from '../../data/dataset.js';
 import { LONG_TAILED_DATASETS, type LongTailedName } from '../../data/long-tailed.js';
 import type { NeededFiles } from '../../data/needed-files.js';
 import { dataThreads } from '../../data/resize.js';
-import { CxrGazeError } from '../../errors.js';
 import { type PublishedRow, publishedRows } from '../../systems/gazelt/published.js';
 import { addDataOptions, type DataFlags, pickDataFlags } from '../data-options.js';
 import { type OpenedData, openData, trainingSplits } from '../datasets.js';
@@ -17,7 +16,7 @@ import { addTrainOptions } from '../train-options.js';
 import { type TableFacts, tableSplits } from './outcome.js';
 import { featuresLacking, type PlannedRow, planRow } from './plan.js';
 import { type Conditions, tableRows } from './rows.js';
-import { trainRows, type Work } from './run-rows.js';
+import { refuseFailed, trainRows, type Work } from './run-rows.js';
 
 interface ReproduceFlags extends DataFlags {
   readonly conditions: Conditions;
@@ -156,13 +155,7 @@ async function reproduce(flags: ReproduceFlags, given: readonly string[], sessio
   const outcomes = await trainRows(work);
   const failed = outcomes.filter(({ status }) => status === 'failed');
   output.event({ type: 'done', folder: work.folder, failed: failed.map(({ name }) => name) });
-  const [first] = failed;
-  if (first === undefined) return;
-  throw new CxrGazeError(
-    first.error instanceof CxrGazeError ? first.error.code : 'ERR_NATIVE',
-    `${failed.length} of ${outcomes.length} rows failed (${failed.map(({ name }) => name).join(', ')}); the others are in the table, and the same command tries these again`,
-    { cause: first.error, details: { failed: failed.map(({ name, note }) => ({ name, note })) } },
-  );
+  refuseFailed(outcomes);
 }
 
 /** Everything that can be judged before the first epoch of the first row. */

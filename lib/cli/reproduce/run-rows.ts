@@ -49,16 +49,64 @@ export async function trainRows(work: Work): Promise<RowOutcome[]> {
     await writeTable(work, outcomes);
     if (session.signal.aborted) break;
   }
-  const comparison = await writeTable(work, outcomes);
+  sayTable(await writeTable(work, outcomes), work);
+  refuseStopped(work);
+  return plans.map(({ name }) => outcomes.get(name) as RowOutcome);
+}
+
+/** The table as it is shown on a terminal, and where it lies. */
+export function sayTable(
+  comparison: Comparison,
+  { output, folder }: { readonly output: Output; readonly folder: string },
+): void {
   output.say('');
   output.say(comparisonMarkdown(comparison));
   output.say(`Table: ${path.join(folder, 'table.html')}, table.csv, table.md`);
-  if (session.signal.aborted) {
-    throw new CxrGazeError('ERR_ABORTED', `Stopped. The same command goes on (${folder})`, {
-      cause: session.signal.reason,
-    });
-  }
-  return plans.map(({ name }) => outcomes.get(name) as RowOutcome);
+}
+
+/** @throws CxrGazeError `ERR_ABORTED` that says how a stopped command goes on */
+export function refuseStopped({
+  session,
+  folder,
+}: {
+  readonly session: Session;
+  readonly folder: string;
+}): void {
+  if (!session.signal.aborted) return;
+  throw new CxrGazeError('ERR_ABORTED', `Stopped. The same command goes on (${folder})`, {
+    cause: session.signal.reason,
+  });
+}
+
+/** What became of the training of a row that threw: the next one may fare better. */
+export function failedRow(
+  error: unknown,
+  title: string,
+  { session, output }: { readonly session: Session; readonly output: Output },
+): { readonly status: 'not-trained' | 'failed'; readonly note: string; readonly error?: unknown } {
+  if (session.signal.aborted) return { status: 'not-trained', note: 'stopped' };
+  const message = error instanceof Error ? error.message : String(error);
+  output.warn('row-failed', `${title}: ${message}`);
+  return { status: 'failed', note: message, error };
+}
+
+/** @throws CxrGazeError with the code of the first failure, that names all of them */
+export function refuseFailed(
+  outcomes: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly note: string | null;
+    readonly error?: unknown;
+  }[],
+): void {
+  const failed = outcomes.filter(({ status }) => status === 'failed');
+  const [first] = failed;
+  if (first === undefined) return;
+  throw new CxrGazeError(
+    first.error instanceof CxrGazeError ? first.error.code : 'ERR_NATIVE',
+    `${failed.length} of ${outcomes.length} rows failed (${failed.map(({ name }) => name).join(', ')}); the others are in the table, and the same command tries these again`,
+    { cause: first.error, details: { failed: failed.map(({ name, note }) => ({ name, note })) } },
+  );
 }
 
 async function currentState({ again, dataFlags }: Work, plan: PlannedRow): Promise<RowState> {
@@ -136,11 +184,7 @@ async function trainRow(
     const metrics = new Map(evaluated.map(({ split, evaluation }) => [split, evaluation.metrics]));
     return doneOutcome(plan, metrics, work.facts.splits);
   } catch (error) {
-    // Whatever befell this row, the next one may fare better.
-    const message = error instanceof Error ? error.message : String(error);
-    if (session.signal.aborted) return { name, status: 'not-trained', note: 'stopped', figures: null };
-    output.warn('row-failed', `${row.title}: ${message}`);
-    return { name, status: 'failed', note: message, figures: null, error };
+    return { name, figures: null, ...failedRow(error, row.title, work) };
   }
 }
 

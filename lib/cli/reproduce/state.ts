@@ -16,16 +16,15 @@ import type { PlannedRow } from './plan.js';
 
 const doneFile = 'row.json';
 
-/** Options that decide no number of a row. */
-const incidental = ['cache_dir', 'workers', 'save_every', 'keep', 'device', 'with_ids', 'out_dir'] as const;
-
-// Where the base lies says nothing; which weights it has is kept beside.
-const ofBase = ['decoupling_weights'] as const;
+/** Options that decide no number of a row. Where the base lies says nothing; which weights it has is kept beside. */
+const incidental = new Set([
+  ...['cache_dir', 'workers', 'save_every', 'keep', 'device', 'with_ids', 'out_dir', 'results', 'gpu'],
+  'decoupling_weights',
+]);
 
 function decisive(record: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const left = new Set<string>([...incidental, ...ofBase]);
   // As JSON has it, so that what was read compares equal to what was written.
-  const kept = Object.entries(record).filter(([name]) => !left.has(name));
+  const kept = Object.entries(record).filter(([name]) => !incidental.has(name));
   return JSON.parse(JSON.stringify(Object.fromEntries(kept))) as Record<string, unknown>;
 }
 
@@ -50,7 +49,7 @@ export async function stateOf(plan: PlannedRow, dataFlags: DataFlags): Promise<R
   if (entries.length === 0) return { kind: 'absent' };
   if (!entries.includes(doneFile)) return { kind: 'begun' };
   const before = await readJson(path.join(plan.target, doneFile));
-  refuseOtherOptions(plan, (before.options ?? {}) as Record<string, unknown>, dataFlags);
+  refuseOtherOptions(plan, before.options, recordOf({ ...plan, dataFlags }));
   const { splits } = await readJson(path.join(plan.target, 'metrics.json'));
   return {
     kind: 'done',
@@ -59,22 +58,30 @@ export async function stateOf(plan: PlannedRow, dataFlags: DataFlags): Promise<R
   };
 }
 
-function refuseOtherOptions(
-  plan: PlannedRow,
-  before: Readonly<Record<string, unknown>>,
-  dataFlags: DataFlags,
+/**
+ * Refuses to take over what was finished with other options.
+ *
+ * @param row its name and folder
+ * @param before the options that it was finished with, as its file has them
+ * @param options those of now
+ * @throws CxrGazeError `ERR_RESUME` that lists the differences
+ */
+export function refuseOtherOptions(
+  { name, target }: { readonly name: string; readonly target: string },
+  before: unknown,
+  options: Readonly<Record<string, unknown>>,
 ): void {
-  const now = decisive(recordOf({ ...plan, dataFlags }));
-  const was = decisive(before);
+  const now = decisive(options);
+  const was = decisive((before ?? {}) as Record<string, unknown>);
   const changed = [...new Set([...Object.keys(was), ...Object.keys(now)])].filter(
-    (name) => JSON.stringify(was[name]) !== JSON.stringify(now[name]),
+    (key) => JSON.stringify(was[key]) !== JSON.stringify(now[key]),
   );
   if (changed.length === 0) return;
-  const list = changed.map((name) => `${name}: ${JSON.stringify(was[name])} -> ${JSON.stringify(now[name])}`);
+  const list = changed.map((key) => `${key}: ${JSON.stringify(was[key])} -> ${JSON.stringify(now[key])}`);
   throw new CxrGazeError(
     'ERR_RESUME',
-    `The row ${plan.name} in ${plan.target} was finished with other options (${list.join('; ')}): choose another --out_dir, or --overwrite to train it again`,
-    { details: { row: plan.name, changed } },
+    `The row ${name} in ${target} was finished with other options (${list.join('; ')}): choose another --out_dir, or --overwrite to train it again`,
+    { details: { row: name, changed } },
   );
 }
 

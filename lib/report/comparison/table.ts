@@ -1,19 +1,15 @@
-import type { Interval, Metrics } from '../../metrics/types.js';
-import type { PublishedFigures } from '../../systems/gazelt/published.js';
+import type { Interval } from '../../metrics/types.js';
 import type { OptionValue } from '../report-data.js';
 
-/** The columns of the long-tailed table. */
-export const comparisonColumns = [
-  { name: 'head', title: 'Head' },
-  { name: 'medium', title: 'Medium' },
-  { name: 'tail', title: 'Tail' },
-  { name: 'averageOfGroups', title: 'Avg (mean of groups)' },
-  { name: 'averageOfClasses', title: 'Avg (mean of classes)' },
-  { name: 'balancedAccuracy', title: 'bAcc' },
-] as const;
-
-/** One of {@link comparisonColumns}. */
-export type ComparisonColumn = (typeof comparisonColumns)[number]['name'];
+/** A column of figures. */
+export interface ComparisonColumn {
+  /** Key in {@link ComparisonRow.figures}; in CSV as snake case. */
+  readonly name: string;
+  /** As it is shown. */
+  readonly title: string;
+  /** Title over it and its neighbours of the same group; default none. */
+  readonly group?: string;
+}
 
 /** A figure of ours with its interval. */
 export interface Figure {
@@ -21,10 +17,17 @@ export interface Figure {
   readonly value: number | null;
   /** Patient-wise bootstrap interval; `null` for none. */
   readonly interval: Interval | null;
+  /** The lowest and the highest of several seeds, of which `value` is the mean; `null` or absent for one seed. */
+  readonly range?: Interval | null;
 }
 
-/** A row's figures. */
-export type Figures = Readonly<Record<ComparisonColumn, Figure>>;
+/** A published figure. */
+export interface PublishedFigure {
+  /** As published. */
+  readonly value: number;
+  /** Whether it is of no known definition: marked, with {@link Comparison.mark} below the table. */
+  readonly unclear?: boolean;
+}
 
 /** One method. */
 export interface ComparisonRow {
@@ -34,12 +37,12 @@ export interface ComparisonRow {
   readonly title: string;
   /** What became of it. */
   readonly status: 'done' | 'needs-features' | 'failed' | 'not-trained';
-  /** Why there are no figures; `null` where there are. */
+  /** Why there are no figures, or what is to be known of those there are; `null` for nothing. */
   readonly note: string | null;
-  /** Ours; `null` where there are none. */
-  readonly figures: Figures | null;
-  /** The published ones; `null` where none are shown. */
-  readonly published: PublishedFigures | null;
+  /** Ours by column; `null` where there are none. */
+  readonly figures: Readonly<Record<string, Figure>> | null;
+  /** The published ones by column; `null` where none are shown. */
+  readonly published: Readonly<Record<string, PublishedFigure>> | null;
 }
 
 /** All that the table shows. */
@@ -54,54 +57,15 @@ export interface Comparison {
   readonly date: string;
   /** The command's options. */
   readonly options: Readonly<Record<string, OptionValue>>;
+  /** Columns in order. */
+  readonly columns: readonly ComparisonColumn[];
+  /** What the mark at a published figure means; needed only where one is {@link PublishedFigure.unclear}. */
+  readonly mark?: string;
   /** In the order of the published tables. */
   readonly rows: readonly ComparisonRow[];
 }
 
-/**
- * The figures of a row: groups and both averages from one split, balanced accuracy from another (gazelt.md section 6).
- *
- * @param grouped metrics of the balanced test set
- * @param imbalanced metrics of the imbalanced test set
- */
-export function figuresOf(grouped: Metrics, imbalanced: Metrics): Figures {
-  const { longTail, intervals } = grouped;
-  const group = (at: number, name: 'head' | 'medium' | 'tail'): Figure => ({
-    value: longTail?.groups[at]?.accuracy ?? null,
-    interval: intervals?.groups?.[name] ?? null,
-  });
-  return {
-    head: group(0, 'head'),
-    medium: group(1, 'medium'),
-    tail: group(2, 'tail'),
-    averageOfGroups: {
-      value: longTail?.averageOfGroups ?? null,
-      interval: intervals?.averageOfGroups ?? null,
-    },
-    averageOfClasses: { value: grouped.balancedAccuracy, interval: intervals?.balancedAccuracy ?? null },
-    balancedAccuracy: {
-      value: imbalanced.balancedAccuracy,
-      interval: imbalanced.intervals?.balancedAccuracy ?? null,
-    },
-  };
-}
-
-/** The published figure of a column; `null` where the tables have none. */
-export function publishedValue(published: PublishedFigures | null, column: ComparisonColumn): number | null {
-  if (published === null) return null;
-  const { average, averageOf } = published;
-  // An average that fits neither definition stands with the groups, and is marked.
-  if (column === 'averageOfGroups') return averageOf === 'classes' ? null : average;
-  if (column === 'averageOfClasses') return averageOf === 'classes' ? average : null;
-  return published[column];
-}
-
-/** Whether the published figure of a column is of no known definition. */
-export function isUnclear(published: PublishedFigures | null, column: ComparisonColumn): boolean {
-  return column === 'averageOfGroups' && published !== null && published.averageOf === null;
-}
-
-/** A share with three decimals, as the published tables have them. */
-export function share(value: number | null): string {
-  return value === null ? '–' : value.toFixed(3);
+/** A number with three decimals, as the published tables have them. */
+export function share(value: number | null | undefined): string {
+  return value == null ? '–' : value.toFixed(3);
 }
