@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CxrGazeError } from '../errors.js';
@@ -134,6 +134,61 @@ export async function replaceFolder(tempDir: string, finalDir: string): Promise<
   }
   await syncFolder(parent);
   if (kind === 'folder') await attempt(aside, 'could not be removed', () => rm(aside, { recursive: true }));
+}
+
+/**
+ * Writes a folder so that it appears when it is whole: under a temporary name beside, then moved in by
+ * {@link replaceFolder}. If anything fails what was written is deleted, and what was there before stays.
+ *
+ * @param folder the place; its parents are made, a folder that is there is replaced: see {@link refuseExistingFolder}
+ * @param fill writes the content into the empty folder it is given; what it returns is returned
+ * @throws what `fill` throws, and as {@link replaceFolder}; failures of the file system as `ERR_FILE`
+ */
+export async function writeFolderAtomic<T>(
+  folder: string,
+  fill: (temporary: string) => Promise<T>,
+): Promise<T> {
+  text('folder', folder);
+  const temporary = temporaryBeside(folder);
+  await attempt(folder, 'could not be made', () => mkdir(temporary, { recursive: true }));
+  try {
+    const result = await fill(temporary);
+    await replaceFolder(temporary, folder);
+    return result;
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true });
+    throw cause instanceof Error && 'syscall' in cause
+      ? fileError(folder, 'could not be written', cause)
+      : cause;
+  }
+}
+
+/**
+ * Refuses to write where something is that is not to be replaced.
+ *
+ * @param folder that is to be written
+ * @param overwrite whether one of the same kind may be replaced
+ * @param kind a file that only folders of this kind hold, and what they are called, such as `a set of phantoms`
+ * @throws `ERR_EXISTS` if the folder is there, with `overwrite` if it is of another kind
+ */
+export async function refuseExistingFolder(
+  folder: string,
+  overwrite: boolean,
+  kind: { readonly marker: string; readonly name: string },
+): Promise<void> {
+  await recoverFolder(folder);
+  if ((await kindOfPath(folder)) === 'absent') return;
+  const isOurs = await lstat(join(folder, kind.marker)).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  if (overwrite && isOurs) return;
+  const problem = overwrite
+    ? `holds no ${kind.marker}, so it is not ${kind.name} and is not replaced`
+    : 'choose another folder or allow overwriting';
+  throw new CxrGazeError('ERR_EXISTS', `${folder} is there already${overwrite ? ' and' : ';'} ${problem}`, {
+    details: { file: folder },
+  });
 }
 
 /**

@@ -3,13 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from '../validate.js';
-import {
-  recoverFolder,
-  replaceFolder,
-  sweepTemporaries,
-  temporaryBeside,
-  writeFileAtomic,
-} from './atomic.js';
+import { recoverFolder, sweepTemporaries, writeFileAtomic, writeFolderAtomic } from './atomic.js';
 import { checkpointError, fileError } from './fault.js';
 
 /** Plain data as JSON holds it. */
@@ -45,19 +39,11 @@ export class CheckpointStore {
     await mkdir(this.root, { recursive: true });
     await sweepTemporaries(this.root);
     const folder = path.join(this.root, name);
-    const temporary = temporaryBeside(folder);
-    await mkdir(temporary);
-    try {
+    await writeFolderAtomic(folder, async (temporary) => {
       await write(temporary);
-      await writeFileAtomic(
-        path.join(temporary, MANIFEST),
-        `${JSON.stringify(await manifestOf(temporary), null, 2)}\n`,
-      );
-      await replaceFolder(temporary, folder);
-    } catch (error) {
-      await rm(temporary, { recursive: true, force: true });
-      throw error;
-    }
+      const manifest = `${JSON.stringify(await manifestOf(temporary), null, 2)}\n`;
+      await writeFileAtomic(path.join(temporary, MANIFEST), manifest);
+    });
     return folder;
   }
 

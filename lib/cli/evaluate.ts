@@ -1,9 +1,9 @@
 /** `cxr-gaze evaluate`: a trained model on a data set with labels. */
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
-import { recoverFolder, replaceFolder, temporaryBeside } from '../checkpoints/atomic.js';
+import { recoverFolder, writeFolderAtomic } from '../checkpoints/atomic.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
 import type { OptionValue } from '../report/report-data.js';
@@ -12,7 +12,6 @@ import type { PrecisionChoice } from '../training/precision.js';
 import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { openData } from './datasets.js';
 import { evaluateSplits, explainExamples, writeResults } from './evaluation.js';
-import { removeTree } from './files.js';
 import { asInteger, option, usageError } from './options.js';
 import { slug } from './png.js';
 import { Output, type Session } from './session.js';
@@ -81,9 +80,7 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
     `${slug(path.basename(path.resolve(model)))}_${slug(data.name)}`,
   );
   await refuseExisting(target, flags.overwrite ?? false);
-  const temporary = temporaryBeside(target);
-  await mkdir(temporary, { recursive: true });
-  try {
+  await writeFolderAtomic(target, async (temporary) => {
     const { tta, seed, batch_size, on_error, precision, cache_dir } = flags;
     const settings = {
       ...{ tta, seed, bootstrap, batchSize: batch_size, onError: on_error, precision },
@@ -109,10 +106,7 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
       },
       gallery,
     );
-    await replaceFolder(temporary, target);
-  } finally {
-    await removeTree(temporary);
-  }
+  });
   output.say(`Report: ${path.join(target, 'report.html')}  ${notClinical}`);
   output.event({ type: 'done', folder: target });
 }

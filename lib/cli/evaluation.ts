@@ -1,8 +1,7 @@
 /** Evaluates splits and writes what is known of them: shared by `train`, `evaluate` and `quickstart`. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
-import { replaceFolder, temporaryBeside, writeFileAtomic } from '../checkpoints/atomic.js';
+import { writeFileAtomic, writeFolderAtomic } from '../checkpoints/atomic.js';
 import type { Dataset } from '../data/dataset.js';
 import { featureName } from '../data/image-table.js';
 import { CxrGazeError } from '../errors.js';
@@ -237,26 +236,25 @@ export async function explainExamples(
     mostExamples,
   );
   const target = path.join(folder, 'cam');
-  const temporary = temporaryBeside(target);
-  await mkdir(temporary, { recursive: true });
   const items: GalleryItem[] = [];
   const groups = evaluation.metrics.perClass.map(({ group }) => group);
   const images = first.map(({ image }) => image);
-  for await (const explained of classifier.explain(images, { precision, signal: session.signal })) {
-    const sample = first[items.length] as (typeof first)[number];
-    const truth = dataset.classes[sample.label] as string;
-    const [image, overlay] = await Promise.all([pngOf(explained.image), pngOf(explained.overlay)]);
-    const { class: predicted, probability, explained: shown } = explained;
-    await writeFileAtomic(
-      path.join(temporary, `${slug(truth)}_${slug(featureName(sample.id))}.png`),
-      overlay,
-    );
-    items.push({
-      ...{ id: sample.id, image, overlay, truth, predicted, probability },
-      ...{ explained: shown, group: groups[sample.label] ?? null },
-    });
-  }
-  await replaceFolder(temporary, target);
+  await writeFolderAtomic(target, async (temporary) => {
+    for await (const explained of classifier.explain(images, { precision, signal: session.signal })) {
+      const sample = first[items.length] as (typeof first)[number];
+      const truth = dataset.classes[sample.label] as string;
+      const [image, overlay] = await Promise.all([pngOf(explained.image), pngOf(explained.overlay)]);
+      const { class: predicted, probability, explained: shown } = explained;
+      await writeFileAtomic(
+        path.join(temporary, `${slug(truth)}_${slug(featureName(sample.id))}.png`),
+        overlay,
+      );
+      items.push({
+        ...{ id: sample.id, image, overlay, truth, predicted, probability },
+        ...{ explained: shown, group: groups[sample.label] ?? null },
+      });
+    }
+  });
   return items;
 }
 

@@ -3,7 +3,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Command, Option } from 'commander';
-import { recoverFolder, replaceFolder, sweepTemporaries, temporaryBeside } from '../checkpoints/atomic.js';
+import { recoverFolder, sweepTemporaries, writeFolderAtomic } from '../checkpoints/atomic.js';
 import { phantomSplits } from '../data/phantom/splits.js';
 import { CxrGazeError } from '../errors.js';
 import type { Notice } from '../metrics/types.js';
@@ -11,7 +11,6 @@ import type { OptionValue } from '../report/report-data.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import { resolvePrecision } from '../training/precision.js';
 import { evaluateSplits, explainExamples, headline, throwIfStopped, writeResults } from './evaluation.js';
-import { removeTree } from './files.js';
 import { asInteger, asText, option } from './options.js';
 import { duration } from './progress.js';
 import { followRun, RunFolder } from './run-folder.js';
@@ -98,13 +97,7 @@ async function quickstart(settings: QuickstartSettings, session: Session, output
   await mkdir(path.dirname(target), { recursive: true });
   await sweepTemporaries(path.dirname(target));
   // Built beside and moved in: whoever looks at the old result is not met by half a new one.
-  const temporary = temporaryBeside(target);
-  try {
-    await build(temporary, settings, session, output);
-    await replaceFolder(temporary, target);
-  } finally {
-    await removeTree(temporary);
-  }
+  await writeFolderAtomic(target, (temporary) => build(temporary, settings, session, output));
   sayNext(settings.folder, output);
   output.event({ type: 'done', folder: target });
 }

@@ -1,13 +1,12 @@
-import { lstat, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { overlay } from '../cam/overlay.js';
-import { recoverFolder, replaceFolder, temporaryBeside } from '../checkpoints/atomic.js';
+import { refuseExistingFolder, writeFolderAtomic } from '../checkpoints/atomic.js';
 import { writeNpy } from '../checkpoints/npy.js';
 import { forEachBounded, throwIfAborted } from '../data/bounded.js';
 import type { Pixels } from '../data/dataset.js';
 import { pngOf } from '../data/png.js';
 import { resizeArea } from '../data/resize.js';
-import { CxrGazeError } from '../errors.js';
 import { flag, integer, invalidArgument, knownKeys, number, oneOf, text } from '../validate.js';
 import { renderHeatmaps } from './heatmap.js';
 import { checkedName } from './names.js';
@@ -57,8 +56,8 @@ export interface WrittenHeatmaps {
   readonly withoutFilm: readonly string[];
 }
 
-/** Marks a folder as heat maps: only such a folder is ever replaced. */
-const marker = 'heatmaps.json';
+/** Only folders with this file are ever replaced. */
+const kind = { marker: 'heatmaps.json', name: 'a folder of heat maps' };
 /** Least and largest long side of the pictures over films: numbers can be read, files stay small. */
 const pictureSides = [512, 1024] as const;
 /** Above so many pixels a map, one reading at a time: its maps alone take hundreds of megabytes. */
@@ -120,43 +119,12 @@ export async function writeHeatmaps(
   const unsized = size === 'film' ? readings.find(({ width, height }) => width < 2 || height < 2) : undefined;
   if (unsized)
     throw invalidArgument('options.size', `a number where films have no size (${unsized.id})`, size);
-  await refuseExisting(target, flag('options.overwrite', options.overwrite ?? false));
-  const temporary = temporaryBeside(target);
-  try {
+  await refuseExistingFolder(target, flag('options.overwrite', options.overwrite ?? false), kind);
+  const written = await writeFolderAtomic(target, async (temporary) => {
     await makeFolders(temporary, plan, options.film !== undefined);
-    const written = await renderAll(temporary, readings, names, plan, options);
-    await replaceFolder(temporary, target);
-    return { folder: target, ...written };
-  } catch (cause) {
-    await rm(temporary, { recursive: true, force: true });
-    if (cause instanceof CxrGazeError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CxrGazeError('ERR_FILE', `${target} could not be written: ${reason}`, {
-      cause,
-      details: { file: target },
-    });
-  }
-}
-
-async function refuseExisting(folder: string, overwrite: boolean): Promise<void> {
-  await recoverFolder(folder);
-  const there = (file: string): Promise<boolean> =>
-    lstat(file).then(
-      () => true,
-      () => false,
-    );
-  if (!(await there(folder))) return;
-  const isOurs = await stat(path.join(folder, marker)).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  if (overwrite && isOurs) return;
-  const problem = overwrite
-    ? `holds no ${marker}, so it is no folder of heat maps and is not replaced`
-    : 'choose another folder or allow overwriting';
-  throw new CxrGazeError('ERR_EXISTS', `${folder} is there already; ${problem}`, {
-    details: { file: folder },
+    return renderAll(temporary, readings, names, plan, options);
   });
+  return { folder: target, ...written };
 }
 
 /** Film names, made unique by the reading's id where several readings are of one film. */
@@ -218,7 +186,7 @@ async function renderAll(
   });
   const summary = { readings: readings.length, maps, empty, withoutFilm: [...withoutFilm].sort() };
   const listed = { format: 1, ...plan, source, ...summary, entries };
-  await writeFile(path.join(root, marker), `${JSON.stringify(listed, undefined, 1)}\n`);
+  await writeFile(path.join(root, kind.marker), `${JSON.stringify(listed, undefined, 1)}\n`);
   return summary;
 }
 

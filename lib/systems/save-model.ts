@@ -1,6 +1,6 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { recoverFolder, replaceFolder, temporaryBeside, writeFileAtomic } from '../checkpoints/atomic.js';
+import { recoverFolder, writeFileAtomic, writeFolderAtomic } from '../checkpoints/atomic.js';
 import { fileError } from '../checkpoints/fault.js';
 import type { Json } from '../checkpoints/folder.js';
 import { writeTensors } from '../checkpoints/write-tensors.js';
@@ -25,20 +25,12 @@ export async function saveModel(
   card: { readonly file: string; readonly content: { readonly [key: string]: Json } },
 ): Promise<void> {
   await refuseOther(target, card.file);
-  const temporary = temporaryBeside(target);
-  try {
-    await mkdir(temporary, { recursive: true }).catch((cause: unknown) => {
-      throw fileError(target, 'could not be made', cause);
-    });
+  await writeFolderAtomic(target, async (temporary) => {
     await tidy(async () => {
       await writeTensors(path.join(temporary, weightsFile), await snapshot(network), { format: 'pt' });
     });
     await writeFileAtomic(path.join(temporary, card.file), `${JSON.stringify(card.content, null, 2)}\n`);
-    await replaceFolder(temporary, target);
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw error;
-  }
+  });
 }
 
 /** A copy of a network's state, of one moment between two steps of a training that may be going on. */

@@ -7,10 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import {
   recoverFolder,
+  refuseExistingFolder,
   replaceFolder,
   sweepTemporaries,
   temporaryBeside,
   writeFileAtomic,
+  writeFolderAtomic,
   writeStreamAtomic,
 } from '../../lib/checkpoints/atomic.js';
 import { failure } from '../support/outcome.js';
@@ -37,6 +39,44 @@ t.test('until the rename, the old content is there', async (t) => {
   });
   t.equal(result, 42);
   t.equal(readFileSync(path, 'utf8'), 'new');
+});
+
+t.test('a folder appears when it is whole, and only one of its kind is replaced', async (t) => {
+  const root = t.testdir({ foreign: { 'a.txt': '' }, file: '' });
+  const folder = join(root, 'deep', 'maps');
+  const kind = { marker: 'maps.json', name: 'a folder of maps' };
+  const write = (text: string) =>
+    writeFolderAtomic(folder, async (temporary) => {
+      writeFileSync(join(temporary, kind.marker), text);
+      return existsSync(folder);
+    });
+  await refuseExistingFolder(folder, false, kind);
+  t.equal(await write('first'), false, 'not there while it is filled');
+  t.match(await failure(refuseExistingFolder(folder, false, kind)), {
+    code: 'ERR_EXISTS',
+    message: `${folder} is there already; choose another folder or allow overwriting`,
+  });
+  await refuseExistingFolder(folder, true, kind);
+  t.equal(await write('second'), true);
+  t.equal(readFileSync(join(folder, kind.marker), 'utf8'), 'second');
+  for (const other of ['foreign', 'file'])
+    t.match(await failure(refuseExistingFolder(join(root, other), true, kind)), {
+      code: 'ERR_EXISTS',
+      message: /is there already and holds no maps\.json, so it is not a folder of maps and is not replaced/,
+    });
+  const mistake = new TypeError('no error of the file system');
+  await t.rejects(
+    writeFolderAtomic(folder, () => Promise.reject(mistake)),
+    mistake,
+  );
+  const absent = writeFolderAtomic(folder, async (temporary) => readFileSync(join(temporary, 'none')));
+  t.match(await failure(absent), { code: 'ERR_FILE', message: /maps could not be written: ENOENT/ });
+  t.match(await failure(writeFolderAtomic(join(root, 'file', 'x'), async () => {})), {
+    code: 'ERR_FILE',
+    message: /x could not be made/,
+  });
+  t.equal(readFileSync(join(folder, kind.marker), 'utf8'), 'second');
+  t.strictSame(readdirSync(join(root, 'deep')), ['maps'], 'nothing unfinished remains');
 });
 
 t.test('a failure keeps the old content and says what failed', async (t) => {

@@ -112,7 +112,7 @@ t.test('only heat maps are replaced, and only whole ones', async (t) => {
   const mine = join(t.testdirName, 'mine');
   await t.rejects(writeHeatmaps([second], mine, { overwrite: true }), {
     ...exists,
-    message: /no folder of heat maps/,
+    message: /not a folder of heat maps/,
   });
   const stop = new AbortController();
   const given = writeHeatmaps(

@@ -1,7 +1,7 @@
-import { lstat, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
-import { recoverFolder, replaceFolder, temporaryBeside } from '../../checkpoints/atomic.js';
+import { refuseExistingFolder, writeFolderAtomic } from '../../checkpoints/atomic.js';
 import { CxrGazeError } from '../../errors.js';
 import { flag, knownKeys, text } from '../../validate.js';
 import type { LongTailedSplit } from '../long-tailed.js';
@@ -29,8 +29,8 @@ export interface WrittenPhantoms {
   readonly classCounts: Readonly<Record<LongTailedSplit, readonly number[]>>;
 }
 
-/** Marks a folder as a set of phantoms: only such a folder is ever replaced. */
-const marker = 'phantoms.json';
+/** Only folders with this file are ever replaced. */
+const kind = { marker: 'phantoms.json', name: 'a set of phantoms' };
 
 /** How the generic table calls the splits; only validation differs from the long-tailed files' names. */
 const splitColumn: Readonly<Record<LongTailedSplit, string>> = {
@@ -40,33 +40,10 @@ const splitColumn: Readonly<Record<LongTailedSplit, string>> = {
   test: 'test',
 };
 
-async function refuseExisting(folder: string, overwrite: boolean): Promise<void> {
-  await recoverFolder(folder);
-  const isThere = await lstat(folder).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) return;
-  const details = { file: folder };
-  if (!overwrite) {
-    const message = `${folder} is there already; choose another folder or allow overwriting`;
-    throw new CxrGazeError('ERR_EXISTS', message, { details });
-  }
-  const isOurs = await stat(path.join(folder, marker)).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  if (!isOurs) {
-    const message = `${folder} is there already and holds no ${marker}, so it is not a set of phantoms and is not replaced`;
-    throw new CxrGazeError('ERR_EXISTS', message, { details });
-  }
-}
-
 async function png(file: string, grey: Uint8Array, size: number): Promise<void> {
-  await sharp(grey, { raw: { width: size, height: size, channels: 1 } })
-    .toColourspace('b-w')
-    .png({ compressionLevel: 6 })
-    .toFile(file);
+  const image = sharp(grey, { raw: { width: size, height: size, channels: 1 } });
+  const encoded = await image.toColourspace('b-w').png({ compressionLevel: 6 }).toBuffer();
+  await writeFile(file, encoded);
 }
 
 /** The text of the tables, one line after another. */
@@ -147,22 +124,12 @@ export async function writePhantoms(
   const target = path.resolve(text('folder', folder));
   const { overwrite, signal, onProgress, ...choice } = options;
   const splits = phantomSplits(choice);
-  await refuseExisting(target, flag('options.overwrite', overwrite ?? false));
-  const temporary = temporaryBeside(target);
-  try {
+  await refuseExistingFolder(target, flag('options.overwrite', overwrite ?? false), kind);
+  await writeFolderAtomic(target, async (temporary) => {
     for (const part of ['images', 'masks', 'gaze'])
       await mkdir(path.join(temporary, part), { recursive: true });
     await writeSet(temporary, splits, { signal, onProgress });
-    await replaceFolder(temporary, target);
-  } catch (cause) {
-    await rm(temporary, { recursive: true, force: true });
-    if (cause instanceof CxrGazeError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CxrGazeError('ERR_FILE', `${target} could not be written: ${reason}`, {
-      cause,
-      details: { file: target },
-    });
-  }
+  });
   const names = Object.keys(splits) as LongTailedSplit[];
   return {
     folder: target,
@@ -207,5 +174,5 @@ async function writeSet(folder: string, splits: PhantomSplits, { signal, onProgr
   await write('README.txt', readme(splits));
   const counts = Object.fromEntries(names.map((name) => [name, splits[name].classCounts]));
   const record = { format: 1, seed, size, classes: phantomClasses, classCounts: counts };
-  await write(marker, `${JSON.stringify(record, null, 2)}\n`);
+  await write(kind.marker, `${JSON.stringify(record, null, 2)}\n`);
 }
