@@ -376,6 +376,7 @@ export {
   EpochSchedule,
   type EpochScheduleOptions,
 } from './training/epoch-schedule.js';
+export type { CommonFitOptions } from './training/fit-options.js';
 export { imagenetNormalisation, type Normalisation } from './training/inputs.js';
 export {
   type ExtraTerm,

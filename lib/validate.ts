@@ -85,6 +85,17 @@ export function callable<T>(name: string, value: T): T {
   throw invalidArgument(name, 'a function', value);
 }
 
+/** A function, where one is given. */
+export function callback(name: string, value: unknown): void {
+  if (value !== undefined) callable(name, value);
+}
+
+/** An `AbortSignal`, where one is given. */
+export function checkSignal(name: string, value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal))
+    throw invalidArgument(name, 'an AbortSignal', value);
+}
+
 /** One of a list of strings. */
 export function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
   if (typeof value === 'string' && (allowed as readonly string[]).includes(value)) return value as T;

@@ -166,7 +166,7 @@ function positive(name: string, value: number | undefined): number {
  * @param shares of a window from `timeWindows`; by default every fixation with its duration
  */
 export function readingPoints(reading: Reading, shares?: readonly WindowShare[]): WeightedPoints {
-  const { width, height, fixations } = requireReading(reading);
+  const { width, height, fixations } = requireReading('reading', reading);
   const chosen =
     shares ?? fixations.map(({ start, end }, index): WindowShare => ({ index, weight: end - start }));
   list('shares', chosen, (name, share) => object(name, share as WindowShare));

@@ -1,4 +1,4 @@
-import { list, object } from '../validate.js';
+import { list, number, object, text } from '../validate.js';
 
 /** One fixation, or one sample of an eye tracker: the eye rests on one place. */
 export interface Fixation {
@@ -77,7 +77,7 @@ export interface GazeTable {
  * @param reading with a chest box; without one it is returned as it is
  */
 export function withinChestBox(reading: Reading): Reading {
-  const box = requireReading(reading).chestBox;
+  const box = requireReading('reading', reading).chestBox;
   if (!box) return reading;
   const fixations = reading.fixations.filter(
     ({ x, y }) => x >= box.xmin && x <= box.xmax && y >= box.ymin && y <= box.ymax,
@@ -85,8 +85,17 @@ export function withinChestBox(reading: Reading): Reading {
   return { ...reading, fixations };
 }
 
-/** @internal Refuses what is no reading, as far as its fixations are needed. */
-export function requireReading(reading: Reading): Reading {
-  list('reading.fixations', object('reading', reading).fixations, (name, at) => object(name, at as Fixation));
+/**
+ * @internal Refuses what is no reading, as far as it can be seen without looking at each fixation's numbers.
+ *
+ * @param name of the argument, for the message
+ */
+export function requireReading(name: string, value: unknown): Reading {
+  const reading = object(name, value as Reading);
+  text(`${name}.id`, reading.id);
+  text(`${name}.image`, reading.image);
+  number(`${name}.width`, reading.width, { above: 0 });
+  number(`${name}.height`, reading.height, { above: 0 });
+  list(`${name}.fixations`, reading.fixations, (at, fixation) => object(at, fixation as Fixation));
   return reading;
 }

@@ -41,7 +41,7 @@ export async function drawScanpath(
   const { width, height, channels, data } = object('image', image);
   if (data?.length !== width * height * channels)
     throw invalidArgument('image.data', `${width} x ${height} x ${channels} bytes`, data?.length);
-  requireReading(reading);
+  requireReading('reading', reading);
   const seen = reading.fixations.filter(
     ({ x, y }) => x >= 0 && y >= 0 && x <= reading.width && y <= reading.height,
   );

@@ -7,7 +7,7 @@ import type { Model } from '../models/model.js';
 import type { Network } from '../models/network.js';
 import { enableGrad } from '../tensor/context.js';
 import { tidy } from '../tensor/tidy.js';
-import { integer, knownKeys, object } from '../validate.js';
+import { integer, knownKeys, oneOf } from '../validate.js';
 import type { ClassificationResult, InputBatch, ObjectivePhase, ObjectiveResult } from './batch.js';
 import { BestWeights } from './best-weights.js';
 import {
@@ -20,6 +20,7 @@ import {
   saveCheckpoint,
 } from './checkpoint.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
+import { environmentWarning } from './environment.js';
 import { EpochRecord } from './epoch-record.js';
 import { lossNotFinite, requireFinite } from './finite.js';
 import { type Normalisation, toInputs } from './inputs.js';
@@ -175,6 +176,12 @@ export interface FitOptions {
   readonly resume?: boolean;
 }
 
+const trainerOptionNames: readonly (keyof TrainerOptions)[] = [
+  ...(['model', 'optimizer', 'objective', 'scoring', 'train', 'validation', 'balanced', 'schedule'] as const),
+  ...(['precision', 'normalisation', 'device', 'mode', 'checkpoints', 'saveEvery', 'keep', 'seed'] as const),
+  'notes',
+];
+
 interface Saving {
   readonly store: CheckpointStore;
   readonly keeper: CheckpointKeeper;
@@ -196,9 +203,14 @@ export class Trainer<
   readonly #saving: Saving | undefined;
   #history: readonly EpochNumbers<Scores>[] = [];
 
-  /** @param options network, data and policy */
+  /**
+   * @param options network, data and policy
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
+   */
   constructor(options: TrainerOptions<N, Result, Scores>) {
-    this.#options = object('options', options);
+    knownKeys('options', options, trainerOptionNames);
+    this.#options = options;
+    if (options.keep !== undefined) oneOf('keep', options.keep, ['recent', 'all']);
     if (options.saveEvery !== undefined) integer('saveEvery', options.saveEvery, { min: 1 });
     if (options.checkpoints === undefined) return;
     const store = new CheckpointStore(options.checkpoints);
@@ -394,17 +406,4 @@ export class Trainer<
     const { environment } = await readState(folder);
     return { progress: state.progress, warning: environmentWarning(environment, notes.environment) };
   }
-}
-
-// Sums depend on threads and instruction set: a run that goes on elsewhere is as good, but not the same to the bit.
-function environmentWarning(
-  before: CheckpointNotes['environment'],
-  now: CheckpointNotes['environment'],
-): string | undefined {
-  const changed = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
-    (key) => key !== 'node' && before[key] !== now[key],
-  );
-  if (changed.length === 0) return undefined;
-  const parts = changed.map((key) => `${key}: ${String(before[key])} -> ${String(now[key])}`);
-  return `The run began in another environment (${parts.join('; ')}); its numbers will not be those of an unbroken run to the bit`;
 }

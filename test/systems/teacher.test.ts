@@ -3,8 +3,11 @@ import path from 'node:path';
 import type { NdArray } from 'ndarray';
 import t from 'tap';
 import { readNpy } from '../../lib/checkpoints/npy.js';
+import type { Sample } from '../../lib/data/dataset.js';
 import { prepareImages } from '../../lib/data/prepare.js';
+import type { Reading } from '../../lib/gaze/reading.js';
 import { teacherSize } from '../../lib/models/teacher.js';
+import type { GazeDataset } from '../../lib/systems/gazelt/gaze-dataset.js';
 import { GazeTeacher, type TeacherEvent } from '../../lib/systems/gazelt/teacher.js';
 import type { PredictedReading } from '../../lib/systems/gazelt/teacher-evaluate.js';
 import { batchTargets } from '../../lib/systems/gazelt/teacher-targets.js';
@@ -13,7 +16,7 @@ import { memoryStats, tensor } from '../../lib/tensor/create.js';
 import type { Tensor } from '../../lib/tensor/tensor.js';
 import { tidy } from '../../lib/tensor/tidy.js';
 import { attention } from '../reference/attention.js';
-import { tinyGaze } from '../support/gaze.js';
+import { tinyGaze, tinyReading } from '../support/gaze.js';
 import { failure } from '../support/outcome.js';
 import { eventsOf, rowsOf } from '../support/runs.js';
 import { oneThread, temporaryFolder, tinyDataset, tinyFit, tinyGazeLT } from '../support/tiny.js';
@@ -29,6 +32,29 @@ const before = memoryStats().liveTensors;
 t.teardown(() => {
   if (memoryStats().liveTensors !== before) throw new Error('tensors are left over');
 });
+
+/** The same readings, and between the first and the second one of a film that is not there. */
+function withLostFilm(gaze: GazeDataset, file: string): GazeDataset {
+  const { images, readings } = gaze;
+  const [first, ...others] = readings as [Reading, ...Reading[]];
+  const sample = (index: number): Sample => {
+    if (index !== 1) return images.sample(index === 0 ? 0 : index - 1);
+    return { id: path.basename(file), label: 0, image: { kind: 'file', path: file } };
+  };
+  return {
+    images: { name: images.name, classes: images.classes, length: images.length + 1, sample },
+    readings: [
+      first,
+      tinyReading('lost', [
+        [1, 1],
+        [1, 1],
+        [1, 1],
+        [1, 1],
+      ]),
+      ...others,
+    ],
+  };
+}
 
 async function asArray(values: Tensor): Promise<NdArray> {
   return (await values.toNdarray()) as NdArray;
@@ -71,14 +97,20 @@ t.test('a teacher learns from readings, and ends with its best epoch', async (t)
   // Without stochastic depth the first loss can be computed by hand.
   using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random', seed: 3, dropPath: 0 });
   const expected = await lossesBefore(teacher);
+  const lost = path.join(checkpoints, 'lost.png');
   const options = {
-    train,
-    validation,
+    train: withLostFilm(train, lost),
+    validation: withLostFilm(validation, lost),
+    onError: 'skip' as const,
     maxEpochs: 1,
     batchSize: 2,
     precision: 'float32' as const,
     checkpoints,
   };
+  t.match(await failure(teacher.fit({ ...options, onError: 'throw' }).result), {
+    code: 'ERR_DATASET',
+    message: /^1 of 3 images of train, 1 of 2 images of validation are missing:/,
+  });
   const events: TeacherEvent[] = [];
   const run = teacher.fit(options);
   t.throws(() => teacher.fit(options), { code: 'ERR_BUSY' });
@@ -274,9 +306,14 @@ t.test('misuse is told at once', async (t) => {
   ];
   for (const [options, message] of fits)
     t.throws(() => teacher.fit(options as Parameters<typeof teacher.fit>[0]), { message });
-  t.throws(() => teacher.evaluate(train, { windows: 'open' as 'half-open' }), {
-    message: /options\.windows/,
-  });
+  const evaluations: [object, RegExp][] = [
+    [{ windows: 'open' }, /options\.windows/],
+    [{ onError: 'skip' }, /options\.onError/],
+    [{ baseline: [{ id: 'x' }] }, /options\.baseline\[0\]\.image/],
+    [{ baseline: [] }, /options\.baseline/],
+  ];
+  for (const [options, message] of evaluations)
+    t.throws(() => teacher.evaluate(train, options), { code: 'ERR_INVALID_ARGUMENT', message });
   t.equal((await failure(GazeTeacher.load('/nowhere'))).code, 'ERR_FILE');
   t.equal((await failure(GazeTeacher.load(temporaryFolder(t)))).code, 'ERR_CHECKPOINT');
   teacher.dispose();

@@ -195,5 +195,10 @@ t.test('no resuming without a folder; no checkpoint of another format', async (t
   const nothing = await failure(new Trainer({ ...options, checkpoints }).fit({ resume: true }).result);
   t.equal(nothing.code, 'ERR_CHECKPOINT');
   t.throws(() => new Trainer({ ...options, saveEvery: 0 }), { code: 'ERR_INVALID_ARGUMENT' });
+  t.throws(() => new Trainer({ ...options, keep: 'none' as 'all' }), { message: /'recent', 'all'/ });
+  t.throws(() => new Trainer({ ...options, saveEvry: 2 } as TrainerOptions), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: /did you mean 'saveEvery'/,
+  });
   t.throws(() => new Trainer(options).fit({ resum: true } as never), /did you mean 'resume'/);
 });

@@ -1,9 +1,7 @@
 import type { Json } from '../../checkpoints/folder.js';
-import { neededImages } from '../../data/check-images.js';
 import { type Dataset, requireDataset } from '../../data/dataset.js';
 import { DataLoader } from '../../data/loader.js';
-import { type NeededFiles, refuseMissing } from '../../data/needed-files.js';
-import { type PreparedImages, prepareImages } from '../../data/prepare.js';
+import type { NeededFiles } from '../../data/needed-files.js';
 import {
   ClassBalancedSampler,
   classCounts,
@@ -22,17 +20,22 @@ import {
 import { adamFor } from '../../training/adam.js';
 import { type BatchNormKind, batchNormMode } from '../../training/batch-norm-mode.js';
 import { classificationScoring } from '../../training/classification-scoring.js';
-import { trainingEnvironment } from '../../training/environment.js';
 import { EpochSchedule } from '../../training/epoch-schedule.js';
+import {
+  type CommonFitOptions,
+  type CourseSettings,
+  checkCommonFit,
+  courseOf,
+  prepareFor,
+} from '../../training/fit-options.js';
 import { type ExtraTerm, longTailObjective, type MixingOptions } from '../../training/long-tail-objective.js';
-import { type PrecisionChoice, precisionChoices, resolvePrecision } from '../../training/precision.js';
-import { refuseOtherRun } from '../../training/resume.js';
+import { type PreparedRun, prepareRun, type RunParts } from '../../training/prepared-run.js';
 import { Trainer } from '../../training/trainer.js';
-import { flag, integer, invalidArgument, knownKeys, number, oneOf, text } from '../../validate.js';
+import { flag, integer, knownKeys, number, oneOf } from '../../validate.js';
 import { beginCrt, type DecouplingOptions, type DecouplingSettings, decouplingOf } from './decoupling.js';
 import { sameClasses } from './evaluate.js';
 import { cardToJson, type ModelCard } from './model-card.js';
-import { callback, checkSignal, type Network } from './passes.js';
+import type { Network } from './passes.js';
 
 /** Deferred re-weighting as a user gives it. */
 export interface DeferredOptions {
@@ -43,7 +46,7 @@ export interface DeferredOptions {
 }
 
 /** Options of `fit`; defaults are the originals'. */
-export interface FitOptions {
+export interface FitOptions extends CommonFitOptions {
   /** Training images. */
   readonly train: Dataset;
   /** Validation images: the epoch with the best balanced accuracy on them is kept. */
@@ -71,12 +74,6 @@ export interface FitOptions {
   readonly patience?: number;
   /** Images a step; default 256, as the originals. */
   readonly batchSize?: number;
-  /** Adam's learning rate; default 1e-4. */
-  readonly learningRate?: number;
-  /** Seed of sampling, augmentation and mixing; default 0. */
-  readonly seed?: number;
-  /** Arithmetic; default `auto`. */
-  readonly precision?: PrecisionChoice;
   /**
    * BatchNorm as the system's original: evaluation mode from epoch 2 on, and for GazeLT two updates a step in epoch 1;
    * default `false`.
@@ -84,30 +81,6 @@ export interface FitOptions {
   readonly legacyBatchNorm?: boolean;
   /** Flips and rotations of training images; default `true`. */
   readonly augment?: boolean;
-  /** Batches made ahead; default 2. */
-  readonly prefetch?: number;
-  /** Folder of prepared images; default: decoded into memory. */
-  readonly cacheDir?: string;
-  /** What a bad image does; default `throw`. */
-  readonly onError?: 'throw' | 'skip';
-  /** Called as images are prepared, before the first epoch. */
-  readonly onPrepare?: (progress: {
-    readonly dataset: string;
-    readonly done: number;
-    readonly total: number;
-  }) => void;
-  /** Called once the images are prepared, with those left out. */
-  readonly onPrepared?: (images: PreparedImages) => void;
-  /** Folder of checkpoints; without it nothing is saved, and the best weights are kept in memory. */
-  readonly checkpoints?: string;
-  /** Also saves every so many steps. */
-  readonly saveEvery?: number;
-  /** Which checkpoints are kept; default `recent`: best, last and the one before. */
-  readonly keep?: 'recent' | 'all';
-  /** Goes on from the last checkpoint; other options than the run began with are an error. Default `false`. */
-  readonly resume?: boolean;
-  /** Ends the run after the current step, saves, and rejects with `ERR_ABORTED`. */
-  readonly signal?: AbortSignal;
 }
 
 /** @internal What a system adds to plain training. */
@@ -122,31 +95,13 @@ export interface FitAddition {
   readonly term?: (() => Promise<ExtraTerm>) | undefined;
 }
 
-const dataKeys = [
-  'train',
-  'validation',
-  'augment',
-  'prefetch',
-  'cacheDir',
-  'onError',
-  'onPrepare',
-  'onPrepared',
+const optionKeys: readonly Exclude<keyof FitOptions, keyof CommonFitOptions>[] = [
+  ...(['train', 'validation', 'augment', 'loss', 'weighting', 'beta', 'gamma', 'deferred'] as const),
+  ...(['mixing', 'decoupling', 'legacyBatchNorm'] as const),
 ];
-const lossKeys = ['loss', 'weighting', 'beta', 'gamma', 'deferred', 'mixing', 'decoupling'];
-const courseKeys = [
-  'maxEpochs',
-  'patience',
-  'batchSize',
-  'learningRate',
-  'seed',
-  'precision',
-  'legacyBatchNorm',
-];
-const runKeys = ['checkpoints', 'saveEvery', 'keep', 'resume', 'signal'];
 
 /** @internal What decides the numbers of a run: recorded, and compared on resume. */
-export interface Settings {
-  readonly [key: string]: Json;
+export interface Settings extends CourseSettings {
   readonly loss: ClassificationLoss;
   readonly weighting: ClassWeighting | null;
   readonly beta: number;
@@ -158,18 +113,11 @@ export interface Settings {
     readonly distribution: NonNullable<MixingOptions['distribution']>;
   } | null;
   readonly decoupling: DecouplingSettings | null;
-  readonly maxEpochs: number;
-  readonly patience: number;
-  readonly batchSize: number;
-  readonly learningRate: number;
-  readonly seed: number;
   readonly augment: boolean;
   readonly legacyBatchNorm: boolean;
 }
 
 function settingsOf(options: FitOptions): Settings {
-  const whole = (name: string, value: number | undefined, fallback: number, min: number) =>
-    integer(`options.${name}`, value ?? fallback, { min });
   const { weighting = null } = options;
   return {
     loss: oneOf('options.loss', options.loss ?? 'ce', classificationLosses),
@@ -179,11 +127,7 @@ function settingsOf(options: FitOptions): Settings {
     deferred: deferredOf(options.deferred ?? false),
     mixing: options.mixing === undefined ? null : mixingOf(options.mixing),
     decoupling: decouplingOf(options.decoupling),
-    maxEpochs: whole('maxEpochs', options.maxEpochs, 60, 1),
-    patience: whole('patience', options.patience, 15, 0),
-    batchSize: whole('batchSize', options.batchSize, 256, 1),
-    learningRate: number('options.learningRate', options.learningRate ?? 1e-4, { above: 0 }),
-    seed: whole('seed', options.seed, 0, 0),
+    ...courseOf(options, { maxEpochs: 60, patience: 15, batchSize: 256 }),
     augment: flag('options.augment', options.augment ?? true),
     legacyBatchNorm: flag('options.legacyBatchNorm', options.legacyBatchNorm ?? false),
     train: options.train.name,
@@ -213,26 +157,6 @@ function mixingOf(mixing: MixingOptions): NonNullable<Settings['mixing']> {
   };
 }
 
-/** What can be judged of the options that decide no numbers. */
-function checkFit(options: FitOptions): void {
-  knownKeys('options', options, [...dataKeys, ...lossKeys, ...courseKeys, ...runKeys]);
-  requireDataset('options.train', options.train, 1);
-  requireDataset('options.validation', options.validation, 1);
-  if (options.precision !== undefined) oneOf('options.precision', options.precision, precisionChoices);
-  if (options.prefetch !== undefined) integer('options.prefetch', options.prefetch, { min: 0 });
-  if (options.saveEvery !== undefined) integer('options.saveEvery', options.saveEvery, { min: 1 });
-  if (options.keep !== undefined) oneOf('options.keep', options.keep, ['recent', 'all']);
-  if (options.onError !== undefined) oneOf('options.onError', options.onError, ['throw', 'skip']);
-  if (options.cacheDir !== undefined) text('options.cacheDir', options.cacheDir);
-  if (options.checkpoints !== undefined) text('options.checkpoints', options.checkpoints);
-  const resume = flag('options.resume', options.resume ?? false);
-  if (resume && options.checkpoints === undefined)
-    throw invalidArgument('options.checkpoints', 'the folder to resume from', options.checkpoints);
-  callback('options.onPrepare', options.onPrepare);
-  callback('options.onPrepared', options.onPrepared);
-  checkSignal('options.signal', options.signal);
-}
-
 /** @internal A fit whose options have been checked. */
 export interface CheckedFit {
   readonly options: FitOptions;
@@ -244,7 +168,9 @@ export interface CheckedFit {
 
 /** @internal Judges everything that needs no data. @throws CxrGazeError `ERR_INVALID_ARGUMENT` */
 export function checkedFit(card: ModelCard, options: FitOptions, addition: FitAddition): CheckedFit {
-  checkFit(options);
+  checkCommonFit(options, optionKeys);
+  requireDataset('options.train', options.train, 1);
+  requireDataset('options.validation', options.validation, 1);
   sameClasses(options.train, card.classes);
   sameClasses(options.validation, card.classes);
   const settings = settingsOf(options);
@@ -259,69 +185,30 @@ export function checkedFit(card: ModelCard, options: FitOptions, addition: FitAd
   return { options, settings, criteria, card: { ...card, trainCounts: counts }, addition };
 }
 
-/** @internal A trainer that is ready, with what it was given and has to be freed. */
-export class PreparedFit implements Disposable {
-  readonly trainer: Trainer;
-  readonly #owned: readonly Disposable[];
-
-  constructor(trainer: Trainer, owned: readonly Disposable[]) {
-    this.trainer = trainer;
-    this.#owned = owned;
-  }
-
-  [Symbol.dispose](): void {
-    for (const one of this.#owned) one[Symbol.dispose]();
-  }
-}
-
 /** @internal Prepares images, and model and optimizer for training. */
-export async function prepareFit(network: Network, fit: CheckedFit): Promise<PreparedFit> {
-  const { options, settings, criteria, card, addition } = fit;
+export async function prepareFit(network: Network, fit: CheckedFit): Promise<PreparedRun<Trainer>> {
+  const { options, criteria, card, addition } = fit;
   const { model, device } = network;
-  const precision = await resolvePrecision(options.precision ?? 'auto', device);
-  const recorded = { ...settings, ...(await addition.options()), precision, device };
-  const notes = { options: recorded, card: cardToJson(card), environment: await trainingEnvironment() };
-  await refuseOtherRun(options, notes);
-  await refuseIncomplete(fit);
-  const extra = await addition.term?.();
-  const owned: Disposable[] = [];
-  try {
-    const loaders = await loadersOf(network, options, settings, owned);
-    const { decoupling } = settings;
-    if (decoupling)
-      await beginCrt(model, decoupling, { seed: settings.seed, fresh: !(options.resume ?? false) });
+  const settings: Settings = { ...fit.settings, ...(await addition.options()) };
+  const datasets = [options.train, options.validation];
+  const plan = { options, settings, card: cardToJson(card), device, datasets, needs: addition.needs };
+  return prepareRun(plan, async ({ precision, own, common }) => {
+    const extra = await addition.term?.();
+    const loaders = await loadersOf(network, options, settings, own);
+    const { decoupling, maxEpochs, patience, learningRate, seed, deferred } = settings;
+    if (decoupling) await beginCrt(model, decoupling, { seed, fresh: !(options.resume ?? false) });
     if (precision === 'float64') model.to({ dtype: 'float64' });
     else model.to({ channelsLast: precision === 'bfloat16' });
-    const { maxEpochs, patience, learningRate, seed, deferred } = settings;
-    const optimizer = await adamFor(model, learningRate);
-    owned.push(optimizer);
-    const trainer = new Trainer({
-      ...{ model, optimizer, device, precision, seed, ...loaders },
+    const schedule = { maxEpochs, patience, learningRate, deferred: deferred ?? undefined };
+    return new Trainer({
+      ...{ ...common, model, optimizer: own(await adamFor(model, learningRate)), ...loaders },
       objective: longTailObjective({ ...criteria, mixing: options.mixing, extra, seed }),
       scoring: classificationScoring,
-      schedule: new EpochSchedule({ maxEpochs, patience, learningRate, deferred: deferred ?? undefined }),
+      schedule: new EpochSchedule(schedule),
       normalisation: card.normalisation,
       mode: batchNormMode(batchNormOf(settings), addition.legacyUpdates),
-      checkpoints: options.checkpoints,
-      saveEvery: options.saveEvery,
-      keep: options.keep ?? 'recent',
-      notes,
     });
-    return new PreparedFit(trainer, owned);
-  } catch (error) {
-    for (const one of owned) one[Symbol.dispose]();
-    throw error;
-  }
-}
-
-// Before a single file is read: whatever is missing is told at once, of images, vectors and both data sets.
-async function refuseIncomplete({ options, addition }: CheckedFit): Promise<void> {
-  const needed: NeededFiles[] = [];
-  for (const dataset of [options.train, options.validation]) {
-    if (options.onError !== 'skip') needed.push(await neededImages(dataset));
-    needed.push(...((await addition.needs?.(dataset)) ?? []));
-  }
-  refuseMissing(needed);
+  });
 }
 
 // The head has no BatchNorm, so with a backbone that does not learn the whole network is in evaluation mode.
@@ -349,14 +236,13 @@ function criteriaOf(
   return { plain: deferred ? plain : reweighted, reweighted };
 }
 
-// Images go to `owned` as soon as they are prepared, to be freed whatever happens next.
-async function loadersOf(network: Network, options: FitOptions, settings: Settings, owned: Disposable[]) {
+async function loadersOf(network: Network, options: FitOptions, settings: Settings, own: RunParts['own']) {
   const { batchSize, seed, augment } = settings;
   const { prefetch = 2 } = options;
-  const train = await prepared(network, options.train, options);
-  owned.push(train);
-  const validation = await prepared(network, options.validation, options);
-  owned.push(validation);
+  const prepared = async (dataset: Dataset) =>
+    own(await prepareFor(dataset, network.card.imageSize, options));
+  const train = await prepared(options.train);
+  const validation = await prepared(options.validation);
   const augmentation = augment ? { augmentation: { seed } } : {};
   const common = { batchSize, prefetch };
   const { length } = train.dataset;
@@ -370,16 +256,4 @@ async function loadersOf(network: Network, options: FitOptions, settings: Settin
     validation: new DataLoader({ images: validation, sampler: everyOne, ...common }),
     balanced: balanced && new DataLoader({ images: train, sampler: balanced, ...common, ...augmentation }),
   };
-}
-
-async function prepared({ card }: Network, dataset: Dataset, options: FitOptions): Promise<PreparedImages> {
-  const { cacheDir, signal, onError = 'throw', onPrepare } = options;
-  const images = await prepareImages(dataset, {
-    ...{ width: card.imageSize, height: card.imageSize, onError },
-    ...(cacheDir === undefined ? {} : { cacheDir }),
-    ...(signal ? { signal } : {}),
-    onProgress: ({ done, total }) => onPrepare?.({ dataset: dataset.name, done, total }),
-  });
-  options.onPrepared?.(images);
-  return images;
 }

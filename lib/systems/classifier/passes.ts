@@ -5,7 +5,7 @@ import { prepareImages, type SkippedImage } from '../../data/prepare.js';
 import { SequentialSampler } from '../../data/samplers.js';
 import type { Model } from '../../models/model.js';
 import { type PrecisionChoice, precisionChoices } from '../../training/precision.js';
-import { integer, invalidArgument, knownKeys, oneOf } from '../../validate.js';
+import { callback, checkSignal, integer, knownKeys, oneOf } from '../../validate.js';
 import type { ModelCard } from './model-card.js';
 
 /** What a pass over images needs of a classifier. */
@@ -49,17 +49,6 @@ export function checkPass(options: PassOptions, further: readonly string[] = [])
   callback('options.onSkip', onSkip);
   callback('options.onProgress', onProgress);
   checkSignal('options.signal', signal);
-}
-
-/** @internal */
-export function callback(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'function') throw invalidArgument(name, 'a function', value);
-}
-
-/** @internal */
-export function checkSignal(name: string, value: unknown): void {
-  if (value !== undefined && !(value instanceof AbortSignal))
-    throw invalidArgument(name, 'an AbortSignal', value);
 }
 
 /** Images decoded at a time: bounds the memory of a pass over a large folder. */

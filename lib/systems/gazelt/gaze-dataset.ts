@@ -24,18 +24,13 @@ export function requireGaze(name: string, value: unknown): void {
   const gaze = value as Partial<GazeDataset> | null | undefined;
   if (typeof gaze !== 'object' || gaze === null) throw invalidArgument(name, 'a GazeDataset', value);
   requireDataset(`${name}.images`, gaze.images);
-  const readings = list(`${name}.readings`, gaze.readings, requireReadingAt);
+  const readings = list(`${name}.readings`, gaze.readings, requireReading);
   if (readings.length === gaze.images?.length) return;
   throw invalidArgument(
     `${name}.readings`,
     `${gaze.images?.length} readings, one for each image,`,
     gaze.readings,
   );
-}
-
-function requireReadingAt(name: string, value: unknown): Reading {
-  if (typeof value !== 'object' || value === null) throw invalidArgument(name, 'a Reading', value);
-  return requireReading(value as Reading);
 }
 
 /** What {@link matchReadings} found. */
@@ -59,7 +54,7 @@ export interface MatchedGaze extends GazeDataset {
  */
 export function matchReadings(dataset: Dataset, readings: readonly Reading[]): MatchedGaze {
   requireDataset('dataset', dataset);
-  list('readings', readings, requireReadingAt);
+  list('readings', readings, requireReading);
   const byImage = groupByImage(readings);
   const kept: { readonly sample: number; readonly reading: Reading }[] = [];
   const seen = new Set<string>();

@@ -1,5 +1,5 @@
 import type { Batch } from '../../data/batch.js';
-import type { Reading } from '../../gaze/reading.js';
+import { type Reading, requireReading } from '../../gaze/reading.js';
 import { CentreBias, cc, klDivergence, type LookedAt, nss, saliencyOfMap } from '../../gaze/saliency.js';
 import { teacherPoints, teacherTargets } from '../../gaze/teacher-targets.js';
 import { type WindowConvention, windowConventions } from '../../gaze/windows.js';
@@ -7,8 +7,8 @@ import { type BootstrapOptions, bootstrapSettings, resamplingUnits } from '../..
 import { type TeacherNetwork, teacherSize } from '../../models/teacher.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
-import { invalidArgument, list, oneOf } from '../../validate.js';
-import { callback, checkPass, type PassOptions, passOver } from '../classifier/passes.js';
+import { callback, invalidArgument, knownKeys, list, oneOf } from '../../validate.js';
+import { checkPass, type PassOptions, passOver } from '../classifier/passes.js';
 import { type GazeDataset, requireGaze } from './gaze-dataset.js';
 import { teacherWindows } from './teacher-card.js';
 import { SaliencyTable, type WindowSaliency } from './teacher-saliency.js';
@@ -60,18 +60,29 @@ export interface TeacherEvaluation {
 
 const pixels = teacherSize * teacherSize;
 
+const ownNames = ['windows', 'baseline', 'bootstrap', 'onReading'] as const;
+
+// Without `onError`: readings belong to the films by their order.
+const optionNames: readonly (keyof TeacherEvaluateOptions)[] = [
+  ...ownNames,
+  ...(['batchSize', 'precision', 'onProgress', 'signal'] as const),
+];
+
 /** @internal Checks at once, evaluates later. */
 export function evaluateTeacher(
   teacher: TeacherLike,
   gaze: GazeDataset,
   options: TeacherEvaluateOptions,
 ): Promise<TeacherEvaluation> {
-  checkPass(options, ['windows', 'baseline', 'bootstrap', 'onReading']);
+  knownKeys('options', options, optionNames);
+  checkPass(options, ownNames);
   requireGaze('gaze', gaze);
   callback('options.onReading', options.onReading);
   const windows = oneOf('options.windows', options.windows ?? 'half-open', windowConventions);
   bootstrapSettings(options.bootstrap);
-  if (options.baseline !== undefined) list('options.baseline', options.baseline, (_, reading) => reading);
+  const { baseline } = options;
+  if (baseline !== undefined && list('options.baseline', baseline, requireReading).length === 0)
+    throw invalidArgument('options.baseline', 'at least one Reading', baseline);
   const target = { branch: teacher.card.branch, windows };
   const { gaze: readable, empty } = readableGaze(gaze, target);
   if (readable.readings.length === 0)

@@ -1,18 +1,22 @@
-import type { Json } from '../../checkpoints/folder.js';
 import { DataLoader } from '../../data/loader.js';
-import { type PreparedImages, prepareImages } from '../../data/prepare.js';
-import { type Sampler, SequentialSampler, ShuffledSampler } from '../../data/samplers.js';
+import type { PreparedImages } from '../../data/prepare.js';
+import { SequentialSampler, ShuffledSampler } from '../../data/samplers.js';
+import type { Reading } from '../../gaze/reading.js';
 import { type WindowConvention, windowConventions } from '../../gaze/windows.js';
 import type { TeacherNetwork } from '../../models/teacher.js';
 import { adamFor } from '../../training/adam.js';
 import type { InputBatch, ObjectivePhase } from '../../training/batch.js';
-import { trainingEnvironment } from '../../training/environment.js';
 import { EpochSchedule } from '../../training/epoch-schedule.js';
-import { type PrecisionChoice, precisionChoices, resolvePrecision } from '../../training/precision.js';
-import { refuseOtherRun } from '../../training/resume.js';
+import {
+  type CommonFitOptions,
+  type CourseSettings,
+  checkCommonFit,
+  courseOf,
+  prepareFor,
+} from '../../training/fit-options.js';
+import { type PreparedRun, prepareRun } from '../../training/prepared-run.js';
 import { Trainer, type TrainerOptions } from '../../training/trainer.js';
-import { flag, integer, invalidArgument, knownKeys, number, oneOf, text } from '../../validate.js';
-import { callback, checkSignal } from '../classifier/passes.js';
+import { flag, invalidArgument, oneOf } from '../../validate.js';
 import { type GazeDataset, requireGaze } from './gaze-dataset.js';
 import { type TeacherCard, teacherCardToJson } from './teacher-card.js';
 import {
@@ -27,7 +31,7 @@ import { batchTargets, onlyFlips, readableGaze, readingsOf } from './teacher-tar
  * Options of `GazeTeacher.fit`. How the originals were trained was not published; rate and number of epochs are GazeLT's
  * choice for its student and the number in the names of the authors' files (gazelt.md 5).
  */
-export interface TeacherFitOptions {
+export interface TeacherFitOptions extends CommonFitOptions {
   /** Readings to learn from. */
   readonly train: GazeDataset;
   /** Readings to validate on: the epoch with the lowest loss on them is kept. */
@@ -42,52 +46,16 @@ export interface TeacherFitOptions {
   readonly patience?: number;
   /** Readings a step; default 8. */
   readonly batchSize?: number;
-  /** Adam's learning rate; default 1e-4. */
-  readonly learningRate?: number;
-  /** Seed of sampling, flips and drop path; default 0. */
-  readonly seed?: number;
-  /** Arithmetic; default `auto`. */
-  readonly precision?: PrecisionChoice;
-  /** Batches made ahead; default 2. */
-  readonly prefetch?: number;
-  /** Folder of prepared images; default: decoded into memory. */
-  readonly cacheDir?: string;
-  /** Called as images are prepared, before the first epoch. */
-  readonly onPrepare?: (progress: {
-    readonly dataset: string;
-    readonly done: number;
-    readonly total: number;
-  }) => void;
-  /** Called once the images are prepared. */
-  readonly onPrepared?: (images: PreparedImages) => void;
-  /** Folder of checkpoints; without it nothing is saved, and the best weights are kept in memory. */
-  readonly checkpoints?: string;
-  /** Also saves every so many steps. */
-  readonly saveEvery?: number;
-  /** Which checkpoints are kept; default `recent`: best, last and the one before. */
-  readonly keep?: 'recent' | 'all';
-  /** Goes on from the last checkpoint; other options than the run began with are an error. Default `false`. */
-  readonly resume?: boolean;
-  /** Ends the run after the current step, saves, and rejects with `ERR_ABORTED`. */
-  readonly signal?: AbortSignal;
 }
 
-const optionNames = [
-  ...['train', 'validation', 'windows', 'flip', 'maxEpochs', 'patience', 'batchSize', 'learningRate', 'seed'],
-  ...['precision', 'prefetch', 'cacheDir', 'onPrepare', 'onPrepared', 'checkpoints', 'saveEvery', 'keep'],
-  ...['resume', 'signal'],
+const optionNames: readonly Exclude<keyof TeacherFitOptions, keyof CommonFitOptions>[] = [
+  ...(['train', 'validation', 'windows', 'flip'] as const),
 ];
 
 /** What decides the numbers of a run: recorded, and compared on resume. */
-interface TeacherSettings {
-  readonly [key: string]: Json;
+interface TeacherSettings extends CourseSettings {
   readonly windows: WindowConvention;
   readonly flip: boolean;
-  readonly maxEpochs: number;
-  readonly patience: number;
-  readonly batchSize: number;
-  readonly learningRate: number;
-  readonly seed: number;
 }
 
 /** @internal A fit whose options have been checked. */
@@ -100,8 +68,7 @@ export interface CheckedTeacherFit {
 
 /** @internal Judges everything that needs no image. @throws CxrGazeError `ERR_INVALID_ARGUMENT` */
 export function checkedTeacherFit(card: TeacherCard, options: TeacherFitOptions): CheckedTeacherFit {
-  knownKeys('options', options, optionNames);
-  checkRun(options);
+  checkCommonFit(options, optionNames);
   const windows = oneOf('options.windows', options.windows ?? 'half-open', windowConventions);
   const readable = (name: 'train' | 'validation'): GazeDataset => {
     requireGaze(`options.${name}`, options[name]);
@@ -121,16 +88,10 @@ function settingsOf(
     validation,
   }: { readonly windows: WindowConvention; readonly train: GazeDataset; readonly validation: GazeDataset },
 ): TeacherSettings {
-  const whole = (name: string, value: number | undefined, fallback: number, min: number) =>
-    integer(`options.${name}`, value ?? fallback, { min });
-  const maxEpochs = whole('maxEpochs', options.maxEpochs, 100, 1);
   return {
-    ...{ windows, maxEpochs },
+    ...courseOf(options, { maxEpochs: 100, batchSize: 8 }),
+    windows,
     flip: flag('options.flip', options.flip ?? false),
-    patience: whole('patience', options.patience, maxEpochs, 0),
-    batchSize: whole('batchSize', options.batchSize, 8, 1),
-    learningRate: number('options.learningRate', options.learningRate ?? 1e-4, { above: 0 }),
-    seed: whole('seed', options.seed, 0, 0),
     train: train.images.name,
     trainReadings: train.readings.length,
     validation: validation.images.name,
@@ -138,71 +99,63 @@ function settingsOf(
   };
 }
 
-function checkRun(options: TeacherFitOptions): void {
-  if (options.precision !== undefined) oneOf('options.precision', options.precision, precisionChoices);
-  if (options.prefetch !== undefined) integer('options.prefetch', options.prefetch, { min: 0 });
-  if (options.saveEvery !== undefined) integer('options.saveEvery', options.saveEvery, { min: 1 });
-  if (options.keep !== undefined) oneOf('options.keep', options.keep, ['recent', 'all']);
-  if (options.cacheDir !== undefined) text('options.cacheDir', options.cacheDir);
-  if (options.checkpoints !== undefined) text('options.checkpoints', options.checkpoints);
-  const resume = flag('options.resume', options.resume ?? false);
-  if (resume && options.checkpoints === undefined)
-    throw invalidArgument('options.checkpoints', 'the folder to resume from', options.checkpoints);
-  callback('options.onPrepare', options.onPrepare);
-  callback('options.onPrepared', options.onPrepared);
-  checkSignal('options.signal', options.signal);
-}
-
 type TeacherTrainer = Trainer<TeacherNetwork, TeacherResult, TeacherScores>;
-
-/** @internal A trainer that is ready, with what it was given and has to be freed. */
-export interface PreparedTeacherFit extends Disposable {
-  readonly trainer: TeacherTrainer;
-}
 
 /** @internal Prepares images, network and optimizer for training. */
 export async function prepareTeacherFit(
   teacher: { readonly network: TeacherNetwork; readonly card: TeacherCard; readonly device: string },
   fit: CheckedTeacherFit,
-): Promise<PreparedTeacherFit> {
+): Promise<PreparedRun<TeacherTrainer>> {
   const { options, settings } = fit;
   const { network, card, device } = teacher;
-  const precision = await resolvePrecision(options.precision ?? 'auto', device);
-  const notes = {
-    options: { ...settings, precision, device },
-    card: teacherCardToJson(card),
-    environment: await trainingEnvironment(),
-  };
-  await refuseOtherRun(options, notes);
-  const owned: Disposable[] = [];
-  const free = () => {
-    for (const one of owned) one[Symbol.dispose]();
-  };
-  try {
-    const loaders = await loadersOf(card, fit, owned);
+  const datasets = [fit.train.images, fit.validation.images];
+  const plan = { options, settings, card: teacherCardToJson(card), device, datasets };
+  return prepareRun(plan, async ({ precision, own, common }) => {
+    const train = await preparedGaze(card, fit.train, options);
+    own(train.images);
+    const validation = await preparedGaze(card, fit.validation, options);
+    own(validation.images);
     if (precision === 'float64') network.to({ dtype: 'float64' });
-    const { maxEpochs, patience, learningRate, seed } = settings;
-    const optimizer = await adamFor(network, learningRate);
-    owned.push(optimizer);
+    const { maxEpochs, patience, learningRate } = settings;
     const trainerOptions: TrainerOptions<TeacherNetwork, TeacherResult, TeacherScores> = {
-      ...{ model: network, optimizer, device, precision, seed, ...loaders, notes },
-      objective: teacherObjective(targetsOf(card, fit)),
+      ...{ ...common, model: network, optimizer: own(await adamFor(network, learningRate)) },
+      ...loadersOf({ train, validation }, options, settings),
+      objective: teacherObjective(targetsOf(card, { train, validation }, settings)),
       scoring: teacherScoring,
       schedule: new EpochSchedule({ maxEpochs, patience, learningRate, goal: 'lowest' }),
       normalisation: card.normalisation,
-      checkpoints: options.checkpoints,
-      saveEvery: options.saveEvery,
-      keep: options.keep ?? 'recent',
     };
-    return { trainer: new Trainer(trainerOptions), [Symbol.dispose]: free };
-  } catch (error) {
-    free();
-    throw error;
-  }
+    return new Trainer(trainerOptions);
+  });
 }
 
-function targetsOf({ branch }: TeacherCard, { train, validation, settings }: CheckedTeacherFit) {
-  const { windows, seed, flip } = settings;
+/** Films that are ready, with their readings. */
+interface PreparedGaze {
+  readonly images: PreparedImages;
+  readonly readings: readonly Reading[];
+}
+
+interface Halves {
+  readonly train: PreparedGaze;
+  readonly validation: PreparedGaze;
+}
+
+// The readings of films that could not be read are left out with them.
+async function preparedGaze(
+  { imageSize }: TeacherCard,
+  gaze: GazeDataset,
+  options: TeacherFitOptions,
+): Promise<PreparedGaze> {
+  const images = await prepareFor(gaze.images, imageSize, options);
+  const skipped = new Set(images.skipped.map(({ index }) => index));
+  return { images, readings: gaze.readings.filter((_, index) => !skipped.has(index)) };
+}
+
+function targetsOf(
+  { branch }: TeacherCard,
+  { train, validation }: Halves,
+  { windows, seed, flip }: TeacherSettings,
+) {
   return (batch: InputBatch, { phase }: ObjectivePhase) => {
     const { readings } = phase === 'train' ? train : validation;
     const flips = flip && phase === 'train' ? { seed } : null;
@@ -210,38 +163,17 @@ function targetsOf({ branch }: TeacherCard, { train, validation, settings }: Che
   };
 }
 
-async function loadersOf(card: TeacherCard, fit: CheckedTeacherFit, owned: Disposable[]) {
-  const { options, settings } = fit;
-  const { batchSize, seed, flip } = settings;
-  const { prefetch = 2 } = options;
-  const loader = async ({ images }: GazeDataset, sampler: Sampler, varied: boolean) => {
-    const prepared = await preparedImages(card, images, options);
-    owned.push(prepared);
-    const augmentation = varied ? { augmentation: { seed, ...onlyFlips } } : {};
-    return new DataLoader({ images: prepared, sampler, batchSize, prefetch, ...augmentation });
-  };
-  const { length } = fit.train.images;
+function loadersOf(
+  { train, validation }: Halves,
+  { prefetch = 2 }: TeacherFitOptions,
+  { batchSize, seed, flip }: TeacherSettings,
+) {
+  const common = { batchSize, prefetch };
+  const shuffled = new ShuffledSampler({ length: train.readings.length, seed });
+  const everyOne = new SequentialSampler({ length: validation.readings.length });
+  const augmentation = flip ? { augmentation: { seed, ...onlyFlips } } : {};
   return {
-    train: await loader(fit.train, new ShuffledSampler({ length, seed }), flip),
-    validation: await loader(
-      fit.validation,
-      new SequentialSampler({ length: fit.validation.images.length }),
-      false,
-    ),
+    train: new DataLoader({ images: train.images, sampler: shuffled, ...common, ...augmentation }),
+    validation: new DataLoader({ images: validation.images, sampler: everyOne, ...common }),
   };
-}
-
-async function preparedImages(
-  { imageSize }: TeacherCard,
-  dataset: GazeDataset['images'],
-  { cacheDir, signal, onPrepare, onPrepared }: TeacherFitOptions,
-): Promise<PreparedImages> {
-  const images = await prepareImages(dataset, {
-    ...{ width: imageSize, height: imageSize },
-    ...(cacheDir === undefined ? {} : { cacheDir }),
-    ...(signal ? { signal } : {}),
-    onProgress: ({ done, total }) => onPrepare?.({ dataset: dataset.name, done, total }),
-  });
-  onPrepared?.(images);
-  return images;
 }
