@@ -28,11 +28,13 @@ import { setNetworkRng } from './network-rng.js';
 import type { Optimizer } from './optimizer.js';
 import { type Precision, withPrecision } from './precision.js';
 import { Run } from './run.js';
-import type { Schedule, ScheduleState } from './schedule.js';
+import type { Schedule } from './schedule.js';
 import type { Scoring } from './scoring.js';
+import type { TrainEvent, TrainResult } from './train-event.js';
 import { validateEpoch } from './validation.js';
 
 export type { EpochNumbers } from './checkpoint.js';
+export type { TrainEvent, TrainResult } from './train-event.js';
 
 /**
  * What is minimised. Called under the trainer's precision, in a `tidy` scope of its own. It may wait for data of its own,
@@ -46,85 +48,6 @@ export type Objective<N extends Network = Model, Result extends ObjectiveResult 
   batch: InputBatch,
   phase: ObjectivePhase,
 ) => Result | Promise<Result>;
-
-/**
- * What training reports.
- *
- * @typeParam Scores what each half of an epoch tells besides its loss; a classifier's by default
- */
-export type TrainEvent<Scores extends object = EpochScores> =
-  | {
-      /** Training begins. */
-      readonly type: 'start';
-      /** Epoch it begins in, from 1. */
-      readonly epoch: number;
-      /** Batches of this epoch that are done already. */
-      readonly step: number;
-      /** Whether it goes on from a checkpoint. */
-      readonly resumed: boolean;
-      /** The halves of the epochs that are done already, in order. */
-      readonly history: readonly EpochNumbers<Scores>[];
-    }
-  | {
-      /** Something that need not stop the run, but must not go unseen. */
-      readonly type: 'warning';
-      /** One sentence. */
-      readonly message: string;
-    }
-  | {
-      /** One optimizer step is done. */
-      readonly type: 'step';
-      /** Epoch, from 1. */
-      readonly epoch: number;
-      /** Batches done in this epoch. */
-      readonly step: number;
-      /** Batches of this epoch. */
-      readonly steps: number;
-      /** Loss of the batch. */
-      readonly loss: number;
-      /** Images of the batch. */
-      readonly images: number;
-      /** Milliseconds of the step. */
-      readonly milliseconds: number;
-      /** Those of them spent waiting for data. */
-      readonly waited: number;
-    }
-  | ({
-      /** One half of an epoch is done. */
-      readonly type: 'epoch';
-    } & EpochNumbers<Scores>)
-  | {
-      /** Deferred re-weighting begins. */
-      readonly type: 'reweighting';
-      /** First epoch with class weights. */
-      readonly epoch: number;
-      /** The rate from then on. */
-      readonly learningRate: number;
-    }
-  | {
-      /** The rate falls, for the validation loss does not. */
-      readonly type: 'learning-rate';
-      /** First epoch with the new rate. */
-      readonly epoch: number;
-      /** The rate from then on. */
-      readonly learningRate: number;
-    }
-  | {
-      /** A checkpoint has been saved. */
-      readonly type: 'checkpoint';
-      /** Where. */
-      readonly folder: string;
-      /** Why: an epoch's end, a better score, `saveEvery`, or the end of a run that was stopped. */
-      readonly reason: 'epoch' | 'improved' | 'step' | 'stopped';
-    };
-
-/** How training ended. */
-export interface TrainResult {
-  /** The schedule at the end: epochs done, best epoch and score. */
-  readonly schedule: ScheduleState;
-  /** Folder of the best checkpoint, where checkpoints were saved. */
-  readonly best?: string | undefined;
-}
 
 /** Options of {@link Trainer}. */
 export interface TrainerOptions<
