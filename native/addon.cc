@@ -1,5 +1,5 @@
 // What JavaScript sees of the addon, on one screen.
-#include "cam/grad_cam.h"
+#include "cam/cam.h"
 #include "data_exports.h"
 #include "image/normalize.h"
 #include "io/tensor_file.h"

@@ -7,6 +7,7 @@
 #include "loss/attention.h"
 #include "loss/classification.h"
 #include "loss/distillation.h"
+#include "loss/localisation.h"
 #include "loss/mixup.h"
 
 namespace cxr {
@@ -73,6 +74,32 @@ Kernel attentionKernel(const Options& options) {
       [sumPositions](const Tensors& in) -> Tensors { return {loss::attention(in[0], in[1], sumPositions)}; };
 }
 
+loss::Localisation localisationOf(const Options& options) {
+  loss::Localisation result;
+  for (const std::string& name : options.texts("regions")) result.regions.push_back(loss::parseRegion(name));
+  result.threshold = finite(options, "threshold", 0.3, 0, 1);
+  result.width = options.integer("width", 0);
+  result.height = options.integer("height", 0);
+  return result;
+}
+
+// maps, boxes, labels -> attention, whether the region was empty
+Kernel publishedAttentionKernel(const Options& options) {
+  const loss::Localisation settings = localisationOf(options);
+  return [settings](const Tensors& in) -> Tensors {
+    return loss::publishedAttention(in[0], in[1], in[2], settings);
+  };
+}
+
+// maps, boxes, labels -> attention, outside, whether the region was empty
+Kernel softAttentionKernel(const Options& options) {
+  const loss::Localisation settings = localisationOf(options);
+  const double tau = finite(options, "tau", 0.1, 1e-6, 1e6);
+  return [settings, tau](const Tensors& in) -> Tensors {
+    return loss::softAttention(in[0], in[1], in[2], settings, tau);
+  };
+}
+
 Kernel mixupKernel(const Options& options) {
   const double lambda = lambdaOf(options);
   const std::vector<int64_t> permutation = options.integers("permutation");
@@ -105,6 +132,8 @@ void registerLosses(Registry& registry) {
       [](size_t inputs, const Options& options) { return options.flag("terms") ? inputs : size_t{1}; },
       distillationKernel);
   registry.add("loss.attention", 2, 2, attentionKernel);
+  registry.addMany("loss.publishedAttention", 3, 3, 2, publishedAttentionKernel);
+  registry.addMany("loss.softAttention", 3, 3, 3, softAttentionKernel);
   registry.add("loss.mixup", 1, 1, mixupKernel);
   registry.add("loss.balancedMixup", 2, 2, balancedMixupKernel);
 }

@@ -10,26 +10,30 @@ Taps::Taps(std::vector<std::string> wanted) {
   for (auto& name : wanted) recorded_.emplace(std::move(name), at::Tensor());
 }
 
-void Taps::cutAt(const std::string& name) {
-  cut_ = name;
-  recorded_.emplace(name, at::Tensor());
+void Taps::differentiateBy(const std::vector<std::string>& names, bool cut) {
+  for (const auto& name : names) recorded_.emplace(name, at::Tensor());
+  differentiateBy_.insert(names.begin(), names.end());
+  cut_ = cut;
+}
+
+at::Tensor Taps::differentiable(const at::Tensor& x) {
+  const at::Tensor wide = x.to(x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+  if (!cut_) {
+    // Where nothing before it learns, the graph starts here.
+    return wide.requires_grad() ? wide : wide.detach().requires_grad_(true);
+  }
+  // A leaf of its own: what lies before needs no graph, what follows is differentiated.
+  cut_ = false;
+  c10::GradMode::set_enabled(true);
+  return wide.detach().clone(at::MemoryFormat::Preserve).requires_grad_(true);
 }
 
 at::Tensor Taps::operator()(const std::string& name, const at::Tensor& x) {
-  if (name == cut_ && !cut_.empty()) {
-    // A leaf of its own: what lies before needs no graph, what follows is differentiated.
-    auto activation = x.detach().to(at::kFloat).clone(at::MemoryFormat::Preserve);
-    if (x.scalar_type() == at::kDouble) activation = x.detach().clone(at::MemoryFormat::Preserve);
-    c10::GradMode::set_enabled(true);
-    activation.requires_grad_(true);
-    recorded_[name] = activation;
-    return activation;
-  }
   auto wanted = recorded_.find(name);
-  if (wanted != recorded_.end()) {
-    const bool isLow = x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf;
-    wanted->second = isLow ? x.to(at::kFloat) : x;
-  }
+  if (wanted == recorded_.end()) return x;
+  if (differentiateBy_.count(name) != 0) return wanted->second = differentiable(x);
+  const bool isLow = x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf;
+  wanted->second = isLow ? x.to(at::kFloat) : x;
   return x;
 }
 

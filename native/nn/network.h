@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,13 +22,15 @@ class Taps {
   /// Asks for these activations to be kept, in float32.
   explicit Taps(std::vector<std::string> wanted);
 
-  /// Records `x` if it was asked for, or starts the autograd graph there (see `cutAt`), and returns what the
+  /// Records `x` if it was asked for, or starts the autograd graph there (see `differentiateBy`), and returns what the
   /// network goes on with.
   at::Tensor operator()(const std::string& name, const at::Tensor& x);
 
-  /// Detaches the named activation, in float32, and differentiates only from there on: what Grad-CAM needs, at
-  /// the price of a backward pass through the layers behind the tap only. Must run under no-grad.
-  void cutAt(const std::string& name);
+  /// Asks for activations by which the logits will be differentiated: each is recorded as the very tensor, in float32 or
+  /// float64, that the network goes on with.
+  /// @param cut the first of them to be met is detached and the graph starts there: the price is a backward pass through
+  ///   the layers behind it only. Must then run under no-grad. Otherwise the graph reaches back to the weights.
+  void differentiateBy(const std::vector<std::string>& names, bool cut);
 
   /// Whether this activation was asked for: a network may leave out work that only a tap needs.
   bool wants(const std::string& name) const { return recorded_.count(name) != 0; }
@@ -36,8 +39,11 @@ class Taps {
   const at::Tensor& at(const std::string& name) const;
 
  private:
+  at::Tensor differentiable(const at::Tensor& x);
+
   std::map<std::string, at::Tensor> recorded_;
-  std::string cut_;
+  std::set<std::string> differentiateBy_;
+  bool cut_ = false;
 };
 
 /// A backbone with its head.
