@@ -4,10 +4,22 @@
  *
  * @packageDocumentation
  */
+export {
+  type AttentionMap,
+  type AttentionMapOptions,
+  attentionMap,
+  type CamMethod,
+  type CamTarget,
+  camMethods,
+  type Explanation,
+  type GradientCamMethod,
+  gradientCamMethods,
+} from './cam/attention-map.js';
 export { type CamSize, camFromActivation } from './cam/from-activation.js';
-export { type Explanation, type GradCamOptions, gradCam } from './cam/grad-cam.js';
+export { type GradCamOptions, gradCam } from './cam/grad-cam.js';
 export { type CamMap, readMaps } from './cam/maps.js';
 export { type OverlayOptions, overlay } from './cam/overlay.js';
+export { type ScoreCamOptions, scoreCam } from './cam/score-cam.js';
 export { CheckpointStore, type Json, type Pointer, verifyCheckpoint } from './checkpoints/folder.js';
 export { type NpyArray, type NpyArrayOf, type NpyTypes, readNpy, writeNpy } from './checkpoints/npy.js';
 export { type OpenTensorFileOptions, openTensorFile, type TensorFile } from './checkpoints/open.js';
@@ -181,6 +193,17 @@ export {
 export { type FocalOptions, focalLoss } from './losses/focal.js';
 export { type LdamOptions, ldamLoss } from './losses/ldam.js';
 export {
+  type Boxes,
+  type LocalisationLossOptions,
+  localisationLoss,
+  type PublishedAttention,
+  type PublishedAttentionOptions,
+  publishedAttention,
+  type SoftAttention,
+  type SoftAttentionOptions,
+  softAttention,
+} from './losses/localisation.js';
+export {
   type BalancedMixupDrawOptions,
   balancedMixup,
   drawBalancedMixup,
@@ -191,6 +214,15 @@ export {
   mixup,
   permuteLabels,
 } from './losses/mixup.js';
+export {
+  type LocalisationTask,
+  localisationTasks,
+  type Region,
+  type RegionTable,
+  readRegionTable,
+  regions,
+  regionTable,
+} from './losses/regions.js';
 export {
   type BestThreshold,
   bestThreshold,
@@ -362,6 +394,7 @@ export {
 } from './tensor/tensor.js';
 export { tidy } from './tensor/tidy.js';
 export { Work } from './tensor/work.js';
+export { type AttentionWeightOptions, attentionWeight } from './training/attention-weight.js';
 export type {
   ClassificationResult,
   InputBatch,

@@ -3,6 +3,7 @@ import type { Known } from '../runner.js';
 import { attentionLossKind } from './attention-loss.js';
 import { attentionRunNameKind } from './attention-run-name.js';
 import { balancedSamplerKind } from './balanced-sampler.js';
+import { camKind } from './cam.js';
 import { classWeightsKind } from './class-weights.js';
 import { classificationLossKind } from './classification-loss.js';
 import { evaluateFilesKind } from './evaluate-files.js';
@@ -10,6 +11,7 @@ import { heatmapKind } from './heatmap.js';
 import { kdLossKind } from './kd-loss.js';
 import { labelCsvKind } from './label-csv.js';
 import { ldamMarginsKind } from './ldam-margins.js';
+import { lambdaScheduleKind, publishedLossKind, softLossKind } from './localisation-loss.js';
 import { metricsKind } from './metrics.js';
 import { mixupKind } from './mixup.js';
 import { performanceLogKind } from './performance-log.js';
@@ -46,8 +48,12 @@ const kinds: Readonly<Record<string, Kind>> = {
   'gazelt/teacher-attention': teacherAttentionKind,
   'gazelt/time-windows': timeWindowsKind,
   'gazelt/train-step': trainStepKind,
+  'loc-attention/attention-loss': publishedLossKind,
+  'loc-attention/cam': camKind,
+  'loc-attention/lambda-schedule': lambdaScheduleKind,
   'loc-attention/report': performanceLogKind,
   'loc-attention/run-name': attentionRunNameKind,
+  'loc-attention/soft-attention-loss': softLossKind,
 };
 
 /** What the runner of the golden cases knows. */

@@ -1,0 +1,135 @@
+import { attentionMap } from '../../../lib/cam/attention-map.js';
+import { crossEntropy } from '../../../lib/losses/cross-entropy.js';
+import { localisationLoss, publishedAttention, softAttention } from '../../../lib/losses/localisation.js';
+import {
+  type LocalisationTask,
+  localisationTasks,
+  type Region,
+  regions as regionNames,
+  regionTable,
+} from '../../../lib/losses/regions.js';
+import { cat } from '../../../lib/tensor/create.js';
+import type { Tensor } from '../../../lib/tensor/tensor.js';
+import { tidy } from '../../../lib/tensor/tidy.js';
+import { attentionWeight } from '../../../lib/training/attention-weight.js';
+import { boolean, choice, number, numbers } from '../case.js';
+import type { Kind } from '../kind.js';
+import { filled } from '../recipe.js';
+import { actual, labelsOf, tensorOf } from '../tensors.js';
+import { backboneMissing, filledModel, filledModelKeys } from './filled-model.js';
+
+const boxesOf = (value: unknown): Int32Array => Int32Array.from(filled('boxes', value, 'label').data);
+
+/** -log p of each sample's label, [B]. */
+function crossEntropies(logits: Tensor, labels: Tensor): Tensor {
+  return logits.logSoftmax(1).gather(1, labels.unsqueeze(1)).squeeze(1).neg();
+}
+
+/** The published loss of given maps, boxes and logits, for each λ and threshold. */
+export const publishedLossKind: Kind = {
+  config: ['task', 'num_classes', 'lambdas', 'thresholds'],
+  inputs: ['cam', 'logits', 'labels', 'boxes'],
+  run: ({ config, inputs }) =>
+    tidy(async () => {
+      const task = choice<LocalisationTask>('task', config.task as LocalisationTask, localisationTasks);
+      const regions = regionTable(task);
+      if (number('num_classes', config.num_classes) !== regions.length) throw new Error('num_classes');
+      const [maps, labels] = [tensorOf('cam', inputs.cam), labelsOf('labels', inputs.labels)];
+      const logits = tensorOf('logits', inputs.logits, { requiresGrad: true });
+      const thresholds = numbers('thresholds', config.thresholds);
+      const lambdas = numbers('lambdas', config.lambdas);
+      const terms = thresholds.map((threshold) =>
+        publishedAttention(maps, boxesOf(inputs.boxes), labels, { regions, threshold }),
+      );
+      const losses: number[] = [];
+      const gradients: Tensor[] = [];
+      for (const lambda of lambdas) {
+        for (const [i, term] of terms.entries()) {
+          const loss = localisationLoss(crossEntropy(logits, labels), term, { lambda });
+          losses.push(await loss.item());
+          if (i > 0) continue;
+          loss.backward();
+          gradients.push(logits.grad().clone().unsqueeze(0));
+          logits.zeroGrad_();
+        }
+      }
+      return {
+        loss: { shape: [lambdas.length, thresholds.length], data: losses },
+        attention: await actual(cat(terms.map(({ attention }) => attention.unsqueeze(0)))),
+        cross_entropy: await actual(crossEntropies(logits, labels)),
+        predictions: await actual(logits.argmax({ dim: 1 })),
+        'grad:logits': await actual(cat(gradients)),
+      };
+    }),
+};
+
+/** The differentiable loss of a batch, and its gradients through the maps. */
+export const softLossKind: Kind = {
+  config: [
+    ...filledModelKeys,
+    ...['lambda', 'threshold', 'tau', 'penalise_outside', 'cam_class', 'regions', 'activations'],
+  ],
+  inputs: ['x', 'labels', 'boxes'],
+  waits: backboneMissing,
+  run: async ({ config, inputs, wanted }) => {
+    const model = await filledModel(config);
+    return tidy(async () => {
+      const x = tensorOf('x', inputs.x, { requiresGrad: true });
+      const labels = labelsOf('labels', inputs.labels);
+      const byLabel = choice('cam_class', config.cam_class, ['predicted', 'label']) === 'label';
+      const { maps, logits, raw } = attentionMap(model, x, {
+        differentiable: true,
+        ...(byLabel ? { classes: labels } : {}),
+        ...('activations' in config
+          ? { activations: choice('activations', config.activations, ['before_relu', 'after_relu']) }
+          : {}),
+      });
+      const regions = (config.regions as (Region | null)[]).map((region) =>
+        choice('regions', region, [...regionNames, null]),
+      );
+      const terms = softAttention(maps, boxesOf(inputs.boxes), labels, {
+        regions,
+        threshold: number('threshold', config.threshold),
+        tau: number('tau', config.tau),
+      });
+      const each = crossEntropies(logits, labels);
+      const loss = localisationLoss(each, terms, {
+        lambda: number('lambda', config.lambda),
+        penaliseOutside: number('penalise_outside', config.penalise_outside),
+      });
+      const parameters = await model.parameters();
+      for (const parameter of parameters.values()) parameter.zeroGrad_();
+      loss.backward();
+      const outputs: Record<string, unknown> = { 'grad:x': await actual(x.grad()) };
+      for (const name of wanted.filter((output) => output.startsWith('grad:') && output !== 'grad:x')) {
+        const parameter = parameters.get(name.slice('grad:'.length));
+        if (parameter !== undefined) outputs[name] = await actual(parameter.grad());
+      }
+      for (const parameter of parameters.values()) parameter.zeroGrad_();
+      return {
+        ...outputs,
+        loss: await actual(loss),
+        logits: await actual(logits.detach()),
+        cross_entropy: await actual(each.detach()),
+        attention: await actual(terms.attention.detach()),
+        outside: await actual(terms.outside.detach()),
+        cam: await actual(maps.detach()),
+        raw: await actual((raw as Tensor).detach()),
+      };
+    });
+  },
+};
+
+/** λ by epoch. */
+export const lambdaScheduleKind: Kind = {
+  config: ['adaptive', 'lambda'],
+  inputs: ['epochs'],
+  run: ({ config, inputs }) => {
+    const options = {
+      adaptive: boolean('adaptive', config.adaptive),
+      ...('lambda' in config ? { lambda: number('lambda', config.lambda) } : {}),
+    };
+    const data = numbers('epochs', inputs.epochs).map((epoch) => attentionWeight(epoch, options));
+    return { lambda: { shape: [data.length], data } };
+  },
+};
