@@ -73,9 +73,9 @@ export interface Explanation {
 
 /** What {@link attentionMap} and `scoreCam` give. */
 export interface AttentionMap extends Explanation {
-  /** [B, h, w]: the rectified weighted sum at the layer's size, not normalised; none for several layers. */
+  /** The rectified weighted sum at the layer's size, [B, h, w], not normalised; none for several layers. */
   readonly raw: Tensor | undefined;
-  /** [B, K]: weight of each channel; none for several layers, and for methods that weigh each element. */
+  /** Weight of each channel, [B, K]; none for several layers, and for methods that weigh each element. */
   readonly weights: Tensor | undefined;
 }
 
