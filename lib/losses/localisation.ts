@@ -18,7 +18,12 @@ export interface PublishedAttentionOptions {
    * Width and height of the image in whose pixels the boxes are; default the map's own. Where they differ, the edges of the
    * boxes are scaled and rounded half to even.
    */
-  readonly boxSize?: { readonly width: number; readonly height: number };
+  readonly boxSize?: {
+    /** Columns. */
+    readonly width: number;
+    /** Rows. */
+    readonly height: number;
+  };
 }
 
 /** Options of {@link softAttention}. */
