@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import { cli, linesOf } from '../support/cli.js';
+import { cli, cliProcess, linesOf } from '../support/cli.js';
 import { root } from '../support/paths.js';
 
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string };
@@ -18,8 +18,27 @@ const commands = [
   'doctor',
 ];
 
-// A machine under load needs its time for so many processes.
-t.setTimeout(420_000);
+t.test(
+  'the program ends with the exit code, and keeps results apart from what is said of them',
+  async (t) => {
+    const folder = t.testdir();
+    const [shown, mistaken, failed, object] = await Promise.all([
+      cliProcess(['--version'], folder),
+      cliProcess(['trian'], folder),
+      cliProcess(['predict', 'nowhere', 'a.png', '--debug'], folder),
+      cliProcess(['predict', 'nowhere', 'a.png', '--json'], folder),
+    ]);
+    t.same(shown, { code: 0, signal: null, stdout: `${version}\n`, stderr: '' });
+    t.equal(mistaken.code, 2);
+    t.equal(mistaken.stdout, '');
+    t.match(mistaken.stderr, /unknown command 'trian'[\s\S]*train/);
+    t.equal(failed.code, 1);
+    t.equal(failed.stdout, '');
+    t.match(failed.stderr, /^ERR_CHECKPOINT: nowhere[\s\S]*^ +at /m);
+    t.equal(object.code, 1);
+    t.match(linesOf(object), [{ type: 'error', code: 'ERR_CHECKPOINT' }]);
+  },
+);
 
 t.test('help and version', async (t) => {
   const folder = t.testdir();

@@ -1,15 +1,10 @@
 /** The command lines of README and guides are ones that the program takes. */
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import process from 'node:process';
-import { promisify } from 'node:util';
 import t from 'tap';
-import { childEnv } from '../support/child.js';
+import { cli } from '../support/cli.js';
 import { root } from '../support/paths.js';
 import { allBlocks } from './blocks.js';
-
-const execute = promisify(execFile);
 
 interface Help {
   /** Whether each flag takes a value. */
@@ -48,10 +43,7 @@ const helps = new Map<string, Promise<Help>>();
 function helpOf(command: string): Promise<Help> {
   const known = helps.get(command);
   if (known) return known;
-  const main = path.join(root, 'dist/lib/cli/main.js');
-  const asked = execute(process.execPath, [main, ...command.split(' '), '--help'], {
-    env: childEnv({ COLUMNS: '100' }),
-  }).then(({ stdout }) => parseHelp(stdout));
+  const asked = cli([...command.split(' '), '--help'], root).then(({ stdout }) => parseHelp(stdout));
   helps.set(command, asked);
   return asked;
 }

@@ -1,7 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import process from 'node:process';
 import { createInterface } from 'node:readline';
+import { CommandLine } from '../../lib/cli/command-line.js';
+import { Progress } from '../../lib/cli/progress.js';
+import type { Session } from '../../lib/cli/session.js';
 import { childEnv } from './child.js';
 import { root } from './paths.js';
 
@@ -27,8 +31,8 @@ function start(args: readonly string[], cwd: string): ChildProcess {
   });
 }
 
-/** Runs a command to its end. */
-export async function cli(args: readonly string[], cwd: string): Promise<Ended> {
+/** Runs a command to its end in a process of its own. */
+export async function cliProcess(args: readonly string[], cwd: string): Promise<Ended> {
   const child = start(args, cwd);
   let stdout = '';
   let stderr = '';
@@ -40,6 +44,42 @@ export async function cli(args: readonly string[], cwd: string): Promise<Ended> 
   });
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   return { code, signal, stdout, stderr };
+}
+
+let before: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs a command to its end in this process, one after the other: a process of its own takes a second before it begins,
+ * and as long again to draw its first charts. What the process itself does is `usage.test.ts`' business.
+ */
+export function cli(args: readonly string[], cwd: string): Promise<Ended> {
+  const ended = before.then(() => here(args, cwd));
+  before = ended.catch(() => undefined);
+  return ended;
+}
+
+async function here(args: readonly string[], cwd: string): Promise<Ended> {
+  let stdout = '';
+  let stderr = '';
+  const session: Session = {
+    signal: new AbortController().signal,
+    print: (line) => {
+      stdout += `${line}\n`;
+    },
+    note: (line) => {
+      stderr += `${line}\n`;
+    },
+    progress: (label, total, unit) =>
+      new Progress({ write: () => {} }, { label, total, ...(unit ? { unit } : {}) }),
+  };
+  const home = process.cwd();
+  process.chdir(cwd);
+  try {
+    const code = await new CommandLine(args, session).run();
+    return { code, signal: null, stdout, stderr };
+  } finally {
+    process.chdir(home);
+  }
 }
 
 /** Runs a command with `--json` and sends it a signal once a line says so. */
