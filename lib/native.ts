@@ -155,13 +155,14 @@ export interface NativeAddon {
     context: CallContext,
   ): Promise<Reply>;
   disposeOptimizer(optimizer: OptimizerHandle): void;
-  resizeArea(
+  resize(
     pixels: Uint8Array,
     width: number,
     height: number,
     channels: number,
     outWidth: number,
     outHeight: number,
+    interpolation: string,
   ): Promise<Uint8Array>;
   openPixelFile(path: string, bytes: number): PixelFileHandle;
   assembleBatch(spec: BatchSpec): Promise<TensorHandle>;

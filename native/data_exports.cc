@@ -11,6 +11,7 @@
 #include "image/batch.h"
 #include "image/pixel_file.h"
 #include "image/resize.h"
+#include "image/resize_bilinear.h"
 #include "image/rotate.h"
 #include "runtime/guard.h"
 #include "tensor/tensor_handle.h"
@@ -96,14 +97,25 @@ int channelsOf(const Napi::Value& value) {
   throw invalidArgument("Expected 1 or 3 for channels");
 }
 
-// resizeArea(pixels, width, height, channels, outWidth, outHeight) -> promise of a Uint8Array
-Napi::Value resizeAreaEntry(const Napi::CallbackInfo& info) {
+using Resize = void (*)(const uint8_t*, int, int, int, uint8_t*, int, int);
+
+Resize resizeOf(const Napi::Value& value) {
+  const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  if (name == "area") return image::resizeArea;
+  if (name == "pillow-bilinear") return image::resizePillowBilinear;
+  if (name == "opencv-bilinear") return image::resizeOpenCvBilinear;
+  throw invalidArgument("Expected a known interpolation but received '" + name + "'");
+}
+
+// resize(pixels, width, height, channels, outWidth, outHeight, interpolation) -> promise of a Uint8Array
+Napi::Value resizeEntry(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const int width = sideOf(info[1], "width", image::kMaxSide);
   const int height = sideOf(info[2], "height", image::kMaxSide);
   const int channels = channelsOf(info[3]);
   const int outWidth = sideOf(info[4], "outWidth", image::kMaxSide);
   const int outHeight = sideOf(info[5], "outHeight", image::kMaxSide);
+  const Resize resize = resizeOf(info[6]);
   auto pixels = pixelsOf(info[0], static_cast<size_t>(width) * height * channels, "pixels");
   const uint8_t* source = pixels.Data();
   std::vector<Napi::ObjectReference> inputs;
@@ -111,7 +123,7 @@ Napi::Value resizeAreaEntry(const Napi::CallbackInfo& info) {
   return DataEnvironment::of(env).submit(env, std::move(inputs), [=]() -> DataEnvironment::Result {
     auto resized =
         std::make_shared<std::vector<uint8_t>>(static_cast<size_t>(outWidth) * outHeight * channels);
-    image::resizeArea(source, width, height, channels, resized->data(), outWidth, outHeight);
+    resize(source, width, height, channels, resized->data(), outWidth, outHeight);
     return [resized](Napi::Env env) -> Napi::Value {
       auto array = Napi::Uint8Array::New(env, resized->size());
       std::memcpy(array.Data(), resized->data(), resized->size());
@@ -329,7 +341,7 @@ void DataEnvironment::settle(Napi::Env env, uint64_t id, const Result& result, c
 
 void defineDataExports(Napi::Env env, Napi::Object exports) {
   Environment::of(env).dataLane = std::make_shared<DataEnvironment>(env);
-  exports.Set("resizeArea", Napi::Function::New<guarded<resizeAreaEntry>>(env, "resizeArea"));
+  exports.Set("resize", Napi::Function::New<guarded<resizeEntry>>(env, "resize"));
   exports.Set("openPixelFile", Napi::Function::New<guarded<openPixelFileEntry>>(env, "openPixelFile"));
   exports.Set("assembleBatch", Napi::Function::New<guarded<assembleBatchEntry>>(env, "assembleBatch"));
   exports.Set("renderHeatmaps", Napi::Function::New<guarded<renderHeatmapsEntry>>(env, "renderHeatmaps"));

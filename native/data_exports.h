@@ -48,7 +48,7 @@ class DataEnvironment {
   Napi::FunctionReference pixelFileClass_;
 };
 
-/// Adds `resizeArea`, `PixelFile`, `assembleBatch`, `renderHeatmaps`, `setDataThreads`, `dataThreads` and
+/// Adds `resize`, `PixelFile`, `assembleBatch`, `renderHeatmaps`, `setDataThreads`, `dataThreads` and
 /// `pendingDataJobs`.
 /// The environment and its tensors must be there already.
 void defineDataExports(Napi::Env env, Napi::Object exports);

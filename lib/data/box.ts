@@ -1,3 +1,5 @@
+import { integer, invalidArgument, object } from '../validate.js';
+
 /** A rectangle of pixels of an image of a given size. */
 export interface Box {
   /** Leftmost column. */
@@ -16,8 +18,11 @@ export interface Box {
  * @param mask one byte a pixel, row-major
  * @param width columns of the mask
  * @returns `null` where all are 0
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  */
 export function boundingBox(mask: Uint8Array, width: number): Box | null {
+  if (!(mask instanceof Uint8Array)) throw invalidArgument('mask', 'a Uint8Array', mask);
+  integer('width', width, { min: 1 });
   let [left, right, top, bottom] = [width, -1, -1, -1];
   for (let start = 0, y = 0; start < mask.length; start += width, y++) {
     for (let x = 0; x < width; x++) {
@@ -44,6 +49,9 @@ export function scaleBox(
   from: { readonly width: number; readonly height: number },
   to: { readonly width: number; readonly height: number },
 ): Box {
+  object('box', box);
+  object('from', from);
+  object('to', to);
   const [across, down] = [to.width / from.width, to.height / from.height];
   return { x: box.x * across, y: box.y * down, width: box.width * across, height: box.height * down };
 }

@@ -1,9 +1,10 @@
 import type { PixelFileHandle } from '../native.js';
-import { integer, knownKeys } from '../validate.js';
+import { integer, knownKeys, oneOf } from '../validate.js';
 import { Gate } from './bounded.js';
 import type { Dataset } from './dataset.js';
 import { checkLimits, type DecodeLimits } from './decode-limits.js';
 import { prepareSample } from './prepare-sample.js';
+import { type Interpolation, interpolations } from './resize.js';
 
 /** Where the pixels of one sample lie: `width * height * channels` bytes, row-major, channels interleaved. */
 export interface PixelPlace {
@@ -60,6 +61,8 @@ export interface OnDemandOptions {
   readonly width: number;
   /** Rows of the network's input, 1 to 16384. */
   readonly height: number;
+  /** How images are stretched; default `area`. */
+  readonly interpolation?: Interpolation;
   /** Images decoded at once; 2 by default. */
   readonly concurrency?: number;
   /** Against image headers that promise too much. */
@@ -76,14 +79,15 @@ export const maxInputSide = 16384;
 export class ImagesOnDemand extends ImageStore {
   readonly #gate: Gate;
   readonly #limits: DecodeLimits;
+  readonly #interpolation: Interpolation;
 
   /**
    * @param dataset whose images are decoded
    * @param options size and limits
    */
   constructor(dataset: Dataset, options: OnDemandOptions) {
-    knownKeys('options', options, ['width', 'height', 'concurrency', 'limits']);
-    const { width, height, concurrency = 2, limits = {} } = options;
+    knownKeys('options', options, ['width', 'height', 'interpolation', 'concurrency', 'limits']);
+    const { width, height, interpolation = 'area', concurrency = 2, limits = {} } = options;
     super(
       dataset,
       integer('options.width', width, { min: 1, max: maxInputSide }),
@@ -92,6 +96,7 @@ export class ImagesOnDemand extends ImageStore {
     this.#gate = new Gate(integer('options.concurrency', concurrency, { min: 1 }));
     checkLimits(limits);
     this.#limits = limits;
+    this.#interpolation = oneOf('options.interpolation', interpolation, interpolations);
   }
 
   /**
@@ -102,7 +107,9 @@ export class ImagesOnDemand extends ImageStore {
   override async locate(index: number): Promise<PixelPlace> {
     const { width, height } = this;
     const { data, channels } = await this.#gate.run(() =>
-      prepareSample(this.dataset, index, { width, height, limits: this.#limits }),
+      prepareSample(this.dataset, index, {
+        ...{ width, height, limits: this.#limits, interpolation: this.#interpolation },
+      }),
     );
     return { source: data, offset: 0, channels };
   }

@@ -8,6 +8,9 @@ export const imagenetMean: readonly [number, number, number] = [0.485, 0.456, 0.
 /** Standard deviation of ImageNet's red, green and blue, in 0 to 1. */
 export const imagenetStd: readonly [number, number, number] = [0.229, 0.224, 0.225];
 
+/** Half, of each channel: as mean and as deviation it takes [0, 1] to [-1, 1] (loc-attention, section 2.4). */
+export const halfOfEach: readonly [number, number, number] = [0.5, 0.5, 0.5];
+
 /** Options of {@link normalizeImages}. */
 export interface NormalizeOptions {
   /** What is subtracted from each channel in 0 to 1; {@link imagenetMean} by default. */

@@ -2,13 +2,14 @@ import { CxrGazeError } from '../errors.js';
 import type { Dataset, Pixels } from './dataset.js';
 import { decodeImage } from './decode.js';
 import type { DecodeLimits } from './decode-limits.js';
-import { resizeArea } from './resize.js';
+import { type Interpolation, resizeImage } from './resize.js';
 
 /** @internal */
 export interface SampleSize {
   readonly width: number;
   readonly height: number;
   readonly limits: DecodeLimits;
+  readonly interpolation: Interpolation;
 }
 
 /**
@@ -20,13 +21,13 @@ export interface SampleSize {
 export async function prepareSample(
   dataset: Dataset,
   index: number,
-  { width, height, limits }: SampleSize,
+  { width, height, limits, interpolation }: SampleSize,
   made?: Pixels,
 ): Promise<Pixels> {
   const { image } = dataset.sample(index);
   try {
     const source = made && image.kind === 'pixels' ? { ...image, pixels: () => made } : image;
-    return await resizeArea(await decodeImage(source, limits), width, height);
+    return await resizeImage(await decodeImage(source, limits), width, height, interpolation);
   } catch (error) {
     throw withSample(error, dataset, index);
   }

@@ -13,6 +13,7 @@ import { checkLimits, type DecodeLimits } from './decode-limits.js';
 import { edgesOf, type Fingerprint, fingerprintOf } from './fingerprint.js';
 import { ImageStore, maxInputSide, type PixelPlace } from './image-store.js';
 import { prepareSample, withSample } from './prepare-sample.js';
+import { type Interpolation, interpolations } from './resize.js';
 
 /** To be raised whenever decoding or resizing gives other bytes than before. */
 const pipelineVersion = 1;
@@ -52,6 +53,8 @@ export interface PrepareOptions {
   readonly width: number;
   /** Rows of the network's input, 1 to 16384. */
   readonly height: number;
+  /** How images are stretched; default `area`. Prepared images of one kind are kept apart from those of another. */
+  readonly interpolation?: Interpolation;
   /**
    * Folder of the prepared cache, made if it is not there; shared by all data sets and sizes. Without one the prepared
    * images are kept in memory.
@@ -73,7 +76,9 @@ export interface PrepareOptions {
   readonly signal?: AbortSignal;
 }
 
-type Checked = Required<Pick<PrepareOptions, 'width' | 'height' | 'onError' | 'concurrency' | 'limits'>> &
+type Checked = Required<
+  Pick<PrepareOptions, 'width' | 'height' | 'interpolation' | 'onError' | 'concurrency' | 'limits'>
+> &
   PrepareOptions & { readonly maxSkipped: number };
 
 /** The images of a data set, decoded and stretched. Made by {@link prepareImages}. */
@@ -133,7 +138,7 @@ interface PrepareReport {
 }
 
 /**
- * Decodes every image of a data set and stretches it to a network's input by area averaging, once: with a `cacheDir`
+ * Decodes every image of a data set and stretches it to a network's input, once: with a `cacheDir`
  * the pixels are kept in a file there, and an image is decoded again only when its file has changed. What was prepared
  * before an interruption is not lost. Files that are torn or were meddled with are not trusted.
  *
@@ -159,6 +164,7 @@ function checkOptions(options: PrepareOptions): Checked {
   knownKeys('options', options, [
     'width',
     'height',
+    'interpolation',
     'cacheDir',
     'onError',
     'maxSkipped',
@@ -176,6 +182,7 @@ function checkOptions(options: PrepareOptions): Checked {
     ...options,
     width: integer('options.width', options.width, { min: 1, max: maxInputSide }),
     height: integer('options.height', options.height, { min: 1, max: maxInputSide }),
+    interpolation: oneOf('options.interpolation', options.interpolation ?? 'area', interpolations),
     onError: oneOf('options.onError', options.onError ?? 'throw', ['throw', 'skip']),
     maxSkipped: maxSkipped === undefined ? Infinity : integer('options.maxSkipped', maxSkipped, { min: 0 }),
     concurrency: integer('options.concurrency', options.concurrency ?? defaultConcurrency(), { min: 1 }),
@@ -188,9 +195,9 @@ function defaultConcurrency(): number {
 }
 
 async function prepare(dataset: Dataset, options: Checked): Promise<PreparedImages> {
-  const { width, height, cacheDir } = options;
+  const { width, height, interpolation, cacheDir } = options;
   throwIfAborted(options.signal, `Preparing the images of ${dataset.name}`);
-  const recipe = `area, pipeline ${pipelineVersion}, sharp ${sharp.versions.sharp} with libvips ${sharp.versions.vips}`;
+  const recipe = `${interpolation}, pipeline ${pipelineVersion}, sharp ${sharp.versions.sharp} with libvips ${sharp.versions.vips}`;
   const folder =
     cacheDir === undefined ? undefined : await CacheFolder.open({ cacheDir, width, height, recipe });
   const run = new Preparation(dataset, options, folder);

@@ -1,5 +1,5 @@
 import type { Batch } from '../data/batch.js';
-import { imagenetMean, imagenetStd, normalizeImages } from '../data/normalize.js';
+import { halfOfEach, imagenetMean, imagenetStd, normalizeImages } from '../data/normalize.js';
 import { tensor } from '../tensor/create.js';
 import type { InputBatch } from './batch.js';
 import type { Precision } from './precision.js';
@@ -12,8 +12,14 @@ export interface Normalisation {
   readonly std: readonly [number, number, number];
 }
 
-/** ImageNet's statistics, which every original uses. */
+/** ImageNet's statistics, which most originals use. */
 export const imagenetNormalisation: Normalisation = { mean: imagenetMean, std: imagenetStd };
+
+/** To [-1, 1]: what loc-attention's classifiers see. */
+export const halfNormalisation: Normalisation = { mean: halfOfEach, std: halfOfEach };
+
+/** None: the pixels stay in [0, 1], as loc-attention's lung segmentation takes them. */
+export const noNormalisation: Normalisation = { mean: [0, 0, 0], std: [1, 1, 1] };
 
 /**
  * A loaded batch as the network takes it; the loaded pixels are disposed. Call it in a `tidy` scope.

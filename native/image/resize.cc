@@ -229,20 +229,24 @@ void resize(const uint8_t* source, int width, int height, uint8_t* target, int o
 
 }  // namespace
 
-void resizeArea(const uint8_t* source, int width, int height, int channels, uint8_t* target, int outWidth,
-                int outHeight) {
+void checkResize(int width, int height, int channels, int outWidth, int outHeight) {
   checkSide("width", width);
   checkSide("height", height);
   checkSide("outWidth", outWidth);
   checkSide("outHeight", outHeight);
-  if (width == outWidth && height == outHeight && (channels == 1 || channels == 3)) {
+  if (channels == 1 || channels == 3) return;
+  throw invalidArgument("Expected 1 or 3 for channels but received " + std::to_string(channels));
+}
+
+void resizeArea(const uint8_t* source, int width, int height, int channels, uint8_t* target, int outWidth,
+                int outHeight) {
+  checkResize(width, height, channels, outWidth, outHeight);
+  if (width == outWidth && height == outHeight) {
     std::memcpy(target, source, static_cast<size_t>(width) * height * channels);
   } else if (channels == 1) {
     resize<1>(source, width, height, target, outWidth, outHeight);
-  } else if (channels == 3) {
-    resize<3>(source, width, height, target, outWidth, outHeight);
   } else {
-    throw invalidArgument("Expected 1 or 3 for channels but received " + std::to_string(channels));
+    resize<3>(source, width, height, target, outWidth, outHeight);
   }
 }
 

@@ -5,8 +5,11 @@
 
 namespace cxr::image {
 
-/// The largest side that `resizeArea` takes.
+/// The largest side that resizing takes.
 inline constexpr int kMaxSide = 65535;
+
+/// Throws cxr::Error for a side outside 1..kMaxSide or channels other than 1 and 3.
+void checkResize(int width, int height, int channels, int outWidth, int outHeight);
 
 /// Stretches interleaved 8-bit pixels (aspect is not kept) to `outWidth` x `outHeight`.
 ///

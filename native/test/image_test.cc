@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "image/resize.h"
+#include "image/resize_bilinear.h"
 #include "image/rotate.h"
 #include "test/check.h"
 
@@ -15,8 +16,10 @@ const bool sizes = add("images: every small size, to the last byte of exact buff
         for (int outWidth : {1, 2, 5, 16, 40}) {
           for (int outHeight : {1, 3, 17, 30}) {
             std::vector<uint8_t> target(static_cast<size_t>(outWidth) * outHeight * channels, 1);
-            image::resizeArea(source.data(), width, height, channels, target.data(), outWidth, outHeight);
-            for (uint8_t value : target) check(value == 200, "a flat image stays flat");
+            for (auto resize : {image::resizeArea, image::resizePillowBilinear, image::resizeOpenCvBilinear}) {
+              resize(source.data(), width, height, channels, target.data(), outWidth, outHeight);
+              for (uint8_t value : target) check(value == 200, "a flat image stays flat");
+            }
           }
         }
         for (double degrees : {0.0, -15.0, 15.0, 90.0, 180.0, 0.001, 359.0}) {

@@ -1,4 +1,4 @@
-"""Writes test/fixtures/image/{resize,rotate,normalize}.json: what OpenCV, Pillow and PyTorch make of generated images.
+"""Writes test/fixtures/image/{resize,resize-bilinear,rotate,normalize}.json: what OpenCV, Pillow and PyTorch make of generated images.
 
     python3 scripts/dev/make-image-reference.py
 
@@ -50,6 +50,26 @@ def resize_cases():
                    "outHeight": out_height, **result(resized)}
 
 
+def bilinear_cases():
+    """Pillow's antialiased filter and OpenCV's INTER_LINEAR: shrinking, growing, mixed, exact halves, kept axes."""
+    sizes = [(1024, 1024, 224, 224), (512, 512, 224, 224), (448, 448, 224, 224), (260, 300, 512, 512), (90, 100, 224, 224),
+             (300, 90, 128, 128), (64, 64, 64, 64), (64, 40, 64, 9), (40, 64, 9, 64), (7, 5, 3, 2), (5, 4, 8, 9), (1, 1, 5, 6),
+             (1, 9, 4, 2), (641, 17, 1, 1), (8, 6, 4, 3), (8, 6, 4, 4)]
+    rng = np.random.default_rng(2)
+    for _ in range(24):
+        sizes.append(tuple(int(v) for v in rng.integers(1, 220, 4)))
+    for number, (width, height, out_width, out_height) in enumerate(sizes):
+        channels = 3 if number % 3 == 2 else 1
+        name = f"bilinear-{number}"
+        pixels = image(name, width, height, channels)
+        shape = {"name": name, "width": width, "height": height, "channels": channels, "outWidth": out_width,
+                 "outHeight": out_height}
+        pillow = Image.fromarray(pixels).resize((out_width, out_height), Image.Resampling.BILINEAR)
+        yield {**shape, "interpolation": "pillow-bilinear", **result(np.asarray(pillow))}
+        opencv = cv2.resize(pixels, (out_width, out_height), interpolation=cv2.INTER_LINEAR)
+        yield {**shape, "interpolation": "opencv-bilinear", **result(opencv)}
+
+
 def rotate_cases():
     angles = [0.0, 7.3, -7.3, 15.0, -14.999, 1e-14, 0.001, 45.0, 90.0, -90.0, 180.0, 270.0, 360.0, 359.99999999999994,
               -123.456, 719.5]
@@ -84,5 +104,7 @@ def write(name, source, key, values):
 
 
 write("resize", f"OpenCV {cv2.__version__}, INTER_AREA", "cases", list(resize_cases()))
+write("resize-bilinear", f"Pillow {PIL.__version__}, BILINEAR; OpenCV {cv2.__version__}, INTER_LINEAR", "cases",
+      list(bilinear_cases()))
 write("rotate", f"Pillow {PIL.__version__}, transpose and rotate", "cases", list(rotate_cases()))
 write("normalize", f"PyTorch {torch.__version__}", "bits", normalize_table())

@@ -25,7 +25,7 @@ import {
   type PrepareProgress,
   prepareImages,
 } from '../../lib/data/prepare.js';
-import { resizeArea } from '../../lib/data/resize.js';
+import { resizeArea, resizeImage } from '../../lib/data/resize.js';
 import { memoryStats } from '../../lib/tensor/create.js';
 import { datasetOf, noise } from '../support/images.js';
 import { failure } from '../support/outcome.js';
@@ -158,6 +158,22 @@ t.test('another size has its own files', async (t) => {
   t.equal(larger.decoded, 4);
   larger.dispose();
   await prepareAndCheck(t, sources, { cacheDir }, [0, 4], 'first size again');
+});
+
+t.test('another interpolation has its own files', async (t) => {
+  const { sources, cacheDir } = await images(t.testdir());
+  await prepareAndCheck(t, sources, { cacheDir }, [4, 0], 'by area');
+  const [first] = sources as [ImageSource];
+  for (const interpolation of ['pillow-bilinear', 'opencv-bilinear'] as const) {
+    using store = await prepareImages(datasetOf([first]), { ...size, cacheDir, interpolation });
+    t.equal(store.decoded, 1, interpolation);
+    const pixels = await assemble(store, Int32Array.of(0), undefined);
+    const expected = await resizeImage(await decodeImage(first), size.width, size.height, interpolation);
+    t.same(await pixels.data(), expected.data);
+    pixels.dispose();
+    using again = await prepareImages(datasetOf([first]), { ...size, cacheDir, interpolation });
+    t.equal(again.reused, 1);
+  }
 });
 
 t.test('images in memory are known by their content', async (t) => {

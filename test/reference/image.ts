@@ -88,3 +88,100 @@ export function normalized(value: number, mean: number, std: number): number {
   const scaled = Math.fround(value / 255);
   return Math.fround(Math.fround(scaled - Math.fround(mean)) / Math.fround(std));
 }
+
+/** Runs `pass` over the rows, then over the columns, each on lines of single values. */
+function separably(
+  { width, height, channels, data }: Pixels,
+  outWidth: number,
+  outHeight: number,
+  pass: (line: number[], length: number) => number[],
+): Uint8Array {
+  const at = (plane: readonly number[][], y: number, x: number): number =>
+    (plane[y] as number[])[x] as number;
+  const result = new Uint8Array(outWidth * outHeight * channels);
+  for (let c = 0; c < channels; c++) {
+    const rows = Array.from({ length: height }, (_, y) =>
+      pass(
+        Array.from({ length: width }, (_, x) => data[(y * width + x) * channels + c] as number),
+        outWidth,
+      ),
+    );
+    for (let x = 0; x < outWidth; x++) {
+      const column = pass(
+        rows.map((_, y) => at(rows, y, x)),
+        outHeight,
+      );
+      column.forEach((value, y) => {
+        result[(y * outWidth + x) * channels + c] = value;
+      });
+    }
+  }
+  return result;
+}
+
+/** Pillow's antialiased bilinear filter with weights of 22 bits, each pass rounded to 8 bits. */
+export function pillowBilinear(pixels: Pixels, width: number, height: number): Uint8Array {
+  return separably(pixels, width, height, (line, m) => {
+    const n = line.length;
+    if (n === m) return line;
+    const s = n / m;
+    const f = Math.max(s, 1);
+    return Array.from({ length: m }, (_, d) => {
+      const c = (d + 0.5) * s;
+      const lo = Math.max(0, Math.trunc(c - f + 0.5));
+      const hi = Math.min(n, Math.trunc(c + f + 0.5)) - 1;
+      const weights = Array.from({ length: hi - lo + 1 }, (_, k) =>
+        Math.max(0, 1 - Math.abs((k + lo - c + 0.5) * (1 / f))),
+      );
+      const sum = weights.reduce((a, b) => a + b, 0);
+      const total = weights.reduce(
+        (a, w, k) => a + Math.floor((w / sum) * 2 ** 22 + 0.5) * (line[lo + k] as number),
+        2 ** 21,
+      );
+      return Math.min(255, Math.floor(total / 2 ** 22));
+    });
+  });
+}
+
+/** Half to even. */
+function rint(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest === 0.5 ? floor + (floor % 2) : Math.round(value);
+}
+
+/** OpenCV's 8-bit INTER_LINEAR; exact halves of both sides are means of four. */
+export function openCvBilinear(pixels: Pixels, width: number, height: number): Uint8Array {
+  const { width: n, height: h, channels, data } = pixels;
+  const at = (y: number, x: number, c: number): number => data[(y * n + x) * channels + c] as number;
+  const result = new Uint8Array(width * height * channels);
+  const halved = n === 2 * width && h === 2 * height;
+  const tap = (source: number, target: number, d: number) => {
+    const f = Math.fround((d + 0.5) * (1 / (target / source)) - 0.5);
+    return { i: Math.floor(f), f: Math.fround(f - Math.floor(f)) };
+  };
+  const inside = (i: number, length: number): number => Math.min(length - 1, Math.max(0, i));
+  const weights = (f: number) => [rint(2048 * Math.fround(1 - f)), rint(2048 * f)] as const;
+  for (let y = 0; y < height; y++) {
+    const down = tap(h, height, y);
+    const [b0, b1] = weights(down.f);
+    for (let x = 0; x < width; x++) {
+      let { i, f } = tap(n, width, x);
+      if (i < 0 || i >= n - 1) [i, f] = [inside(i, n), 0];
+      const [a0, a1] = weights(f);
+      for (let c = 0; c < channels; c++) {
+        const row = (r: number) => a0 * at(r, i, c) + a1 * at(r, inside(i + 1, n), c);
+        const [r0, r1] = [row(inside(down.i, h)), row(inside(down.i + 1, h))];
+        const four = () =>
+          at(2 * y, 2 * x, c) +
+          at(2 * y, 2 * x + 1, c) +
+          at(2 * y + 1, 2 * x, c) +
+          at(2 * y + 1, 2 * x + 1, c);
+        result[(y * width + x) * channels + c] = halved
+          ? (four() + 2) >> 2
+          : (((b0 * (r0 >> 4)) >> 16) + ((b1 * (r1 >> 4)) >> 16) + 2) >> 2;
+      }
+    }
+  }
+  return result;
+}
