@@ -71,10 +71,30 @@ export {
   type LongTailedSplit,
   openLongTailed,
 } from './data/long-tailed.js';
+export { boxSide, type LungBox, type LungFinding, type LungMask, lungBox } from './data/lung-box.js';
 export { MIMIC_CXR_LT_CLASSES } from './data/mimic-cxr-lt.js';
 export { type FramedFinding, type FramedFindings, readNihBoxes } from './data/nih-boxes.js';
 export { NIH_CXR_LT_CLASSES } from './data/nih-cxr-lt.js';
-export { imagenetMean, imagenetStd, type NormalizeOptions, normalizeImages } from './data/normalize.js';
+export { type NihTable, nihTableHash, readNihTable } from './data/nih-table.js';
+export {
+  type NihImage,
+  type NihTask,
+  type NihTaskNames,
+  nihTaskNames,
+  nihTasks,
+  type SplitNihOptions,
+  splitNihTask,
+  type TaskLists,
+  type TaskSplit,
+  taskSplits,
+} from './data/nih-tasks.js';
+export {
+  halfOfEach,
+  imagenetMean,
+  imagenetStd,
+  type NormalizeOptions,
+  normalizeImages,
+} from './data/normalize.js';
 export { phantomClasses, phantomShares } from './data/phantom/findings.js';
 export {
   type Phantom,
@@ -105,8 +125,15 @@ export {
   prepareImages,
   type SkippedImage,
 } from './data/prepare.js';
+export { PythonRandom } from './data/python-random.js';
 export { Random, rng, type StreamKey } from './data/random.js';
-export { dataThreads, resizeArea } from './data/resize.js';
+export {
+  dataThreads,
+  type Interpolation,
+  interpolations,
+  resizeArea,
+  resizeImage,
+} from './data/resize.js';
 export {
   balancedWeights,
   type ClassBalancedOptions,
@@ -124,6 +151,13 @@ export {
   type TableSplits,
   type WhereClause,
 } from './data/table-dataset.js';
+export {
+  type AttentionTask,
+  attentionTaskFindings,
+  checkTaskFolder,
+  type TaskFolderReport,
+} from './data/task-folder.js';
+export { type WriteTasksOptions, type WrittenTask, writeNihTasks } from './data/write-tasks.js';
 export { CxrGazeError, type ErrorCode, type ErrorOptions } from './errors.js';
 export type { FilmSizes, GazeReadOptions } from './gaze/builder.js';
 export { type EgdOptions, readEgd } from './gaze/egd.js';
@@ -410,7 +444,12 @@ export {
   type EpochScheduleOptions,
 } from './training/epoch-schedule.js';
 export type { CommonFitOptions } from './training/fit-options.js';
-export { imagenetNormalisation, type Normalisation } from './training/inputs.js';
+export {
+  halfNormalisation,
+  imagenetNormalisation,
+  type Normalisation,
+  noNormalisation,
+} from './training/inputs.js';
 export {
   type ExtraTerm,
   type LongTailObjectiveOptions,

@@ -1,8 +1,8 @@
 /** `cxr-gaze predict`: classes of radiographs. */
 import { Command } from 'commander';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
+import { csvLine } from '../data/csv-row.js';
 import { dataThreads } from '../data/resize.js';
-import { csvLine } from '../report/csv.js';
 import type { Prediction } from '../systems/classifier/predict.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import { asInteger, asText, option } from './options.js';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
+import { csvLine } from '../data/csv-row.js';
 import type { PredictionSet } from '../metrics/predictions.js';
 import { checkPredictions } from '../metrics/predictions.js';
 import type { RocCurve } from '../metrics/roc.js';
@@ -12,7 +13,6 @@ import { learningCurve } from './charts/curves.js';
 import { renderPng } from './charts/render.js';
 import { rocChart } from './charts/roc.js';
 import { printTheme } from './charts/theme.js';
-import { csvLine } from './csv.js';
 import type { HistoryRow } from './history.js';
 import { pythonFloat, pythonFloat32 } from './python-format.js';
 import { summaryText } from './summary.js';

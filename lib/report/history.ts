@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
+import { csvLine } from '../data/csv-row.js';
 import { CxrGazeError } from '../errors.js';
 import { integer, invalidArgument, list, number, oneOf, text } from '../validate.js';
-import { csvLine } from './csv.js';
 import { pythonFloat } from './python-format.js';
 
 /** The two halves of an epoch. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { number, numbers, record, string, strings, type Tolerance } from './case.js';
 import { size } from './fill.js';
 
@@ -93,7 +94,7 @@ function compareObject(path: string, ours: unknown, theirs: object, tolerance: T
 }
 
 // `columns` names what stands in each column, for people.
-const tensorKeys = ['shape', 'values', 'sum', 'abs_sum', 'samples', 'columns'];
+const tensorKeys = ['shape', 'values', 'sum', 'abs_sum', 'samples', 'columns', 'sha256'];
 
 /** Values and samples by atol + rtol |b|; sums by atol + rtol abs_sum. */
 function compareTensor(
@@ -110,7 +111,19 @@ function compareTensor(
   }
   if (theirs.values === undefined && theirs.samples === undefined)
     return [`${path}: neither values nor samples`];
-  return [...comparePoints(path, ours, theirs, tolerance), ...compareSums(path, ours, theirs, tolerance)];
+  return [
+    ...comparePoints(path, ours, theirs, tolerance),
+    ...compareSums(path, ours, theirs, tolerance),
+    ...compareHash(path, ours, theirs),
+  ];
+}
+
+/** Bytes are compared as a whole. */
+function compareHash(path: string, ours: Actual, theirs: Record<string, unknown>): string[] {
+  if (theirs.sha256 === undefined) return [];
+  if (!(ours.data instanceof Uint8Array)) return [`${path}: a hash of what are no bytes`];
+  const found = createHash('sha256').update(ours.data).digest('hex');
+  return found === theirs.sha256 ? [] : [`${path}.sha256: expected ${theirs.sha256} but got ${found}`];
 }
 
 function comparePoints(
@@ -138,6 +151,11 @@ function comparePoints(
   return [`${path}[${index}]: expected ${value} but got ${ours.data[index]}${others}`];
 }
 
+/** The cases give sums to nine digits. */
+function written(value: number): number {
+  return 5e-9 * Math.abs(value);
+}
+
 function compareSums(
   path: string,
   ours: Actual,
@@ -154,9 +172,10 @@ function compareSums(
     absSum += Math.abs(ours.data[i] as number);
   }
   const faults: string[] = [];
-  if (!within(absSum, absolute, bound))
+  if (!within(absSum, absolute, bound + written(absolute)))
     faults.push(`${path}.abs_sum: expected ${absolute} but got ${absSum}`);
-  if (theirs.sum !== undefined && !within(sum, number(`${path}.sum`, theirs.sum), bound)) {
+  const expected = theirs.sum === undefined ? sum : number(`${path}.sum`, theirs.sum);
+  if (!within(sum, expected, bound + written(expected))) {
     faults.push(`${path}.sum: expected ${theirs.sum} but got ${sum}`);
   }
   return faults;

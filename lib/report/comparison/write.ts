@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { writeFileAtomic } from '../../checkpoints/atomic.js';
-import { csvLine } from '../csv.js';
+import { csvLine } from '../../data/csv-row.js';
 import { type Content, html } from '../html/markup.js';
 import { notClinical } from '../html/overview.js';
 import { page } from '../html/page.js';

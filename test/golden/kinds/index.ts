@@ -12,12 +12,15 @@ import { kdLossKind } from './kd-loss.js';
 import { labelCsvKind } from './label-csv.js';
 import { ldamMarginsKind } from './ldam-margins.js';
 import { lambdaScheduleKind, publishedLossKind, softLossKind } from './localisation-loss.js';
+import { lungBoxKind } from './lung-box.js';
 import { metricsKind } from './metrics.js';
 import { mixupKind } from './mixup.js';
 import { performanceLogKind } from './performance-log.js';
 import { preprocessKind } from './preprocess.js';
+import { pythonSampleKind } from './python-sample.js';
 import { runNameKind } from './run-name.js';
 import { scheduleKind } from './schedule.js';
+import { splitKind, splitNihKind } from './split.js';
 import { stateDictKind } from './state-dict.js';
 import { studentKind } from './student.js';
 import { tauNormKind } from './tau-norm.js';
@@ -25,6 +28,7 @@ import { teacherKind } from './teacher.js';
 import { teacherAttentionKind } from './teacher-attention.js';
 import { timeWindowsKind } from './time-windows.js';
 import { trainStepKind } from './train-step.js';
+import { transformKind } from './transform.js';
 
 const kinds: Readonly<Record<string, Kind>> = {
   'gazelt/attention-loss': attentionLossKind,
@@ -54,6 +58,11 @@ const kinds: Readonly<Record<string, Kind>> = {
   'loc-attention/report': performanceLogKind,
   'loc-attention/run-name': attentionRunNameKind,
   'loc-attention/soft-attention-loss': softLossKind,
+  'loc-attention/lung-box': lungBoxKind,
+  'loc-attention/python-sample': pythonSampleKind,
+  'loc-attention/split': splitKind,
+  'loc-attention/split-nih': splitNihKind,
+  'loc-attention/transform': transformKind,
 };
 
 /** What the runner of the golden cases knows. */

@@ -1,0 +1,250 @@
+import { constants, copyFile, link, lstat, mkdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { recoverFolder, replaceFolder, temporaryBeside, writeFileAtomic } from '../checkpoints/atomic.js';
+import { CxrGazeError } from '../errors.js';
+import { callable, flag, knownKeys, list, object, oneOf, text } from '../validate.js';
+import { forEachBounded, throwIfAborted } from './bounded.js';
+import { listed } from './csv.js';
+import { csvLine } from './csv-row.js';
+import { listImages } from './image-files.js';
+import type { NihTable } from './nih-table.js';
+import { nihTableHash } from './nih-table.js';
+import { differingLists, listHash } from './nih-task-lists.js';
+import {
+  type NihTask,
+  nihTaskNames,
+  nihTasks,
+  patientOf,
+  type SplitNihOptions,
+  splitNihTask,
+  type TaskLists,
+  taskSplits,
+} from './nih-tasks.js';
+
+/** Options of {@link writeNihTasks}. */
+export interface WriteTasksOptions extends SplitNihOptions {
+  /** Which tasks; all by default. */
+  readonly tasks?: readonly NihTask[];
+  /** Folder of NIH's images; its subfolders (`images_001`, ...) are looked through. */
+  readonly images: string;
+  /**
+   * How the images get there: `copy` (default, as published), `link` (hard links: no second copy on the disk, one file
+   * system only), or `tables` for the tables alone.
+   */
+  readonly how?: 'copy' | 'link' | 'tables';
+  /** Whether a task that was prepared before is replaced; default `false`. Other folders never are. */
+  readonly overwrite?: boolean;
+  /** Gives the work up; a task that is not whole is removed. */
+  readonly signal?: AbortSignal;
+  /** Called after each image. */
+  readonly onProgress?: (progress: {
+    readonly task: NihTask;
+    readonly done: number;
+    readonly total: number;
+  }) => void;
+}
+
+/** What became of one task. */
+export interface WrittenTask {
+  /** Which one. */
+  readonly task: NihTask;
+  /** Its folder, absolute; not there where only tables were asked for. */
+  readonly folder: string;
+  /** Its table, absolute: `path` (within the folder of images), `label`, `split`, `patient`, one row an image. */
+  readonly table: string;
+  /** Images of the lists by split, in label order. */
+  readonly counts: Readonly<Record<string, readonly number[]>>;
+  /** Names of the lists that are not in the folder of images: left out of folder and table. */
+  readonly missing: readonly string[];
+  /**
+   * Lists that differ from those which NIH's own table gives, such as `train Effusion`: none where table and seed are the
+   * published ones.
+   */
+  readonly differing: readonly string[];
+}
+
+const record = 'cxr-gaze loc-attention task 1';
+
+/**
+ * Divides NIH's images into the tasks of loc-attention and lays them out as its programs read them:
+ * `OUT/TASK/{train,val,test}/CLASS/IMAGE`, with a table `OUT/TASK.csv` and a record `OUT/TASK.json` beside. Images that
+ * are in the lists but not in the folder are left out and reported; the original leaves them out in silence.
+ *
+ * @param out folder of the task folders, made if it is not there
+ * @param nih table that the images are listed in
+ * @param options folder of images, tasks, copies or links
+ * @throws CxrGazeError `ERR_EXISTS` where a task is there already; `ERR_DATASET` where none of the images is there or the
+ *   table is too small; `ERR_FILE`, `ERR_ABORTED`
+ */
+export async function writeNihTasks(
+  out: string,
+  nih: NihTable,
+  options: WriteTasksOptions,
+): Promise<WrittenTask[]> {
+  const checked = checkOptions(options);
+  object('nih', nih);
+  const root = path.resolve(text('out', out));
+  const lists = checked.tasks.map((task) => ({ task, lists: splitNihTask(nih.images, task, checked.split) }));
+  for (const { task } of lists)
+    await refuseExisting(path.join(root, nihTaskNames[task].folder), checked.overwrite);
+  const files = await findFiles(checked.images);
+  await mkdir(root, { recursive: true });
+  const written: WrittenTask[] = [];
+  for (const one of lists) written.push(await writeTask(root, { ...one, files, nih }, checked));
+  return written;
+}
+
+interface Checked {
+  readonly tasks: readonly NihTask[];
+  readonly images: string;
+  readonly how: 'copy' | 'link' | 'tables';
+  readonly overwrite: boolean;
+  readonly split: SplitNihOptions;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: WriteTasksOptions['onProgress'];
+}
+
+function checkOptions(options: WriteTasksOptions): Checked {
+  knownKeys('options', options, [
+    ...['tasks', 'images', 'how', 'overwrite', 'signal', 'onProgress', 'seed', 'exchange'],
+  ]);
+  const { seed, exchange, signal, onProgress } = options;
+  if (onProgress !== undefined) callable('options.onProgress', onProgress);
+  const tasks = list('options.tasks', options.tasks ?? nihTasks, (name, task) => oneOf(name, task, nihTasks));
+  return {
+    tasks: [...new Set(tasks)],
+    images: path.resolve(text('options.images', options.images)),
+    how: oneOf('options.how', options.how ?? 'copy', ['copy', 'link', 'tables']),
+    overwrite: flag('options.overwrite', options.overwrite ?? false),
+    split: { ...(seed === undefined ? {} : { seed }), ...(exchange === undefined ? {} : { exchange }) },
+    signal,
+    onProgress,
+  };
+}
+
+/** Paths below the folder of images by file name. */
+async function findFiles(folder: string): Promise<Map<string, string>> {
+  const { images } = await listImages(folder);
+  const files = new Map<string, string>();
+  for (const file of images) {
+    const name = path.posix.basename(file);
+    if (!files.has(name)) files.set(name, file);
+  }
+  return files;
+}
+
+async function refuseExisting(folder: string, overwrite: boolean): Promise<void> {
+  await recoverFolder(folder);
+  const there = await lstat(folder).catch(() => undefined);
+  if (!there) return;
+  const ours = await stat(`${folder}.json`).catch(() => undefined);
+  if (overwrite && ours?.isFile()) return;
+  const why = overwrite
+    ? `and has no ${path.basename(folder)}.json beside it, so it was not prepared here and is not replaced`
+    : 'already: choose another folder or allow overwriting';
+  throw new CxrGazeError('ERR_EXISTS', `${folder} is there ${why}`, { details: { file: folder } });
+}
+
+interface Row {
+  readonly name: string;
+  readonly split: string;
+  readonly classFolder: string;
+}
+
+interface TaskWork {
+  readonly task: NihTask;
+  readonly lists: TaskLists;
+  readonly files: ReadonlyMap<string, string>;
+  readonly nih: NihTable;
+}
+
+async function writeTask(
+  root: string,
+  { task, lists, files, nih }: TaskWork,
+  options: Checked,
+): Promise<WrittenTask> {
+  const { folder: name, classFolders } = nihTaskNames[task];
+  const rows = taskSplits.flatMap((split) =>
+    classFolders.flatMap((classFolder, label) =>
+      (lists[split][label] as readonly string[]).map((image): Row => ({ name: image, split, classFolder })),
+    ),
+  );
+  const there = rows.filter((row) => files.has(row.name));
+  const missing = rows.filter((row) => !files.has(row.name)).map((row) => row.name);
+  if (there.length === 0)
+    throw new CxrGazeError(
+      'ERR_DATASET',
+      `None of the ${rows.length} images of the task ${task} is in ${options.images}: expected such names as ${listed(missing.slice(0, 2))}`,
+      { details: { task, root: options.images } },
+    );
+  const folder = path.join(root, name);
+  if (options.how !== 'tables') await layOut(folder, there, files, { ...options, task });
+  const table = `${folder}.csv`;
+  const line = (row: Row) =>
+    csvLine([files.get(row.name) as string, row.classFolder, row.split, patientOf(row.name)]);
+  await writeFileAtomic(table, [csvLine(['path', 'label', 'split', 'patient']), ...there.map(line)].join(''));
+  const counts = Object.fromEntries(
+    taskSplits.map((split) => [split, lists[split].map((images) => images.length)]),
+  );
+  // Whatever the table is: another one cannot give these lists.
+  const differing = differingLists(task, lists);
+  const hashes = Object.fromEntries(taskSplits.map((split) => [split, lists[split].map(listHash)]));
+  const content = {
+    ...{ format: record, task, classFolders, images: options.images, how: options.how },
+    ...{ tableSha256: nih.sha256, isNihTable: nih.sha256 === nihTableHash, seed: options.split.seed ?? 42 },
+    ...{ exchange: options.split.exchange ?? true, counts, listSha256: hashes, differing, missing },
+  };
+  await writeFileAtomic(`${folder}.json`, `${JSON.stringify(content, null, 2)}\n`);
+  return { task, folder, table, counts, missing, differing };
+}
+
+async function layOut(
+  folder: string,
+  rows: readonly Row[],
+  files: ReadonlyMap<string, string>,
+  options: Checked & { readonly task: NihTask },
+): Promise<void> {
+  const { images, how, signal, onProgress, task } = options;
+  const temporary = temporaryBeside(folder);
+  try {
+    for (const { split, classFolder } of rows.filter(isFirstOfItsFolder))
+      await mkdir(path.join(temporary, split, classFolder), { recursive: true });
+    let done = 0;
+    await forEachBounded(rows.length, 8, async (index) => {
+      throwIfAborted(signal, `Preparing the task ${task}`);
+      const { name, split, classFolder } = rows[index] as Row;
+      const source = path.join(images, files.get(name) as string);
+      const target = path.join(temporary, split, classFolder, name);
+      await (how === 'link' ? hardLink(source, target) : copy(source, target));
+      onProgress?.({ task, done: ++done, total: rows.length });
+    });
+    await replaceFolder(temporary, folder);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function isFirstOfItsFolder(row: Row, index: number, rows: readonly Row[]): boolean {
+  const before = rows[index - 1];
+  return before?.split !== row.split || before.classFolder !== row.classFolder;
+}
+
+async function copy(source: string, target: string): Promise<void> {
+  await attempt(source, 'copied', () => copyFile(source, target, constants.COPYFILE_FICLONE));
+}
+
+async function hardLink(source: string, target: string): Promise<void> {
+  await attempt(source, 'linked (hard links need one file system: copy instead)', () => link(source, target));
+}
+
+async function attempt(file: string, action: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    throw new CxrGazeError('ERR_FILE', `${file} could not be ${action}: ${(cause as Error).message}`, {
+      cause,
+      details: { file },
+    });
+  }
+}
