@@ -1,11 +1,12 @@
 /** `--as_published`: the settings of the originals' programs in one switch. */
+import { publishedWidth } from '../models/model.js';
 import { defaultTau } from '../systems/classifier/decoupling.js';
 import { defaultDistillationWeight } from '../systems/gazelt/distillation.js';
 import type { SystemName, TrainFlags } from './train-flags.js';
 
 /** What both programs share (gazelt.md section 5): optimiser, schedule, arithmetic, and the constants of the methods. */
 const common = {
-  model_name: 'resnet50',
+  ...{ model_name: 'resnet50', width: publishedWidth },
   ...{ cb_beta: 0.9999, fl_gamma: 2, drw_epoch: 10, drw_lr_factor: 0.1, mixup_alpha: 0.2, tau: defaultTau },
   bal_mixup_distribution: 'symmetric',
   crt_layers: 'head',

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { recoverFolder, writeFolderAtomic } from '../checkpoints/atomic.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
+import { backboneName } from '../models/model.js';
 import type { OptionValue } from '../report/report-data.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import type { PrecisionChoice } from '../training/precision.js';
@@ -98,7 +99,7 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
       evaluated,
       {
         title: `${path.basename(path.resolve(model))} on ${data.name}`,
-        description: `${classifier.card.architecture} at ${imageSize} pixels, evaluated on ${data.name}.`,
+        description: `${backboneName(classifier.card.architecture, classifier.card.width)} at ${imageSize} pixels, evaluated on ${data.name}.`,
         options: options as unknown as Record<string, OptionValue>,
         ...{ notices: [], history: [], bestEpoch: null, trainingPrecision: null, device: flags.device },
         seconds: (performance.now() - begun) / 1000,

@@ -27,6 +27,7 @@ export interface TrainFlags extends DataFlags {
   readonly json?: boolean;
   readonly model_name: Architecture;
   readonly head: HeadKind;
+  readonly width: number;
   readonly image_size: number;
   readonly weights?: string;
   readonly rand_init?: boolean;
@@ -143,6 +144,7 @@ export function classifierOptions(
     init: initOf(flags),
     architecture: flags.model_name,
     head: flags.head,
+    width: flags.width,
     imageSize: flags.image_size,
     thresholds: thresholdsOf(flags.group_thresholds),
     seed: flags.seed,

@@ -1,6 +1,6 @@
 /** The flags of `train` as `--help` shows them. */
 import type { Command } from 'commander';
-import { architectures } from '../models/model.js';
+import { architectures, publishedWidth, widths } from '../models/model.js';
 import { defaultTau } from '../systems/classifier/decoupling.js';
 import { type PrecisionChoice, precisionChoices } from '../training/precision.js';
 import { asChoice, asDevice, asInteger, asNumber, asNumbers, asText, asTexts, option } from './options.js';
@@ -77,6 +77,15 @@ function addNetwork(command: Command, system: SystemName): void {
         "linear (the benchmark's) or bottleneck64 (GazeLT's)",
         asChoice(['linear', 'bottleneck64'] as const),
         gazelt ? ('bottleneck64' as const) : ('linear' as const),
+      ),
+    )
+    .addOption(
+      option(
+        network,
+        '--width <channels>',
+        "of the backbone's first stage; published weights fit no other than the default",
+        asInteger(widths),
+        publishedWidth,
       ),
     )
     .addOption(

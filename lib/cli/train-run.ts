@@ -5,6 +5,7 @@ import type { PreparedImages } from '../data/prepare.js';
 import { classCounts } from '../data/samplers.js';
 import { CxrGazeError } from '../errors.js';
 import type { Notice } from '../metrics/types.js';
+import { backboneName } from '../models/model.js';
 import type { OptionValue } from '../report/report-data.js';
 import { Baseline } from '../systems/baseline.js';
 import type { Classifier } from '../systems/classifier/classifier.js';
@@ -281,7 +282,7 @@ async function finish(run: Finished): Promise<EvaluatedSplit[]> {
     evaluated,
     {
       title: `${system === 'gazelt' ? 'GazeLT' : 'Baseline'} on ${data.name}`,
-      description: `${flags.model_name} with the head ${flags.head} at ${flags.image_size} pixels, ${methodOf(flags)}, ${result ? 'trained' : 'evaluated'} on ${data.name}.`,
+      description: `${backboneName(flags.model_name, flags.width)} with the head ${flags.head} at ${flags.image_size} pixels, ${methodOf(flags)}, ${result ? 'trained' : 'evaluated'} on ${data.name}.`,
       ...{ options: run.options, notices: run.notices, history: folder.history },
       bestEpoch: bestEpoch > 0 ? bestEpoch : null,
       trainingPrecision: result ? await resolvePrecision(flags.precision, flags.device) : null,

@@ -6,6 +6,7 @@ import type { Dataset } from '../data/dataset.js';
 import { dataThreads } from '../data/resize.js';
 import { classCounts } from '../data/samplers.js';
 import { groupsFromCounts } from '../metrics/groups.js';
+import { backboneName } from '../models/model.js';
 import { runName } from '../report/run-name.js';
 import { asPublished } from './as-published.js';
 import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
@@ -107,7 +108,11 @@ export function absoluteDataFlags(flags: DataFlags): DataFlags {
 
 function nameOf(dataset: string, flags: TrainFlags): string {
   return runName({
-    ...{ dataset, modelName: flags.model_name, randInit: flags.rand_init ?? false },
+    ...{
+      dataset,
+      modelName: backboneName(flags.model_name, flags.width),
+      randInit: flags.rand_init ?? false,
+    },
     decouplingMethod: flags.decoupling_method,
     ...{ balMixup: flags.bal_mixup ?? false, mixup: flags.mixup ?? false, mixupAlpha: flags.mixup_alpha },
     ...{ rwMethod: flags.rw_method, loss: flags.loss, drw: flags.drw ?? false, cbBeta: flags.cb_beta },

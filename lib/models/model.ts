@@ -16,6 +16,17 @@ export const architectures: readonly Architecture[] = ['resnet18', 'resnet34', '
  */
 export type HeadKind = 'linear' | 'bottleneck64';
 
+/** Channels of the published backbones' first stage. */
+export const publishedWidth = 64;
+
+/** Widths that a backbone takes. */
+export const widths = { min: 1, max: 1024 };
+
+/** @internal A backbone as reports and folders of runs name it: `resnet18`, `resnet18-w8` where it is not of published width. */
+export function backboneName(architecture: Architecture, width: number): string {
+  return width === publishedWidth ? architecture : `${architecture}-w${width}`;
+}
+
 /** Options of {@link createModel}. */
 export interface ModelOptions {
   /** The backbone. */
@@ -24,6 +35,12 @@ export interface ModelOptions {
   readonly classes: number;
   /** The head; default `linear`. */
   readonly head?: HeadKind;
+  /**
+   * Channels of the first stage's blocks; each later stage has twice those of the one before. Default 64, as published:
+   * no published weights fit another width. A narrow network has few weights (resnet18: 11 million at 64, 0.2 million at
+   * 8), so that a training is tried out in seconds.
+   */
+  readonly width?: number;
   /** Seed of the random initial weights; default 0. */
   readonly seed?: number;
 }
@@ -95,12 +112,12 @@ export class Model extends Network {
   }
 }
 
-const modelKeys = ['architecture', 'classes', 'head', 'seed'] as const;
+const modelKeys = ['architecture', 'classes', 'head', 'width', 'seed'] as const;
 
 /**
  * Makes a model with random weights, initialised as torchvision does, the same for the same seed.
  *
- * @param options backbone, classes, head, seed
+ * @param options backbone, classes, head, width, seed
  * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  */
 export function createModel(options: ModelOptions): Model {
@@ -109,6 +126,7 @@ export function createModel(options: ModelOptions): Model {
     architecture: oneOf('architecture', options.architecture, architectures),
     classes: integer('classes', options.classes, { min: 1 }),
     head: oneOf('head', options.head ?? 'linear', ['linear', 'bottleneck64']),
+    width: integer('width', options.width ?? publishedWidth, widths),
     seed: integer('seed', options.seed ?? 0, { min: 0 }),
   });
 }

@@ -107,11 +107,12 @@ class Stage : public torch::nn::Module {};
 template <typename BlockType>
 class ResNet : public Network {
  public:
-  ResNet(const std::array<int64_t, 4>& depths, const HeadOptions& head)
-      : conv1_(register_module("conv1", stem())), bn1_(register_module("bn1", BatchNorm2d(64))) {
-    int64_t in = 64;
+  /// `channels` of the stem and of the first stage's blocks; 64 as published.
+  ResNet(const std::array<int64_t, 4>& depths, int64_t channels, const HeadOptions& head)
+      : conv1_(register_module("conv1", stem(channels))), bn1_(register_module("bn1", BatchNorm2d(channels))) {
+    int64_t in = channels;
     for (size_t stage = 0; stage < depths.size(); ++stage) {
-      const int64_t width = int64_t{64} << stage;
+      const int64_t width = channels << stage;
       auto layer = register_module("layer" + std::to_string(stage + 1), std::make_shared<Stage>());
       for (int64_t k = 0; k < depths[stage]; ++k) {
         const int64_t stride = k == 0 && stage > 0 ? 2 : 1;
@@ -124,9 +125,9 @@ class ResNet : public Network {
   }
 
   at::Tensor forward(const at::Tensor& images, Taps& taps) override {
-    auto x = bn1_->forward(conv1_->forward(images)).relu_();   // [B, 64, H/2, W/2]
-    x = taps("maxpool", at::max_pool2d(x, 3, 2, 1));           // [B, 64, H/4, W/4]
-    for (size_t stage = 0; stage < blocks_.size(); ++stage) {  // [B, 64 e 2^stage, H/2^(2+stage), ..]
+    auto x = bn1_->forward(conv1_->forward(images)).relu_();   // [B, c, H/2, W/2]
+    x = taps("maxpool", at::max_pool2d(x, 3, 2, 1));           // [B, c, H/4, W/4]
+    for (size_t stage = 0; stage < blocks_.size(); ++stage) {  // [B, c e 2^stage, H/2^(2+stage), ..]
       for (size_t k = 0; k < blocks_[stage].size(); ++k) {
         x = taps(blockName(stage, k), blocks_[stage][k]->forward(x));
       }
@@ -150,8 +151,8 @@ class ResNet : public Network {
   at::Tensor poolingHead() const override { return head_->weight(); }
 
  private:
-  static Conv2d stem() {
-    Conv2d conv(Conv2dOptions(3, 64, 7).stride(2).padding(3).bias(false));
+  static Conv2d stem(int64_t channels) {
+    Conv2d conv(Conv2dOptions(3, channels, 7).stride(2).padding(3).bias(false));
     torch::nn::init::kaiming_normal_(conv->weight, 0.0, torch::kFanOut, torch::kReLU);
     return conv;
   }
@@ -169,7 +170,8 @@ template <typename BlockType>
 void add(NetworkRegistry& registry, const std::string& name, std::array<int64_t, 4> depths) {
   registry.addArchitecture(name, [depths](const Options& options) -> NetworkRegistry::Factory {
     const auto head = HeadOptions::from(options);
-    return [depths, head] { return std::make_shared<ResNet<BlockType>>(depths, head); };
+    const auto channels = options.integer("width", 64);
+    return [depths, channels, head] { return std::make_shared<ResNet<BlockType>>(depths, channels, head); };
   });
 }
 

@@ -17,7 +17,7 @@ const images = input('cam.images', [3, 3, 48, 64]);
 const classes = 5;
 
 async function smallModel(head: 'linear' | 'bottleneck64' = 'linear'): Promise<Model> {
-  const model = createModel({ architecture: 'resnet18', classes, head });
+  const model = createModel({ architecture: 'resnet18', width: 8, classes, head });
   await fillModel(model);
   return model.eval();
 }

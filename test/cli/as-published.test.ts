@@ -12,7 +12,15 @@ t.test("--as_published sets each program's own behaviour", async (t) => {
   t.same(gazelt.deviations, []);
   t.match(gazelt.flags, {
     ...{ legacy_batchnorm: true, kd_weight: 0.01, kd_val_weight: 0.05, precision: 'float32' },
-    ...{ head: 'bottleneck64', image_size: 224, max_epochs: 100, patience: 15, batch_size: 256, lr: 1e-4 },
+    ...{
+      width: 64,
+      head: 'bottleneck64',
+      image_size: 224,
+      max_epochs: 100,
+      patience: 15,
+      batch_size: 256,
+      lr: 1e-4,
+    },
   });
   const baseline = of('baseline', '--as_published', '--weights', 'a.pth');
   t.match(baseline.flags, {

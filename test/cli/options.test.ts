@@ -68,7 +68,15 @@ t.test('a data flag that would be without effect is refused', async (t) => {
 
 const flags: TrainFlags = {
   ...{ out_dir: 'results', model_name: 'resnet18', head: 'bottleneck64', image_size: 32, rand_init: true },
-  ...{ loss: 'ce', rw_method: '', cb_beta: 0.9999, fl_gamma: 2, drw_epoch: 10, drw_lr_factor: 0.1 },
+  ...{
+    width: 64,
+    loss: 'ce',
+    rw_method: '',
+    cb_beta: 0.9999,
+    fl_gamma: 2,
+    drw_epoch: 10,
+    drw_lr_factor: 0.1,
+  },
   ...{ bal_mixup_distribution: 'alpha-one', decoupling_method: '', crt_layers: 'head', tau: -4 },
   ...{ mixup_alpha: 0.2, max_epochs: 1, batch_size: 4, lr: 1e-3, patience: 15, seed: 0, features: 'none' },
   ...{ kd_weight: 0.01, group_thresholds: [1000, 100], tta: 0, bootstrap: 0, keep: 'recent' },

@@ -54,7 +54,13 @@ const refusedAtOnce = (values: readonly unknown[], call: (value: never) => unkno
   values.map((value): Cell => [ARGUMENT, 'now', () => call(wrong(value))]);
 
 function rowsFor(System: typeof GazeLT | typeof Baseline, { live, gone, busy, folder }: Models): Row[] {
-  const good = { classes: tinyClasses, init: 'random', architecture: 'resnet18', imageSize: 32 } as const;
+  const good = {
+    classes: tinyClasses,
+    init: 'random',
+    architecture: 'resnet18',
+    width: 8,
+    imageSize: 32,
+  } as const;
   const create = (change: object) => System.create({ ...good, ...change });
   const fit = (change: Partial<GazeLTFitOptions>) => live.fit(tinyFit(change as Partial<FitOptions>)).result;
   return [

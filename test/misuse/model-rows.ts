@@ -15,7 +15,7 @@ import {
   x,
 } from './cells.js';
 
-const options = { architecture: 'resnet18', classes: 2 } as const;
+const options = { architecture: 'resnet18', width: 8, classes: 2 } as const;
 const goneModel = (): Model => {
   const model = createModel(options);
   model.dispose();

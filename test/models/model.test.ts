@@ -9,7 +9,7 @@ import { tidyTest } from '../support/tensors.js';
 
 await threads(1); // test files run side by side
 
-const small = (): Model => createModel({ architecture: 'resnet18', classes: 3, seed: 4 });
+const small = (): Model => createModel({ architecture: 'resnet18', width: 8, classes: 3, seed: 4 });
 const same = (a: Tensor, b: Tensor): Promise<number> => a.eq(b).all().item();
 
 /** One model for all tests that do not change it for good. */
@@ -28,7 +28,7 @@ async function unchanged(model: Model, before: Map<string, Tensor>): Promise<boo
 
 tidyTest(t, 'state dicts load, strictly or not', async (t) => {
   using model = small();
-  using source = createModel({ architecture: 'resnet18', classes: 3, seed: 5 });
+  using source = createModel({ architecture: 'resnet18', width: 8, classes: 3, seed: 5 });
   const given = await source.stateDict();
   t.strictSame(await model.loadStateDict(given), { missing: [], unexpected: [] });
   t.ok(await unchanged(model, given), 'all values are there');
@@ -53,7 +53,7 @@ tidyTest(t, 'state dicts load, strictly or not', async (t) => {
 tidyTest(t, 'nothing is changed when anything does not fit', async (t) => {
   using model = small();
   const before = await copyOf(await model.stateDict());
-  using source = createModel({ architecture: 'resnet18', classes: 3, seed: 5 });
+  using source = createModel({ architecture: 'resnet18', width: 8, classes: 3, seed: 5 });
   const good = await source.stateDict();
   const attempt = async (change: (state: Map<string, Tensor>) => void, strict: boolean, found: RegExp) => {
     const state = new Map(good);
@@ -180,7 +180,7 @@ tidyTest(t, 'batch statistics that move twice a step', async (t) => {
 });
 
 tidyTest(t, 'taps', async (t) => {
-  using model = createModel({ architecture: 'resnet18', classes: 3, head: 'bottleneck64' }).eval();
+  using model = createModel({ architecture: 'resnet18', width: 8, classes: 3, head: 'bottleneck64' }).eval();
   const { taps, camLayer } = await model.tapNames();
   t.strictSame(taps, [
     'maxpool',
@@ -196,9 +196,9 @@ tidyTest(t, 'taps', async (t) => {
   const shapes = await Promise.all(wanted.map(async (name) => (await found[name]?.ready())?.shape));
   t.strictSame(shapes, [
     [2, 64],
-    [2, 64, 16, 16],
-    [2, 512],
-    [2, 512, 2, 2],
+    [2, 8, 16, 16],
+    [2, 64],
+    [2, 64, 2, 2],
   ]);
   const pooled = (found['layer4.1'] as Tensor).mean({ dim: [2, 3] });
   t.ok(
@@ -282,6 +282,8 @@ tidyTest(t, 'dispose, and what the constructor refuses', async (t) => {
     { architecture: 'resnet18', classes: 0 },
     { architecture: 'resnet18', classes: 2.5 },
     { architecture: 'resnet18', classes: 2, head: 'mlp' },
+    { architecture: 'resnet18', classes: 2, width: 0 },
+    { architecture: 'resnet18', classes: 2, width: 1025 },
     { architecture: 'resnet18', classes: 2, seed: -1 },
     { architecture: 'resnet18', classes: 2, pretrained: true },
     null,

@@ -118,6 +118,29 @@ tidyTest(t, 'the two-layer head has its own keys and tap', async (t) => {
   t.equal(taps.at(-1), 'fc.0');
 });
 
+tidyTest(t, 'another width keeps keys and taps and scales the channels', async (t) => {
+  for (const [architecture, features] of [
+    ['resnet18', 64],
+    ['resnet50', 256],
+  ] as const) {
+    using narrow = createModel({ architecture, classes: 3, width: 8 });
+    using published = createModel({ architecture, classes: 3 });
+    const [few, many] = [await narrow.stateDict(), await published.stateDict()];
+    t.strictSame([...few.keys()], [...many.keys()]);
+    const shapesOf = async (name: string) =>
+      [few, many].map(async (state) => (await (state.get(name) as Tensor).ready()).shape);
+    t.strictSame(await Promise.all(await shapesOf('conv1.weight')), [
+      [8, 3, 7, 7],
+      [64, 3, 7, 7],
+    ]);
+    t.strictSame(await Promise.all(await shapesOf('fc.weight')), [
+      [3, features],
+      [3, 8 * features],
+    ]);
+    t.strictSame(await narrow.tapNames(), await published.tapNames());
+  }
+});
+
 /** Mean and deviation of a state dict's tensor. */
 async function moments(value: Tensor): Promise<[number, number]> {
   return [await value.mean().item(), await value.std({ correction: 0 }).item()];

@@ -18,7 +18,7 @@ t.test('natural end', { timeout: 120_000 }, async (t) => {
   const unused = await runScript(`${prelude} console.log('imported');`);
   t.strictSame([unused.code, unused.out], [0, 'imported\n']);
   const loadedOnly = await runScript(
-    `${prelude} memoryStats(); const m = createModel({ architecture: 'resnet18', classes: 2 });`,
+    `${prelude} memoryStats(); const m = createModel({ architecture: 'resnet18', width: 8, classes: 2 });`,
   );
   t.strictSame([loadedOnly.code, loadedOnly.err], [0, '']);
 });

@@ -5,7 +5,7 @@ import { prelude, runScript } from '../support/child.js';
 const workerPrelude = `${prelude}
   import { parentPort, workerData } from 'node:worker_threads';
   await threads(1); // several processes of tests share the machine
-  const model = createModel({ architecture: 'resnet18', classes: 3, seed: workerData?.seed ?? 0 });
+  const model = createModel({ architecture: 'resnet18', width: 8, classes: 3, seed: workerData?.seed ?? 0 });
   const optimizer = createOptimizer(await model.parameters(), { kind: 'sgd', learningRate: 0.01, momentum: 0.9 });
   const x = randn([2, 3, 32, 32], 5);
   const step = () => tidy(async () => {

@@ -44,7 +44,7 @@ export const prelude = `
 export function trainingChild(threads: number): string {
   return `${prelude}
     await threads(${threads});
-    const model = createModel({ architecture: 'resnet18', classes: 4 });
+    const model = createModel({ architecture: 'resnet18', width: 16, classes: 4 });
     const optimizer = createOptimizer(await model.parameters(), { kind: 'adam' });
     const x = randn([4, 3, 64, 64], 1);
     const step = () => tidy(async () => {

@@ -11,13 +11,23 @@ export const filmFlags = [
 ];
 
 /** Where {@link smallRun} leaves its files. */
-export const smallRunFolder = 'results/train/labels_resnet18_rand_rw-sklearn_ldam-drw_lr-0.001_bs-6';
+export const smallRunFolder = 'results/train/labels_resnet18-w8_rand_rw-sklearn_ldam-drw_lr-0.001_bs-6';
 
 /** A `train gazelt` on these films that ends in seconds, by flags of both spellings. */
 export function smallRun(epochs: number): string[] {
   return [
     ...['train', 'gazelt', '--features', 'none', '--group_thresholds', '4,2', '--n_TTA', '1', ...filmFlags],
-    ...['--rand_init', '--model-name', 'resnet18', '--image_size', '32', '--precision', 'float32'],
+    ...[
+      '--rand_init',
+      '--model-name',
+      'resnet18',
+      '--width',
+      '8',
+      '--image_size',
+      '32',
+      '--precision',
+      'float32',
+    ],
     ...['--loss', 'ldam', '--rw_method', 'sklearn', '--drw', '--drw_epoch', '1'],
     ...['--batch_size', '6', '--lr', '1e-3', '--max_epochs', String(epochs), '--bootstrap', '20'],
   ];

@@ -61,7 +61,13 @@ export function tinyDataset(name: string, length: number, options: TinyOptions =
   };
 }
 
-const tiny = { classes: tinyClasses, architecture: 'resnet18', imageSize: tinySize, init: 'random' } as const;
+const tiny = {
+  classes: tinyClasses,
+  architecture: 'resnet18',
+  width: 8, // weights of 1 MB, not 45: they are written, hashed and read in every test of checkpoints
+  imageSize: tinySize,
+  init: 'random',
+} as const;
 
 /** An untrained student of the tiny classes. */
 export async function tinyGazeLT(options: Partial<ClassifierOptions> = {}): Promise<GazeLT> {
@@ -87,6 +93,14 @@ export function tinyFit(options: Partial<FitOptions> = {}): FitOptions {
     ...options,
   };
 }
+
+/** Changes to {@link tinyFit} with which the first epoch learns the classes, and the second spoils that for good. */
+export const spoiltAfterFirst: Partial<FitOptions> = {
+  train: tinyDataset('train', 48),
+  learningRate: 3e-3,
+  augment: false,
+  deferred: { epoch: 1, factor: 1e4 },
+};
 
 /** A folder that goes with the test. */
 export function temporaryFolder(t: Test): string {

@@ -58,9 +58,12 @@ t.test('random weights depend on the seed alone', async (t) => {
 });
 
 t.test('the systems differ in their defaults', async (t) => {
-  const options: ClassifierOptions = { classes: ['a', 'b'], init: 'random', architecture: 'resnet18' };
+  const options: ClassifierOptions = {
+    ...{ classes: ['a', 'b'], init: 'random', architecture: 'resnet18', width: 8 },
+  };
   using gazelt = await GazeLT.create(options);
   using baseline = await Baseline.create(options);
+  t.equal(gazelt.card.width, 8);
   t.match(gazelt.card, { head: 'bottleneck64', imageSize: 224, classes: ['a', 'b'], trainCounts: null });
   t.match(baseline.card, { head: 'linear', imageSize: 256, thresholds: { head: 1000, tail: 100 } });
 });
@@ -68,7 +71,7 @@ t.test('the systems differ in their defaults', async (t) => {
 t.test("initial weights from a file with torchvision's keys", async (t) => {
   const folder = temporaryFolder(t);
   const file = (name: string) => path.join(folder, `${name}.safetensors`);
-  const source = { architecture: 'resnet18', classes: 1000, seed: 9 } as const;
+  const source = { architecture: 'resnet18', width: 8, classes: 1000, seed: 9 } as const;
   const weights = await writeWeights(file('torchvision'), source);
   using reference = await tinyBaseline({ seed: 9 });
   const conv = await fingerprint(reference, 'layer4.1.conv2.weight');
@@ -117,7 +120,7 @@ t.test("initial weights from a file with torchvision's keys", async (t) => {
     'a backbone that does not fit is refused, naming file and keys, and frees everything',
     async (t) => {
       const before = memoryStats().liveTensors;
-      const other = await writeWeights(file('other'), { architecture: 'resnet34', classes: 3 });
+      const other = await writeWeights(file('other'), { architecture: 'resnet34', width: 8, classes: 3 });
       const lacking = await writeWeights(file('lacking'), source, (state) => {
         state.delete('layer1.0.conv1.weight');
         return state;
@@ -178,6 +181,16 @@ t.test('a saved model comes back as it was', async (t) => {
     t.equal(readFileSync(file, 'utf8'), 'years of work');
   });
 
+  await t.test('the published width goes without saying', async (t) => {
+    const published = path.join(path.dirname(folder), 'published');
+    const wide: ClassifierOptions = { classes: tinyClasses, init: 'random', architecture: 'resnet18' };
+    using model = await GazeLT.create(wide);
+    await model.save(published);
+    t.notMatch(readFileSync(path.join(published, 'model.json'), 'utf8'), /width/);
+    using reloaded = await GazeLT.load(published);
+    t.equal(reloaded.card.width, 64);
+  });
+
   await t.test('a damaged one is named', async (t) => {
     const bad = path.join(path.dirname(folder), 'bad');
     const damaged = async (file: string, content: string | Buffer) => {
@@ -193,6 +206,7 @@ t.test('a saved model comes back as it was', async (t) => {
     t.match(await changed({ architecture: 'resnet19' }), { code: 'ERR_CHECKPOINT', message: /resnet18/ });
     t.match(await changed({ classes: ['a', 'a', 'b'] }), { code: 'ERR_CHECKPOINT', message: /classes\[1\]/ });
     t.match(await changed({ trainCounts: [1] }), { code: 'ERR_CHECKPOINT', message: /3 numbers/ });
+    t.match(await changed({ width: 0 }), { code: 'ERR_CHECKPOINT', message: /width/ });
     t.match(await changed({ imageSize: 1e9 }), { code: 'ERR_CHECKPOINT', message: /imageSize/ });
     t.match(await changed({ colour: 'red' }), { code: 'ERR_CHECKPOINT', message: /colour/ });
     const weights = readFileSync(path.join(folder, 'model.safetensors'));

@@ -205,7 +205,9 @@ tidyTest(t, 'mixed types and layouts', async (t) => {
 
 tidyTest(t, 'state follows a model that is moved between steps', async (t) => {
   const run = async (move: boolean): Promise<Tensor> => {
-    using model = createModel({ architecture: 'resnet18', classes: 2, seed: 3 }).to({ dtype: 'float64' });
+    using model = createModel({ architecture: 'resnet18', width: 8, classes: 2, seed: 3 }).to({
+      dtype: 'float64',
+    });
     const parameters = await model.parameters();
     using optimizer = createOptimizer(parameters, { kind: 'adam', learningRate: 1e-3 });
     const images = randn([2, 3, 32, 32], 1, { dtype: 'float64' });

@@ -80,7 +80,7 @@ async function fit(
   options: FitCase,
   until: (event: MeanEvent) => boolean = () => false,
 ): Promise<{ events: MeanEvent[]; result: TrainResult | undefined }> {
-  using model = createModel({ architecture: 'resnet18', classes: 3 });
+  using model = createModel({ architecture: 'resnet18', width: 8, classes: 3 });
   using optimizer = await adamFor(model, 1e-3);
   const { checkpoints, resume = false, factor = 1 } = options;
   const deferred = new EpochSchedule({

@@ -49,7 +49,7 @@ async function fit(
   change: Partial<TrainerOptions>,
   each: (event: TrainEvent, model: Model) => void = () => {},
 ): Promise<TrainEvent[]> {
-  using model = createModel({ architecture: 'resnet18', classes: 3 });
+  using model = createModel({ architecture: 'resnet18', width: 8, classes: 3 });
   const parameters = await model.parameters();
   using optimizer: Optimizer = createOptimizer(parameters, { kind: 'adam', learningRate: 1 });
   disposeAll(parameters.values());
@@ -178,7 +178,7 @@ t.test('an objective that fails, at once or on the lane, fails the run and leave
 });
 
 t.test('no resuming without a folder; no checkpoint of another format', async (t) => {
-  using model = createModel({ architecture: 'resnet18', classes: 3 });
+  using model = createModel({ architecture: 'resnet18', width: 8, classes: 3 });
   const parameters = await model.parameters();
   using optimizer = createOptimizer(parameters, { kind: 'sgd' });
   disposeAll(parameters.values());

@@ -36,6 +36,7 @@ interface ReproduceFlags extends DataFlags {
 const handedDown = [
   ...[
     'model_name',
+    'width',
     'image_size',
     'weights',
     'rand_init',

@@ -9,6 +9,8 @@ import {
   createModel,
   type HeadKind,
   type Model,
+  publishedWidth,
+  widths,
 } from '../../models/model.js';
 import { restoreWeights } from '../../training/checkpoint.js';
 import { imagenetNormalisation } from '../../training/inputs.js';
@@ -44,6 +46,8 @@ export interface ClassifierOptions {
   readonly architecture?: Architecture;
   /** Head; each system has its own default. */
   readonly head?: HeadKind;
+  /** Channels of the backbone's first stage; default 64, as published; see {@link ModelOptions.width}. */
+  readonly width?: number;
   /** Side of the square input in pixels; each system has its own default. */
   readonly imageSize?: number;
   /**
@@ -70,6 +74,7 @@ const optionKeys = [
   'init',
   'architecture',
   'head',
+  'width',
   'imageSize',
   'trainCounts',
   'thresholds',
@@ -107,6 +112,7 @@ export function buildClassifier(
   const card: ModelCard = {
     architecture: oneOf('options.architecture', options.architecture ?? 'resnet50', architectures),
     head: oneOf('options.head', options.head ?? defaults.head, heads),
+    width: integer('options.width', options.width ?? publishedWidth, widths),
     classes,
     imageSize: integer('options.imageSize', options.imageSize ?? defaults.imageSize, imageSizes),
     normalisation: imagenetNormalisation,
@@ -155,6 +161,7 @@ function modelOf(card: ModelCard, seed: number): Model {
     architecture: card.architecture,
     classes: card.classes.length,
     head: card.head,
+    width: card.width,
     seed,
   });
 }

@@ -3,7 +3,13 @@ import { type Json, readJson } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
 import { checkThresholds, defaultGroupThresholds } from '../../metrics/groups.js';
 import type { GroupThresholds } from '../../metrics/types.js';
-import { type Architecture, architectures, type HeadKind } from '../../models/model.js';
+import {
+  type Architecture,
+  architectures,
+  type HeadKind,
+  publishedWidth,
+  widths,
+} from '../../models/model.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
 import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../../validate.js';
 
@@ -13,6 +19,8 @@ export interface ModelCard {
   readonly architecture: Architecture;
   /** Head. */
   readonly head: HeadKind;
+  /** Channels of the backbone's first stage; 64 as published. */
+  readonly width: number;
   /** Class names in label order. */
   readonly classes: readonly string[];
   /** Side of the square input in pixels. */
@@ -44,11 +52,12 @@ export function classNames(name: string, value: unknown): string[] {
 /** Name of the file beside `model.safetensors`. */
 export const cardFile = 'model.json';
 
-/** The card as JSON holds it. */
+/** The card as JSON holds it. The published width goes without saying, as in cards of versions that knew no other. */
 export function cardToJson(card: ModelCard): { readonly [key: string]: Json } {
-  const { normalisation, thresholds } = card;
+  const { normalisation, thresholds, width, ...rest } = card;
   return {
-    ...card,
+    ...rest,
+    ...(width === publishedWidth ? {} : { width }),
     normalisation: { mean: normalisation.mean, std: normalisation.std },
     thresholds: { head: thresholds.head, tail: thresholds.tail },
   };
@@ -74,7 +83,8 @@ export async function readCard(folder: string, file: string): Promise<ModelCard>
 function cardFrom(value: unknown): ModelCard {
   const card = object('the model card', value);
   knownKeys('card', card, [
-    ...['architecture', 'head', 'classes', 'imageSize', 'normalisation', 'trainCounts', 'thresholds'],
+    ...['architecture', 'head', 'width', 'classes', 'imageSize', 'normalisation', 'trainCounts'],
+    'thresholds',
   ]);
   const { trainCounts, thresholds } = card;
   const classes = classNames('classes', card.classes);
@@ -82,6 +92,7 @@ function cardFrom(value: unknown): ModelCard {
   return {
     architecture: oneOf('architecture', card.architecture, architectures),
     head: oneOf('head', card.head, heads),
+    width: integer('width', card.width ?? publishedWidth, widths),
     classes,
     imageSize: integer('imageSize', card.imageSize, imageSizes),
     normalisation:
