@@ -9,8 +9,9 @@ t.setTimeout(420_000);
 const folder = t.testdir();
 const runs = path.join(folder, 'runs');
 const result = path.join(runs, 'quickstart');
-// Enough to learn from: 3.4 times chance on the held-out films, of which the test asks for 2.
-const small = ['--train', '320', '--size', '64', '--epochs', '6', '--drw_epoch', '5'];
+// Enough to learn from: 2.9 and 3.6 times chance on the held-out films, of which the test asks for 2; four epochs come
+// to 2.3.
+const small = ['--train', '320', '--size', '64', '--epochs', '5', '--drw_epoch', '4'];
 
 t.test('it learns, and leaves what it promises', async (t) => {
   const { code, stdout, stderr } = await cli(['quickstart', ...small], folder);

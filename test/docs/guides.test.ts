@@ -18,7 +18,7 @@ const fixtureClasses = ['No Finding', 'Effusion', 'Hernia'];
 /** What the guides' programs find around them. */
 async function furnish(folder: string): Promise<void> {
   const data = path.join(folder, 'data');
-  await writePhantoms(data, { seed: 4, size: 64, train: 18, valPerClass: 1, testPerClass: 1, test: 9 });
+  await writePhantoms(data, { seed: 4, size: 64, train: 12, valPerClass: 1, testPerClass: 1, test: 9 });
   // The tables of the guides name images below `images`.
   await rename(path.join(data, 'images'), path.join(folder, 'images'));
   await mkdir(path.join(folder, 'images', 'images'));
@@ -44,7 +44,7 @@ async function furnish(folder: string): Promise<void> {
 function shrink(code: string): string {
   return code
     .replace(/imageSize: \d+/g, 'imageSize: 32')
-    .replace(/size: 128, train: 800/g, 'size: 64, train: 18, valPerClass: 1, testPerClass: 1, test: 0')
+    .replace(/size: 128, train: 800/g, 'size: 64, train: 12, valPerClass: 1, testPerClass: 1, test: 0')
     .replace(/batchSize: \d+/g, 'batchSize: 9')
     .replace(/maxEpochs: \d+/g, 'maxEpochs: 1')
     .replace(/(init: \{ weights: 'resnet50.pth' \}) \}/g, '$1, imageSize: 32 }')
@@ -127,10 +127,11 @@ t.test('blocks are found as they are written', async (t) => {
   t.throws(() => blocksOf('a.md', '```ts\nx'), /a.md:1: this block is not closed/);
 });
 
+// Within the package, so that `cxr-gaze` is this package.
+const folder = t.testdir();
+t.before(() => furnish(folder));
+
 t.test('the code of README and guides compiles and does what it says', async (t) => {
-  // Within the package, so that `cxr-gaze` is this package.
-  const folder = t.testdir();
-  await furnish(folder);
   const programs = (await allBlocks()).filter(({ language }) => language === 'ts' || language === 'js');
   t.ok(programs.filter(({ runs }) => runs).length >= 12, 'the guides hold programs');
   const typed: string[] = [];
@@ -162,8 +163,6 @@ t.test('the code of README and guides compiles and does what it says', async (t)
 });
 
 t.test('the command lines that are marked run', async (t) => {
-  const folder = t.testdir();
-  await furnish(folder);
   const blocks = (await allBlocks()).filter(({ language, runs }) => language === 'sh' && runs);
   t.ok(blocks.length >= 1);
   for (const { file, line, code } of blocks) {
