@@ -385,6 +385,9 @@ export type {
   SaliencyMeasure,
   WindowSaliency,
 } from './systems/gazelt/teacher-saliency.js';
+export type { BoxOptions, GivenBoxes } from './systems/loc-attention/boxes.js';
+export type { LocAttentionFitOptions } from './systems/loc-attention/fit.js';
+export { LocAttention } from './systems/loc-attention/loc-attention.js';
 export {
   type PublishedAttentionBackbone,
   type PublishedAttentionChoice,
@@ -397,6 +400,16 @@ export {
   publishedAttentionTasks,
   publishedLambdas,
 } from './systems/loc-attention/published.js';
+export type { RegionChoice } from './systems/loc-attention/region-choice.js';
+export type { LocAttentionScores } from './systems/loc-attention/scoring.js';
+export {
+  type AttentionForm,
+  type AttentionTermOptions,
+  attentionForms,
+  camClasses,
+  followedLosses,
+  selections,
+} from './systems/loc-attention/settings.js';
 export { type AutocastOptions, autocast, enableGrad, noGrad, traceCalls } from './tensor/context.js';
 export {
   arange,

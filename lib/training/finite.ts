@@ -8,13 +8,34 @@ import type { InputBatch } from './batch.js';
 /** The error for a loss that is a NaN or an infinity. */
 export function lossNotFinite(value: number, batch: InputBatch, phase: 'train' | 'val'): CxrGazeError {
   const { epoch, step, ids } = batch;
-  const shown = `${ids.slice(0, 8).join(', ')}${ids.length > 8 ? ', ...' : ''}`;
-  const kind = phase === 'train' ? 'batch' : 'validation batch';
   return new CxrGazeError(
     'ERR_NOT_FINITE',
-    `Expected a finite loss in epoch ${epoch}, ${kind} ${step + 1}, but found ${value}; the batch holds ${shown}. The checkpoints saved before stay as they are.`,
+    `Expected a finite loss in ${placeOf(batch, phase)}, but found ${value}; ${contentOf(batch)}`,
     { details: { epoch, step, phase, ids, loss: value } },
   );
+}
+
+/**
+ * What went wrong on a batch, with its name where numbers were not finite: an objective that looks at the network's output, as
+ * one with attention maps does, finds that out before there is a loss.
+ */
+export function errorOfBatch(error: unknown, batch: InputBatch, phase: 'train' | 'val'): unknown {
+  if (!(error instanceof CxrGazeError) || error.code !== 'ERR_NOT_FINITE') return error;
+  const { epoch, step, ids } = batch;
+  return new CxrGazeError(
+    'ERR_NOT_FINITE',
+    `In ${placeOf(batch, phase)}: ${error.message}; ${contentOf(batch)}`,
+    { cause: error, details: { ...error.details, epoch, step, phase, ids } },
+  );
+}
+
+function placeOf({ epoch, step }: InputBatch, phase: 'train' | 'val'): string {
+  return `epoch ${epoch}, ${phase === 'train' ? 'batch' : 'validation batch'} ${step + 1}`;
+}
+
+function contentOf({ ids }: InputBatch): string {
+  const shown = `${ids.slice(0, 8).join(', ')}${ids.length > 8 ? ', ...' : ''}`;
+  return `the batch holds ${shown}. The checkpoints saved before stay as they are.`;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Json } from '../checkpoints/folder.js';
 import type { Dataset } from '../data/dataset.js';
 import { type PreparedImages, prepareImages } from '../data/prepare.js';
+import type { Interpolation } from '../data/resize.js';
 import {
   callback,
   checkSignal,
@@ -116,15 +117,23 @@ export function courseOf(
   };
 }
 
-/** @internal The images of a data set at a network's input size, prepared as the options of its fit say. */
+/** @internal What a network takes. */
+export interface NetworkInput {
+  /** Side of the square input in pixels. */
+  readonly imageSize: number;
+  /** How images are stretched to it; default `area`. */
+  readonly interpolation?: Interpolation;
+}
+
+/** @internal The images of a data set as a network takes them, prepared as the options of its fit say. */
 export async function prepareFor(
   dataset: Dataset,
-  imageSize: number,
+  { imageSize, interpolation = 'area' }: NetworkInput,
   options: CommonFitOptions,
 ): Promise<PreparedImages> {
   const { cacheDir, signal, onError = 'throw', onPrepare, onPrepared } = options;
   const images = await prepareImages(dataset, {
-    ...{ width: imageSize, height: imageSize, onError },
+    ...{ width: imageSize, height: imageSize, interpolation, onError },
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(signal ? { signal } : {}),
     onProgress: ({ done, total }) => onPrepare?.({ dataset: dataset.name, done, total }),

@@ -22,7 +22,7 @@ import {
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import { environmentWarning } from './environment.js';
 import { EpochRecord } from './epoch-record.js';
-import { lossNotFinite, requireFinite } from './finite.js';
+import { errorOfBatch, lossNotFinite, requireFinite } from './finite.js';
 import { type Normalisation, toInputs } from './inputs.js';
 import { setNetworkRng } from './network-rng.js';
 import type { Optimizer } from './optimizer.js';
@@ -242,7 +242,11 @@ export class Trainer<
       const result = await enableGrad(() =>
         withPrecision(precision, () => objective(model, batch, { phase: 'train', reweighted, balanced })),
       );
-      const [value] = await Promise.all([result.loss.item(), record.scorer.add(result, batch)]);
+      const [value] = await Promise.all([result.loss.item(), record.scorer.add(result, batch)]).catch(
+        (error: unknown) => {
+          throw errorOfBatch(error, batch, 'train');
+        },
+      );
       // Before the weights move: a checkpoint saved after this error would hold NaN.
       if (!Number.isFinite(value)) throw lossNotFinite(value, batch, 'train');
       optimizer.zeroGrad();

@@ -3,7 +3,7 @@ import { noGrad } from '../tensor/context.js';
 import { tidy } from '../tensor/tidy.js';
 import type { ObjectiveResult } from './batch.js';
 import { EpochRecord } from './epoch-record.js';
-import { lossNotFinite } from './finite.js';
+import { errorOfBatch, lossNotFinite } from './finite.js';
 import { toInputs } from './inputs.js';
 import { withPrecision } from './precision.js';
 import type { TrainerOptions } from './trainer.js';
@@ -31,7 +31,11 @@ export async function validateEpoch<N extends Network, Result extends ObjectiveR
       const result = await noGrad(() =>
         withPrecision(precision, () => objective(model, batch, { phase: 'val', reweighted })),
       );
-      const [value] = await Promise.all([result.loss.item(), record.scorer.add(result, batch)]);
+      const [value] = await Promise.all([result.loss.item(), record.scorer.add(result, batch)]).catch(
+        (error: unknown) => {
+          throw errorOfBatch(error, batch, 'val');
+        },
+      );
       if (!Number.isFinite(value)) throw lossNotFinite(value, batch, 'val');
       record.add(value);
     });

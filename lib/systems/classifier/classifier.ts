@@ -1,6 +1,8 @@
 import path from 'node:path';
 import type { Dataset } from '../../data/dataset.js';
+import type { Interpolation } from '../../data/resize.js';
 import { CxrGazeError } from '../../errors.js';
+import type { EpochScores } from '../../metrics/epoch-scores.js';
 import { checkThresholds, defaultGroupThresholds } from '../../metrics/groups.js';
 import type { GroupThresholds } from '../../metrics/types.js';
 import {
@@ -13,16 +15,17 @@ import {
   widths,
 } from '../../models/model.js';
 import { restoreWeights } from '../../training/checkpoint.js';
-import { imagenetNormalisation } from '../../training/inputs.js';
+import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
+import type { PreparedRun } from '../../training/prepared-run.js';
 import { Run } from '../../training/run.js';
-import type { TrainEvent, TrainResult } from '../../training/trainer.js';
+import type { TrainEvent, Trainer, TrainResult } from '../../training/trainer.js';
 import { integer, knownKeys, oneOf, text } from '../../validate.js';
 import { saveModel } from '../save-model.js';
 import { findSaved } from '../saved.js';
 import { type TauNormOptions, tauNormaliseHead, tauOf } from './decoupling.js';
 import { type EvaluateOptions, type Evaluation, evaluateClassifier } from './evaluate.js';
 import { type ExplainedImage, type ExplainOptions, explainImages } from './explain.js';
-import { type CheckedFit, checkedFit, type FitAddition, type FitOptions, prepareFit } from './fit.js';
+import { checkedFit, type FitAddition, type FitOptions, prepareFit } from './fit.js';
 import { checkInit, type Init, type InitReport, initialise } from './initial-weights.js';
 import {
   cardFile,
@@ -32,6 +35,7 @@ import {
   heads,
   imageSizes,
   type ModelCard,
+  normalisationFrom,
   readCard,
 } from './model-card.js';
 import { type ImageInput, type Prediction, type PredictOptions, predictImages } from './predict.js';
@@ -50,6 +54,8 @@ export interface ClassifierOptions {
   readonly width?: number;
   /** Side of the square input in pixels; each system has its own default. */
   readonly imageSize?: number;
+  /** How pixels in [0, 1] are shifted and scaled; each system has its own default. */
+  readonly normalisation?: Normalisation;
   /**
    * Training images of each class, where the weights come from a training elsewhere: evaluation forms the long-tail groups
    * from them. Default: not known until `fit`.
@@ -76,6 +82,7 @@ const optionKeys = [
   'head',
   'width',
   'imageSize',
+  'normalisation',
   'trainCounts',
   'thresholds',
   'seed',
@@ -88,6 +95,10 @@ export interface ClassifierDefaults {
   readonly head: HeadKind;
   /** Input size in pixels. */
   readonly imageSize: number;
+  /** Of the pixels; default ImageNet's statistics. */
+  readonly normalisation?: Normalisation;
+  /** How images are stretched to the input size; default `area`. */
+  readonly interpolation?: Interpolation;
 }
 
 /** @hidden A model with its card: what the constructors of systems take. */
@@ -96,6 +107,18 @@ export interface BuiltClassifier {
   readonly card: ModelCard;
   readonly device: string;
   readonly initReport: InitReport;
+}
+
+/** @hidden A training whose options have been checked. */
+export interface Training<Scores extends EpochScores> {
+  /** What the classifier will be, with its training counts. */
+  readonly card: ModelCard;
+  /** When it ends, and whether it goes on. */
+  readonly options: { readonly signal?: AbortSignal | undefined; readonly resume?: boolean };
+  /** Makes data, network and trainer ready. */
+  readonly prepare: () => Promise<PreparedRun<Pick<Trainer<Model, never, Scores>, 'events'>>>;
+  /** Whether only a part of the network learns meanwhile; default `false`. */
+  readonly freezes?: boolean;
 }
 
 /** @internal Checks at once, builds later. */
@@ -115,7 +138,11 @@ export function buildClassifier(
     width: integer('options.width', options.width ?? publishedWidth, widths),
     classes,
     imageSize: integer('options.imageSize', options.imageSize ?? defaults.imageSize, imageSizes),
-    normalisation: imagenetNormalisation,
+    normalisation: normalisationFrom(
+      'options.normalisation',
+      options.normalisation ?? defaults.normalisation ?? imagenetNormalisation,
+    ),
+    interpolation: defaults.interpolation ?? 'area',
     trainCounts:
       trainCounts === undefined ? null : countsFrom('options.trainCounts', trainCounts, classes.length),
     thresholds: checkThresholds('options.thresholds', options.thresholds ?? defaultGroupThresholds),
@@ -222,20 +249,40 @@ export abstract class Classifier {
    */
   abstract fit(options: FitOptions): Run<TrainEvent, TrainResult>;
 
-  /** @internal What {@link Classifier.fit} of every system is. */
+  /** @internal What {@link Classifier.fit} of the long-tailed systems is. */
   protected train(options: FitOptions, addition: FitAddition): Run<TrainEvent, TrainResult> {
-    this.#requireLive();
-    const fit = checkedFit(this.card, options, addition);
-    this.#requireIdle();
-    this.#training = true;
-    return new Run((stop) => this.#train(fit, stop));
+    return this.start(() => {
+      const fit = checkedFit(this.card, options, addition);
+      return {
+        ...{ card: fit.card, options: fit.options, prepare: () => prepareFit(this, fit) },
+        freezes: fit.settings.decoupling !== null,
+      };
+    });
   }
 
-  async *#train(fit: CheckedFit, stop: AbortSignal): AsyncGenerator<TrainEvent, TrainResult | undefined> {
-    const { signal, resume = false } = fit.options;
+  /**
+   * @internal Runs a training, one at a time.
+   *
+   * @param check judges the options at once
+   */
+  protected start<Scores extends EpochScores>(
+    check: () => Training<Scores>,
+  ): Run<TrainEvent<Scores>, TrainResult> {
+    this.#requireLive();
+    const training = check();
+    this.#requireIdle();
+    this.#training = true;
+    return new Run((stop) => this.#train(training, stop));
+  }
+
+  async *#train<Scores extends EpochScores>(
+    training: Training<Scores>,
+    stop: AbortSignal,
+  ): AsyncGenerator<TrainEvent<Scores>, TrainResult | undefined> {
+    const { signal, resume = false } = training.options;
     try {
-      using prepared = await prepareFit(this, fit);
-      this.#card = fit.card;
+      using prepared = await training.prepare();
+      this.#card = training.card;
       return yield* prepared.trainer.events({ signal, resume }, stop);
     } finally {
       this.#training = false;
@@ -243,7 +290,7 @@ export abstract class Classifier {
       if (!this.model.disposed) {
         this.model.setBatchNormUpdates(1).to({ dtype: 'float32', channelsLast: false }).eval();
         // A model that has failed says so to whoever uses it next; here it would hide the first error.
-        if (fit.settings.decoupling !== null) await this.model.setTrainable(['']).catch(() => {});
+        if (training.freezes) await this.model.setTrainable(['']).catch(() => {});
       }
     }
   }

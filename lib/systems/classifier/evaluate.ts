@@ -71,7 +71,7 @@ async function evaluate(
   const { card } = network;
   const { onError = 'throw', signal, cacheDir } = options;
   using images = await prepareImages(dataset, {
-    ...{ width: card.imageSize, height: card.imageSize, onError },
+    ...{ width: card.imageSize, height: card.imageSize, interpolation: card.interpolation, onError },
     ...(signal ? { signal } : {}),
     ...(cacheDir === undefined ? {} : { cacheDir }),
   });

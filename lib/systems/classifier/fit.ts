@@ -239,8 +239,7 @@ function criteriaOf(
 async function loadersOf(network: Network, options: FitOptions, settings: Settings, own: RunParts['own']) {
   const { batchSize, seed, augment } = settings;
   const { prefetch = 2 } = options;
-  const prepared = async (dataset: Dataset) =>
-    own(await prepareFor(dataset, network.card.imageSize, options));
+  const prepared = async (dataset: Dataset) => own(await prepareFor(dataset, network.card, options));
   const train = await prepared(options.train);
   const validation = await prepared(options.validation);
   const augmentation = augment ? { augmentation: { seed } } : {};

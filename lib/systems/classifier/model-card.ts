@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { type Json, readJson } from '../../checkpoints/folder.js';
+import { type Interpolation, interpolations } from '../../data/resize.js';
 import { CxrGazeError } from '../../errors.js';
 import { checkThresholds, defaultGroupThresholds } from '../../metrics/groups.js';
 import type { GroupThresholds } from '../../metrics/types.js';
@@ -27,6 +28,8 @@ export interface ModelCard {
   readonly imageSize: number;
   /** Of the input. */
   readonly normalisation: Normalisation;
+  /** How images are stretched to the input size. */
+  readonly interpolation: Interpolation;
   /** Training images of each class; `null` where it was not trained here. */
   readonly trainCounts: readonly number[] | null;
   /** Where head, medium and tail are cut. */
@@ -52,12 +55,16 @@ export function classNames(name: string, value: unknown): string[] {
 /** Name of the file beside `model.safetensors`. */
 export const cardFile = 'model.json';
 
-/** The card as JSON holds it. The published width goes without saying, as in cards of versions that knew no other. */
+/**
+ * The card as JSON holds it. The published width, and images stretched by area, go without saying, as in cards of versions
+ * that knew no other.
+ */
 export function cardToJson(card: ModelCard): { readonly [key: string]: Json } {
-  const { normalisation, thresholds, width, ...rest } = card;
+  const { normalisation, thresholds, width, interpolation, ...rest } = card;
   return {
     ...rest,
     ...(width === publishedWidth ? {} : { width }),
+    ...(interpolation === 'area' ? {} : { interpolation }),
     normalisation: { mean: normalisation.mean, std: normalisation.std },
     thresholds: { head: thresholds.head, tail: thresholds.tail },
   };
@@ -83,7 +90,8 @@ export async function readCard(folder: string, file: string): Promise<ModelCard>
 function cardFrom(value: unknown): ModelCard {
   const card = object('the model card', value);
   knownKeys('card', card, [
-    ...['architecture', 'head', 'width', 'classes', 'imageSize', 'normalisation', 'trainCounts'],
+    ...['architecture', 'head', 'width', 'classes', 'imageSize', 'normalisation', 'interpolation'],
+    'trainCounts',
     'thresholds',
   ]);
   const { trainCounts, thresholds } = card;
@@ -96,7 +104,10 @@ function cardFrom(value: unknown): ModelCard {
     classes,
     imageSize: integer('imageSize', card.imageSize, imageSizes),
     normalisation:
-      card.normalisation === undefined ? imagenetNormalisation : normalisationFrom(card.normalisation),
+      card.normalisation === undefined
+        ? imagenetNormalisation
+        : normalisationFrom('normalisation', card.normalisation),
+    interpolation: oneOf('interpolation', card.interpolation ?? 'area', interpolations),
     trainCounts: trainCounts == null ? null : countsFrom('trainCounts', trainCounts, classes.length),
     thresholds: checkThresholds('thresholds', cuts as unknown as GroupThresholds),
   };
@@ -109,12 +120,14 @@ export function countsFrom(name: string, value: unknown, classes: number): numbe
   throw invalidArgument(name, `${classes} numbers, one for each class,`, value);
 }
 
-function normalisationFrom(value: unknown): Normalisation {
-  const given = object('normalisation', value);
-  const three = (name: string) => {
-    const numbers = list(name, given[name], (at, item) => number(at, item));
-    if (numbers.length !== 3)
-      throw new CxrGazeError('ERR_INVALID_ARGUMENT', `Expected three numbers for ${name}`);
+/** Checks a normalisation. @throws CxrGazeError `ERR_INVALID_ARGUMENT` */
+export function normalisationFrom(name: string, value: unknown): Normalisation {
+  const given = object(name, value);
+  const three = (part: 'mean' | 'std') => {
+    const at = `${name}.${part}`;
+    const bounds = part === 'std' ? { above: 0 } : {};
+    const numbers = list(at, given[part], (item, one) => number(item, one, bounds));
+    if (numbers.length !== 3) throw invalidArgument(at, 'three numbers', given[part]);
     return numbers as unknown as readonly [number, number, number];
   };
   return { mean: three('mean'), std: three('std') };

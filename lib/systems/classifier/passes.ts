@@ -2,6 +2,7 @@ import type { Batch } from '../../data/batch.js';
 import type { Dataset } from '../../data/dataset.js';
 import { DataLoader } from '../../data/loader.js';
 import { prepareImages, type SkippedImage } from '../../data/prepare.js';
+import type { Interpolation } from '../../data/resize.js';
 import { SequentialSampler } from '../../data/samplers.js';
 import type { Model } from '../../models/model.js';
 import { type PrecisionChoice, precisionChoices } from '../../training/precision.js';
@@ -74,16 +75,16 @@ function part(dataset: Dataset, start: number): Dataset {
  * @throws CxrGazeError `ERR_ABORTED`, and what a bad image throws
  */
 export async function* passOver(
-  network: { readonly card: { readonly imageSize: number } },
+  network: { readonly card: { readonly imageSize: number; readonly interpolation?: Interpolation } },
   dataset: Dataset,
   options: PassOptions,
 ): AsyncGenerator<Batch, void> {
-  const { imageSize } = network.card;
+  const { imageSize, interpolation = 'area' } = network.card;
   const { batchSize = 16, onError = 'throw', signal, onProgress } = options;
   let done = 0;
   for (let start = 0; start < dataset.length; start += CHUNK) {
     using images = await prepareImages(part(dataset, start), {
-      ...{ width: imageSize, height: imageSize, onError, allowNone: true },
+      ...{ width: imageSize, height: imageSize, interpolation, onError, allowNone: true },
       ...(signal ? { signal } : {}),
     });
     for (const skipped of images.skipped) options.onSkip?.({ ...skipped, index: skipped.index + start });

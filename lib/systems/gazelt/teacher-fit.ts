@@ -142,11 +142,11 @@ interface Halves {
 
 // The readings of films that could not be read are left out with them.
 async function preparedGaze(
-  { imageSize }: TeacherCard,
+  card: TeacherCard,
   gaze: GazeDataset,
   options: TeacherFitOptions,
 ): Promise<PreparedGaze> {
-  const images = await prepareFor(gaze.images, imageSize, options);
+  const images = await prepareFor(gaze.images, card, options);
   const skipped = new Set(images.skipped.map(({ index }) => index));
   return { images, readings: gaze.readings.filter((_, index) => !skipped.has(index)) };
 }

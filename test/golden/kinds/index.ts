@@ -2,6 +2,7 @@ import type { Kind } from '../kind.js';
 import type { Known } from '../runner.js';
 import { attentionLossKind } from './attention-loss.js';
 import { attentionRunNameKind } from './attention-run-name.js';
+import { attentionStepKind } from './attention-step.js';
 import { balancedSamplerKind } from './balanced-sampler.js';
 import { camKind } from './cam.js';
 import { classWeightsKind } from './class-weights.js';
@@ -28,6 +29,7 @@ import { teacherKind } from './teacher.js';
 import { teacherAttentionKind } from './teacher-attention.js';
 import { timeWindowsKind } from './time-windows.js';
 import { trainStepKind } from './train-step.js';
+import { trainingControlKind } from './training-control.js';
 import { transformKind } from './transform.js';
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -55,13 +57,15 @@ const kinds: Readonly<Record<string, Kind>> = {
   'loc-attention/attention-loss': publishedLossKind,
   'loc-attention/cam': camKind,
   'loc-attention/lambda-schedule': lambdaScheduleKind,
+  'loc-attention/lung-box': lungBoxKind,
+  'loc-attention/python-sample': pythonSampleKind,
   'loc-attention/report': performanceLogKind,
   'loc-attention/run-name': attentionRunNameKind,
   'loc-attention/soft-attention-loss': softLossKind,
-  'loc-attention/lung-box': lungBoxKind,
-  'loc-attention/python-sample': pythonSampleKind,
   'loc-attention/split': splitKind,
   'loc-attention/split-nih': splitNihKind,
+  'loc-attention/train-step': attentionStepKind,
+  'loc-attention/training-control': trainingControlKind,
   'loc-attention/transform': transformKind,
 };
 

@@ -1,0 +1,183 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import type { Region } from '../../lib/losses/regions.js';
+import type { LocAttentionFitOptions } from '../../lib/systems/loc-attention/fit.js';
+import { LocAttention } from '../../lib/systems/loc-attention/loc-attention.js';
+import type { LocAttentionScores } from '../../lib/systems/loc-attention/scoring.js';
+import { noGrad } from '../../lib/tensor/context.js';
+import { memoryStats } from '../../lib/tensor/create.js';
+import type { TrainEvent } from '../../lib/training/trainer.js';
+import { outcomeOf } from '../support/runs.js';
+import { oneThread, temporaryFolder, tinyClasses, tinyDataset } from '../support/tiny.js';
+
+type Event = TrainEvent<LocAttentionScores>;
+
+await oneThread;
+
+// At 64 pixels the last feature map has four places: at 32 it has one, and a map of one place is 0 everywhere.
+const size = 64;
+const box = { x: 8, y: 10, width: 48, height: 40 };
+const boxesOf = (n: number) => Array.from({ length: n }, () => box);
+const regions = { upper: 'upper', lower: 'lower', left: null } as const;
+
+function create(): Promise<LocAttention> {
+  return LocAttention.create({
+    ...{ classes: tinyClasses, architecture: 'resnet18', width: 8, imageSize: size, init: 'random' },
+  });
+}
+
+function options(own: Partial<LocAttentionFitOptions>): LocAttentionFitOptions {
+  return {
+    ...{ train: tinyDataset('train', 6), validation: tinyDataset('validation', 4) },
+    ...{ maxEpochs: 1, batchSize: 4, learningRate: 1e-3, precision: 'float32' },
+    ...(own.attention === 'none' ? {} : { regions, boxes: { train: boxesOf(6), validation: boxesOf(4) } }),
+    ...own,
+  };
+}
+
+async function eventsOf(
+  model: LocAttention,
+  own: Partial<LocAttentionFitOptions>,
+  until: (event: Event) => boolean = () => false,
+): Promise<Event[]> {
+  const events: Event[] = [];
+  for await (const event of model.fit(options(own))) {
+    events.push(event);
+    if (until(event)) break;
+  }
+  return events;
+}
+
+const rowsOf = (events: readonly Event[]) => events.filter((event) => event.type === 'epoch');
+
+async function headOf(model: LocAttention): Promise<number[]> {
+  const state = await model.model.stateDict();
+  const values = Array.from((await state.get('fc.weight')?.data()) as Float32Array);
+  for (const value of state.values()) value.dispose();
+  return values;
+}
+
+t.test('the published term is logged, and with λ = 1 it changes nothing', async (t) => {
+  const before = memoryStats().liveTensors;
+  using told = await create();
+  const shared = { logThresholds: [0, 1], threshold: 0.5 };
+  const rows = rowsOf(await eventsOf(told, { lambda: 1, ...shared }));
+  t.equal(rows.length, 2);
+  for (const row of rows) {
+    t.match(row, {
+      lambda: 1,
+      outside: null,
+      emptyRegions: 0,
+      'attention@1': row.phase === 'val' ? 0.75 : 2 / 3,
+    });
+    t.ok(Math.abs(row.loss - row.crossEntropy) < 1e-6);
+    const [low, middle] = [row['attention@0'] as number, row.attention as number];
+    t.ok(low < middle && middle < (row['attention@1'] as number), `${low} < ${middle}`);
+  }
+  using plain = await create();
+  const [trained] = rowsOf(await eventsOf(plain, { attention: 'none' }));
+  t.match(trained, { attention: null, outside: null, lambda: 1, crossEntropy: rows[0]?.crossEntropy });
+  t.same(await headOf(told), await headOf(plain), 'the pass in evaluation mode leaves no trace');
+  const live = memoryStats().liveTensors;
+  t.equal(live, before);
+});
+
+t.test('the differentiable term alone makes maps hot where they shall be', async (t) => {
+  using model = await create();
+  const whole: Record<string, Region> = { upper: 'whole', lower: 'whole', left: 'whole' };
+  const rows = rowsOf(
+    await eventsOf(model, {
+      attention: 'differentiable',
+      lambda: 0,
+      regions: whole,
+      maxEpochs: 10,
+      learningRate: 1e-2,
+    }),
+  );
+  const trained = rows.filter(({ phase }) => phase === 'train').map(({ attention }) => attention as number);
+  const [first, last] = [trained[0] as number, trained.at(-1) as number];
+  t.ok(last < first - 0.1, `${trained.join(', ')}`);
+  t.match(rows[0], { outside: 0, lambda: 0 });
+  for (const { loss, attention } of rows) t.ok(Math.abs(loss - (attention as number)) < 1e-6);
+});
+
+t.test('a run that is resumed in mid-epoch is the unbroken one, λ and logged thresholds too', async (t) => {
+  const folder = temporaryFolder(t);
+  const of = (run: string) => ({
+    ...({ adaptive: true, attention: 'differentiable', penaliseOutside: 0.5, logThresholds: [0.5] } as const),
+    ...{ maxEpochs: 2, checkpoints: path.join(folder, run) },
+  });
+  using first = await create();
+  const whole = rowsOf(await eventsOf(first, of('whole')));
+  t.same(
+    whole.map(({ lambda }) => lambda),
+    [1, 1, 0.977, 0.977],
+  );
+  using broken = await create();
+  await eventsOf(broken, of('broken'), (event) => event.type === 'step' && event.epoch === 2);
+  using second = await create();
+  const events = await eventsOf(second, { ...of('broken'), resume: true });
+  t.match(events[0], { type: 'start', resumed: true, epoch: 2 });
+  t.same(await outcomeOf(path.join(folder, 'broken')), await outcomeOf(path.join(folder, 'whole')));
+  const [, , , validated] = whole;
+  if (validated === undefined) throw new Error('no row');
+  const { loss, crossEntropy, attention, outside, lambda } = validated;
+  const sum = lambda * crossEntropy + (1 - lambda) * ((attention as number) + 0.5 * (outside as number));
+  t.ok(Math.abs(loss - sum) < 1e-6, `${loss} and ${sum}`);
+
+  const other = { ...of('broken'), resume: true, tau: 0.2 };
+  const changed = eventsOf(second, other);
+  await t.rejects(changed, { code: 'ERR_RESUME', message: /tau: 0.1 -> 0.2/ });
+
+  const saved = path.join(folder, 'saved');
+  await second.save(saved);
+  const half = [0.5, 0.5, 0.5];
+  const card = { interpolation: 'pillow-bilinear', normalisation: { mean: half, std: half } };
+  t.match(JSON.parse(readFileSync(path.join(saved, 'model.json'), 'utf8')), card);
+  using loaded = await LocAttention.load(saved);
+  t.match(loaded.card, { ...card, imageSize: size, trainCounts: [2, 2, 2] });
+  t.same(await headOf(loaded), await headOf(second));
+});
+
+t.test('logits that are no numbers end the run with the name of the batch', async (t) => {
+  using model = await create();
+  const state = await model.model.stateDict();
+  noGrad(() => state.get('fc.bias')?.mul_(Number.NaN));
+  for (const value of state.values()) value.dispose();
+  await t.rejects(eventsOf(model, { lambda: 0.5 }), {
+    code: 'ERR_NOT_FINITE',
+    message: /In epoch 1, batch 1: .*Expected finite logits .*; the batch holds train-\d\.png, train-\d\.png/,
+  });
+});
+
+t.test('what cannot be meant is refused at once, by name', async (t) => {
+  using model = await create();
+  const bad: [Partial<LocAttentionFitOptions> | Record<string, unknown>, RegExp][] = [
+    [{}, /options\.lambda/],
+    [{ lambda: 1.5 }, /options\.lambda/],
+    [{ lambda: 0.5, attention: 'differentable' }, /nearest: 'differentiable'/],
+    [{ lambda: 0.5, tau: 0.2 }, /no options\.tau with options\.attention 'published'/],
+    [{ attention: 'none', threshold: 0.5 }, /no options\.threshold/],
+    [{ attention: 'none', regions }, /options\.regions/],
+    [{ lambda: 0.5, threshold: 2 }, /options\.threshold/],
+    [{ lambda: 0.5, regions: { upper: 'upper', lower: 'lower' } }, /options\.regions\['left'\]/],
+    [{ lambda: 0.5, regions: { upper: 'uper', lower: 'lower', left: null } }, /nearest: 'upper'/],
+    [{ lambda: 0.5, regions: { upper: null, lower: null, left: null } }, /at least one class/],
+    [{ lambda: 0.5, regions: 'ne' }, /3 regions, one for each of upper, lower, left/],
+    [{ lambda: 0.5, regions: 'nepp' }, /nearest: 'nep'/],
+    [{ lambda: 0.5, boxes: undefined }, /where the lungs of each image are/],
+    [{ lambda: 0.5, boxes: { train: boxesOf(5), validation: boxesOf(4) } }, /6 boxes, one for each image/],
+    [{ lambda: 0.5, boxes: { train: [{ ...box, x: -1 }], validation: [] } }, /boxes\.train\[0\]\.x/],
+    [{ lambda: 0.5, validationAttention: false, follow: 'loss' }, /options\.validationAttention/],
+    [{ lambda: 0.5, logThresholds: [0.5, 0.5] }, /logThresholds\[1\]/],
+    [{ lambda: 0.5, earlyStopping: 'never' }, /earlyStopping/],
+    [{ lambda: 0.5, patience: 0 }, /patience/],
+    [{ lambda: 0.5, plateau: { factor: 2 } }, /plateau\.factor/],
+  ];
+  for (const [own, message] of bad)
+    t.throws(() => model.fit(options(own as LocAttentionFitOptions)), {
+      code: 'ERR_INVALID_ARGUMENT',
+      message,
+    });
+});
