@@ -18,6 +18,11 @@ export interface TensorFile {
   readonly tensors: ReadonlyMap<string, TensorRecord>;
   /** The `__metadata__` of a safetensors file; empty for the others. */
   readonly metadata: Readonly<Record<string, string>>;
+  /**
+   * Module and name of the class, such as `torchvision.models.vgg.VGG`, where a PyTorch file holds a whole module instead
+   * of a state dict: the tensors are those that its `state_dict` would give.
+   */
+  readonly moduleClass?: string;
   /** The whole structure of a PyTorch file, with epoch, optimizer and whatever else it has; absent for safetensors. */
   readonly root?: PlainValue;
 }
@@ -50,7 +55,7 @@ const LEGACY_MAGIC = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex');
  * @param path the file
  * @param options which state dict to take, and whether to verify checksums
  * @throws `ERR_FILE` if it cannot be read; `ERR_CHECKPOINT`, with file and place, if it is torn, lies about itself,
- *   is of an unknown format, or asks for more than tensors and plain containers
+ *   is of an unknown format, or asks for more than tensors, plain containers and modules
  */
 export async function openTensorFile(path: string, options: OpenTensorFileOptions = {}): Promise<TensorFile> {
   text('path', path);
@@ -71,7 +76,7 @@ export async function openTensorFile(path: string, options: OpenTensorFileOption
     }
     const root =
       format === 'torch-zip' ? await readTorchZip(file, verifyChecksums) : await readTorchLegacy(file);
-    return { format, file: path, tensors: selectTensors(path, root, key), metadata: {}, root };
+    return { format, file: path, ...selectTensors(path, root, key), metadata: {}, root };
   } finally {
     await file.close();
   }

@@ -1,7 +1,7 @@
 import type { TensorRecord } from './tensor-record.js';
 
 /**
- * What a `.pt` file may hold: tensors and plain containers. A Python tuple is a frozen array, a list an array that is
+ * What a `.pt` file may hold: tensors, plain containers, and objects of unknown classes as inert {@link PickleRecord}s. A Python tuple is a frozen array, a list an array that is
  * not frozen, a dict of any kind a {@link PlainDict}, bytes a `Uint8Array`; an integer beyond 2^53 is a bigint; a
  * `torch.dtype` is its name (`'torch.float32'`) and a `torch.device` its text. Containers may be shared, and even
  * contain themselves, as in Python.
@@ -16,12 +16,29 @@ export type PlainValue =
   | readonly PlainValue[]
   | PlainDict
   | ReadonlySet<PlainValue>
-  | TensorRecord;
+  | TensorRecord
+  | PickleRecord;
 
 /** A Python dict, OrderedDict, defaultdict or Counter: a Map in insertion order. */
 export class PlainDict extends Map<PlainValue, PlainValue> {
   /** Attributes set on the dict object itself, such as a state dict's `_metadata`; absent without any. */
   attributes?: ReadonlyMap<PlainValue, PlainValue>;
+}
+
+/**
+ * An object of a class that is not known here, such as a module that was pickled whole: the class's name and the object's
+ * attributes. Nothing is imported or called for it.
+ */
+export class PickleRecord {
+  /** Module and name of the class, such as `torchvision.models.vgg.VGG`. */
+  readonly className: string;
+  /** The object's attributes; `undefined` until the pickle has set them. */
+  attributes: PlainDict | undefined;
+
+  /** @param className module and name of the class */
+  constructor(className: string) {
+    this.className = className;
+  }
 }
 
 /** Whether a value of the structure is a tensor. */
@@ -35,6 +52,7 @@ export function kindOf(value: unknown): string {
   if (value instanceof PlainDict) return 'a dict';
   if (value instanceof Set) return 'a set';
   if (value instanceof Uint8Array) return 'bytes';
+  if (value instanceof PickleRecord) return `an object of ${value.className}`;
   if (value instanceof PickleOpaque) return value.description;
   if (Array.isArray(value)) return Object.isFrozen(value) ? 'a tuple' : 'a list';
   if (typeof value === 'object') return 'a tensor';
@@ -83,11 +101,28 @@ export class PickleGlobal extends PickleOpaque {
   }
 }
 
+/** A name that the world does not know: taken for the class of an inert record, refused wherever else it is used. */
+export class PickleClass extends PickleOpaque {
+  /** The error that names it and where the pickle asks for it. */
+  readonly refusal: () => Error;
+
+  /**
+   * @param path module and name
+   * @param refusal the error for any other use than that of a record's class
+   */
+  constructor(path: string, refusal: () => Error) {
+    super(path);
+    this.refusal = refusal;
+  }
+}
+
 /**
  * The world that a pickle may refer to. The unpickler itself knows containers and numbers only; a world decides which
- * globals exist. (Reading whole modules as inert records would be another world.)
+ * globals exist.
  */
 export interface PickleWorld {
+  /** Whether names that it does not know may be the classes of inert records; default `false`: they are refused. */
+  readonly records?: boolean;
   /** The stand-in for a global, a plain value for a constant, or `undefined` if the name is not allowed. */
   global(path: string): PickleItem | undefined;
   /** What a persistent id stands for: in PyTorch's files a storage. */

@@ -1,7 +1,8 @@
 import type { CxrGazeError } from '../errors.js';
 import { nearest } from '../validate.js';
 import { checkpointError } from './fault.js';
-import { isTensorRecord, kindOf, PlainDict, type PlainValue } from './pickle-values.js';
+import { isModule, moduleState } from './module-state.js';
+import { isTensorRecord, kindOf, type PickleRecord, PlainDict, type PlainValue } from './pickle-values.js';
 import type { TensorRecord } from './tensor-record.js';
 
 /** Top-level keys under which training programs keep their weights, in order of preference. */
@@ -11,8 +12,16 @@ const USUAL_KEYS = ['weights', 'state_dict', 'model_state_dict', 'model'];
 const MAX_VISITS = 1_000_000;
 const MAX_DEPTH = 32;
 
+/** A state dict, and the class of the module that was pickled whole, if it comes from one. */
+export interface SelectedTensors {
+  /** Where each tensor lies, by name. */
+  readonly tensors: Map<string, TensorRecord>;
+  /** Such as `torchvision.models.vgg.VGG`. */
+  readonly moduleClass?: string;
+}
+
 /**
- * Picks the state dict out of a checkpoint's structure.
+ * Picks the state dict out of a checkpoint's structure. A module that was pickled whole stands for its state dict.
  *
  * @param file path of the file, for messages
  * @param root the whole structure
@@ -20,21 +29,15 @@ const MAX_DEPTH = 32;
  *   `weights`, `state_dict`, `model_state_dict`, `model` that is; `null` takes every tensor of the structure under its
  *   path, such as `optimizer.state.0.exp_avg`
  */
-export function selectTensors(
-  file: string,
-  root: PlainValue,
-  key?: string | null,
-): Map<string, TensorRecord> {
-  if (key === null) return flatten(file, root);
+export function selectTensors(file: string, root: PlainValue, key?: string | null): SelectedTensors {
+  if (key === null) return { tensors: flatten(file, root) };
   if (key === undefined) {
-    const found = isStateDict(root)
-      ? root
-      : USUAL_KEYS.map((usual) => childOf(root, usual)).find(isStateDict);
-    if (found) return namedTensors(found);
+    const found = holdsState(root) ? root : USUAL_KEYS.map((usual) => childOf(root, usual)).find(holdsState);
+    if (found) return stateOf(file, found);
     throw noStateDict(file, root);
   }
   const chosen = childOf(root, key);
-  if (isStateDict(chosen)) return namedTensors(chosen);
+  if (holdsState(chosen)) return stateOf(file, chosen);
   if (chosen === undefined) {
     const keys = topKeys(root);
     const near = nearest(key, keys);
@@ -64,6 +67,15 @@ function isStateDict(value: PlainValue | undefined): value is PlainDict {
   return [...value].every(
     ([name, item]) => typeof name === 'string' && (isTensorRecord(item) || /(^|\.)_extra_state$/.test(name)),
   );
+}
+
+function holdsState(value: PlainValue | undefined): value is PlainDict | PickleRecord {
+  return isStateDict(value) || isModule(value);
+}
+
+function stateOf(file: string, value: PlainDict | PickleRecord): SelectedTensors {
+  if (value instanceof PlainDict) return { tensors: namedTensors(value) };
+  return { tensors: moduleState(file, value), moduleClass: value.className };
 }
 
 function namedTensors(dict: PlainDict): Map<string, TensorRecord> {
@@ -104,6 +116,8 @@ function flatten(file: string, root: PlainValue): Map<string, TensorRecord> {
     if (value instanceof PlainDict) for (const [key, item] of value) visit(item, [...path, String(key)]);
     else if (Array.isArray(value))
       for (const [index, item] of value.entries()) visit(item as PlainValue, [...path, String(index)]);
+    else if (isModule(value))
+      for (const [name, item] of moduleState(file, value)) visit(item, [...path, name]);
     else if (isTensorRecord(value)) {
       const name = path.join('.');
       if (tensors.has(name))

@@ -2,6 +2,7 @@ import { checkpointError } from './fault.js';
 import {
   isTensorRecord,
   kindOf,
+  PickleClass,
   PickleGlobal,
   type PickleItem,
   PickleOpaque,
@@ -89,10 +90,12 @@ interface Pending {
 }
 
 /**
- * The globals of PyTorch's checkpoints. Tensors are built as records without place; {@link TorchWorld.place} fills in
+ * The globals of PyTorch's checkpoints; other classes are those of inert records, as modules pickled whole have them. Tensors are built as records without place; {@link TorchWorld.place} fills in
  * where their bytes lie once that is known (the older format says so only after the pickle).
  */
 export class TorchWorld implements PickleWorld {
+  /** Unknown names may be classes of records. */
+  readonly records = true;
   /** Storages by key, as first mentioned. */
   readonly storages = new Map<string, StorageRef>();
   readonly #file: string;
@@ -116,6 +119,7 @@ export class TorchWorld implements PickleWorld {
     const [tag, type, key, , count, view] = (Array.isArray(id) ? id : []) as readonly PickleItem[];
     if (tag !== 'storage')
       throw place.error(`the pickle refers to an outside object that is no storage (${kindOf(tag ?? null)})`);
+    if (type instanceof PickleClass) throw type.refusal();
     const dtype = this.#storageClasses.get(type as PickleItem);
     if (!dtype) throw place.error(`the class of a storage is ${kindOf(type ?? null)}`);
     if (typeof key !== 'string')

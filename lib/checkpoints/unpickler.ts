@@ -1,11 +1,14 @@
 import type { CxrGazeError } from '../errors.js';
 import { checkpointError } from './fault.js';
+import { REFUSED_OPCODES } from './pickle-refused.js';
 import {
   kindOf,
+  PickleClass,
   PickleGlobal,
   type PickleItem,
   PickleOpaque,
   type PicklePlace,
+  PickleRecord,
   type PickleWorld,
   PlainDict,
   type PlainValue,
@@ -102,14 +105,14 @@ class Machine implements PicklePlace {
     }
   }
 
-  error(problem: string, details: Readonly<Record<string, unknown>> = {}): CxrGazeError {
+  error(problem: string, details?: Readonly<Record<string, unknown>>): CxrGazeError {
+    return this.#errorAt(this.position, problem, details);
+  }
+
+  #errorAt(position: number, problem: string, details: Readonly<Record<string, unknown>> = {}): CxrGazeError {
     const { file, part, offset } = this.#source;
-    const place = `at byte ${this.position} of ${part} (byte ${offset + this.position} of the file)`;
-    return checkpointError(file, `${place}: ${problem}`, {
-      part,
-      position: offset + this.position,
-      ...details,
-    });
+    const place = `at byte ${position} of ${part} (byte ${offset + position} of the file)`;
+    return checkpointError(file, `${place}: ${problem}`, { part, position: offset + position, ...details });
   }
 
   #unknownOpcode(code: number): CxrGazeError {
@@ -239,6 +242,7 @@ class Machine implements PicklePlace {
   /** An item that may be part of the result. */
   plain(item: PickleItem): PlainValue {
     if (this.#isPlain(item)) return item;
+    if (item instanceof PickleClass) throw item.refusal();
     const what = item instanceof PickleOpaque ? item.description : 'a tuple with a storage or class in it';
     throw this.error(`the pickle keeps ${what} as a value; only tensors and plain containers are read`);
   }
@@ -273,14 +277,30 @@ class Machine implements PicklePlace {
     for (const item of items) (set as Set<PlainValue>).add(this.#key(item));
   }
 
-  /** BUILD: attributes of a dict, which is what a state dict's `_metadata` is. Nothing else has attributes here. */
+  /** BUILD: attributes of a dict, which is what a state dict's `_metadata` is, or of a record. */
   build(): void {
     const state = this.plain(this.pop());
     const target = this.top();
-    if (!(target instanceof PlainDict)) throw this.error(`the pickle sets the state of ${kindOf(target)}`);
-    if (!(state instanceof PlainDict))
-      throw this.error(`the state of a dict object must be a dict, but is ${kindOf(state)}`);
-    target.attributes = new Map([...(target.attributes ?? []), ...state]);
+    const isRecord = target instanceof PickleRecord;
+    if (!isRecord && !(target instanceof PlainDict))
+      throw this.error(`the pickle sets the state of ${kindOf(target)}`);
+    if (!(state instanceof PlainDict)) {
+      const what = isRecord ? kindOf(target) : 'a dict object';
+      throw this.error(`the state of ${what} must be a dict, but is ${kindOf(state)}`);
+    }
+    if (!isRecord) target.attributes = new Map([...(target.attributes ?? []), ...state]);
+    else if (target.attributes === undefined) target.attributes = state;
+    else throw this.error(`the pickle sets the state of ${kindOf(target)} twice`);
+  }
+
+  /** NEWOBJ: an object of an unknown class, made without arguments, as a record that waits for its state. */
+  newObject(): void {
+    if (!this.world.records) throw this.#unknownOpcode(NEWOBJ);
+    const [type, args] = this.popCount(2);
+    if (!(type instanceof PickleClass)) throw this.error(`the pickle makes an object of ${kindOf(type)}`);
+    if (!Array.isArray(args) || !Object.isFrozen(args) || args.length > 0)
+      throw this.error(`the pickle makes an object of ${type.description} from arguments`);
+    this.push(new PickleRecord(type.description));
   }
 
   // Names
@@ -290,23 +310,32 @@ class Machine implements PicklePlace {
       throw this.error('the pickle names a global that is no string');
     const path = `${module}.${name}`;
     const found = this.world.global(path);
-    if (found === undefined) {
+    this.push(found ?? this.#unknownClass(path));
+  }
+
+  #unknownClass(path: string): PickleClass {
+    const { position } = this;
+    const refusal = (): CxrGazeError => {
       const shown = path.length > 200 ? `${path.slice(0, 197)}...` : path;
-      throw this.error(
+      return this.#errorAt(
+        position,
         `the pickle asks for ${JSON.stringify(shown)}; only tensors and plain containers are read, and nothing in the file is executed`,
         { global: path },
       );
-    }
-    this.push(found);
+    };
+    if (!this.world.records) throw refusal();
+    return new PickleClass(path, refusal);
   }
 
   reduce(): void {
     const args = this.pop();
     const callee = this.pop();
+    if (callee instanceof PickleClass) throw callee.refusal();
     if (!(callee instanceof PickleGlobal) || !callee.call)
       throw this.error(`the pickle calls ${kindOf(callee)}`);
     if (!Array.isArray(args) || !Object.isFrozen(args))
       throw this.error(`${callee.description} is called with ${kindOf(args)} instead of a tuple`);
+    for (const argument of args) if (argument instanceof PickleClass) throw argument.refusal();
     this.push(callee.call(args as readonly PickleItem[], this));
   }
 
@@ -319,6 +348,7 @@ class Machine implements PicklePlace {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const STOP = 0x2e;
+const NEWOBJ = 0x81;
 
 /** The allowed opcodes: those that PyTorch's files of protocol 2 to 5 use, and Python 2's strings. */
 const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
@@ -370,30 +400,8 @@ const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x51, { name: 'BINPERSID', run: (m) => m.push(m.world.persistent(m.pop(), m)) }],
   [0x52, { name: 'REDUCE', run: (m) => m.reduce() }],
   [0x62, { name: 'BUILD', run: (m) => m.build() }],
+  [NEWOBJ, { name: 'NEWOBJ', run: (m) => m.newObject() }],
 ]);
-
-/** Names for the message only. These create objects of arbitrary classes, or belong to Python 1's text pickles. */
-const REFUSED_OPCODES: Readonly<Record<number, string>> = {
-  129: 'NEWOBJ',
-  146: 'NEWOBJ_EX',
-  105: 'INST',
-  111: 'OBJ',
-  80: 'PERSID',
-  130: 'EXT1',
-  131: 'EXT2',
-  132: 'EXT4',
-  151: 'NEXT_BUFFER',
-  152: 'READONLY_BUFFER',
-  73: 'INT',
-  76: 'LONG',
-  70: 'FLOAT',
-  83: 'STRING',
-  86: 'UNICODE',
-  112: 'PUT',
-  103: 'GET',
-  108: 'LIST',
-  100: 'DICT',
-};
 
 function checkProtocol(m: Machine): void {
   const protocol = m.uint8();

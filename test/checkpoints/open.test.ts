@@ -86,14 +86,31 @@ for (const name of ['plain.zip.pt', 'plain.legacy.pt']) {
   });
 }
 
+t.test('a module that was pickled whole is its state dict', async (t) => {
+  const { tensors, moduleClass } = await openTensorFile(path('whole-module.pt'));
+  t.equal(moduleClass, '__main__.Net');
+  t.strictSame(
+    [...tensors].map(([name, { shape, dtype }]) => `${name} ${dtype}[${shape}]`),
+    [
+      'conv.weight float32[2,1,3,3]',
+      'conv.bias float32[2]',
+      ...['weight', 'bias', 'running_mean', 'running_var'].map((part) => `bn.${part} float32[2]`),
+      'bn.num_batches_tracked int64[]',
+      'fc.weight float32[3,2]',
+      'fc.bias float32[3]',
+    ],
+  );
+  const every = await openTensorFile(path('whole-module.pt'), { key: null });
+  t.strictSame([...every.tensors.keys()], [...tensors.keys()], 'by the whole structure too');
+});
+
 const refused: Readonly<Record<string, RegExp>> = {
   'os-system.zip.pt':
     /at byte \d+ of os-system\.zip\/data\.pkl \(byte \d+ of the file\): the pickle asks for "(posix|nt)\.system"/,
   'os-system.legacy.pt':
     /at byte \d+ of the pickle \(byte \d+ of the file\): the pickle asks for "(posix|nt)\.system"/,
   'eval.protocol4.pt': /the pickle asks for "builtins\.eval"/,
-  'numpy-scalar.pt': /the pickle asks for "numpy\.[\w.]*scalar"/,
-  'whole-module.pt': /the pickle asks for "__main__\.Net"/,
+  'numpy-scalar.pt': /the pickle asks for "numpy\.[\w.]*(scalar|dtype)"/,
   'complex.pt': /the pickle asks for "torch\.ComplexFloatStorage"/,
   'uint16.pt': /dtype torch\.uint16, which is not supported/,
   'negated.pt': /stored conj and neg|stored neg/,
