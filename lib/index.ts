@@ -23,7 +23,7 @@ export { type ScoreCamOptions, scoreCam } from './cam/score-cam.js';
 export { CheckpointStore, type Json, type Pointer, verifyCheckpoint } from './checkpoints/folder.js';
 export { type NpyArray, type NpyArrayOf, type NpyTypes, readNpy, writeNpy } from './checkpoints/npy.js';
 export { type OpenTensorFileOptions, openTensorFile, type TensorFile } from './checkpoints/open.js';
-export { isTensorRecord, PlainDict, type PlainValue } from './checkpoints/pickle-values.js';
+export { isTensorRecord, PickleRecord, PlainDict, type PlainValue } from './checkpoints/pickle-values.js';
 export { readTensors } from './checkpoints/read-tensors.js';
 export {
   type SafetensorsEntry,
@@ -302,6 +302,12 @@ export {
 } from './models/model.js';
 export { type ForwardOptions, type LoadReport, Network, type StateEntry } from './models/network.js';
 export {
+  createSegmentationNetwork,
+  SegmentationNetwork,
+  type SegmentationNetworkOptions,
+  segmentationStep,
+} from './models/segmentation.js';
+export {
   createTeacher,
   loadTeacherBlock,
   type TeacherBranch,
@@ -410,6 +416,7 @@ export {
   followedLosses,
   selections,
 } from './systems/loc-attention/settings.js';
+export { describeWeights, type PublishedWeights, readWeights } from './systems/published-weights.js';
 export { type AutocastOptions, autocast, enableGrad, noGrad, traceCalls } from './tensor/context.js';
 export {
   arange,

@@ -7,7 +7,10 @@
 #include "nn/gaze_teacher.h"
 #include "nn/model_handle.h"
 #include "nn/network_operations.h"
+#include "nn/pvt.h"
 #include "nn/resnet.h"
+#include "nn/unet.h"
+#include "nn/vgg.h"
 #include "optim/optimizer_handle.h"
 #include "tensor/build_info.h"
 #include "runtime/guard.h"
@@ -40,6 +43,9 @@ std::shared_ptr<const NetworkRegistry> networks() {
   auto registry = std::make_shared<NetworkRegistry>();
   registerResNets(*registry);
   registerGazeTeachers(*registry);
+  registerVgg(*registry);
+  registerPvts(*registry);
+  registerUnet(*registry);
   registerNetworkOperations(*registry);
   registerCam(*registry);
   return registry;

@@ -17,16 +17,6 @@ constexpr std::array<int64_t, 4> kDepths{2, 2, 6, 2};
 constexpr int64_t kBlocks = 12;
 constexpr int64_t kWidth = 96;
 
-/// A convolution whose stride is its kernel, of channels-last images: one matrix product over patches.
-/// @param x [B, H, W, C]
-/// @returns [B, H/k, W/k, C']
-at::Tensor patches(const at::Tensor& x, const Conv2d& conv) {
-  const int64_t k = conv->weight.size(2), height = x.size(1) / k, width = x.size(2) / k;
-  const auto cut = x.reshape({x.size(0), height, k, width, k, x.size(3)}).transpose(2, 3);  // [B, h, w, k, k, C]
-  return at::linear(cut.reshape({x.size(0), height, width, -1}), conv->weight.permute({0, 2, 3, 1}).flatten(1),
-                    conv->bias);
-}
-
 /// Convolution and LayerNorm: keys `proj`, `norm`.
 class Embedding : public torch::nn::Module {
  public:

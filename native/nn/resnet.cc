@@ -6,6 +6,7 @@
 
 #include "nn/batch_norm.h"
 #include "nn/head.h"
+#include "nn/layers.h"
 
 namespace cxr {
 namespace {
@@ -125,7 +126,8 @@ class ResNet : public Network {
   }
 
   at::Tensor forward(const at::Tensor& images, Taps& taps) override {
-    auto x = bn1_->forward(conv1_->forward(images)).relu_();   // [B, c, H/2, W/2]
+    auto x = taps("conv1", conv1_->forward(images));
+    x = rectified(taps, "bn1", bn1_->forward(x));              // [B, c, H/2, W/2]
     x = taps("maxpool", at::max_pool2d(x, 3, 2, 1));           // [B, c, H/4, W/4]
     for (size_t stage = 0; stage < blocks_.size(); ++stage) {  // [B, c e 2^stage, H/2^(2+stage), ..]
       for (size_t k = 0; k < blocks_[stage].size(); ++k) {
@@ -137,7 +139,7 @@ class ResNet : public Network {
   }
 
   std::vector<std::string> tapNames() const override {
-    std::vector<std::string> names = {"maxpool"};
+    std::vector<std::string> names = {"conv1", "bn1", "maxpool"};
     for (size_t stage = 0; stage < blocks_.size(); ++stage) {
       for (size_t k = 0; k < blocks_[stage].size(); ++k) names.push_back(blockName(stage, k));
     }

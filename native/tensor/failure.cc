@@ -36,7 +36,7 @@ bool mentions(const std::string& text, std::initializer_list<const char*> words)
 std::string codeOf(const std::string& text) {
   if (mentions(text, {"out of memory", "can't allocate memory", "not enough memory"})) return "ERR_OUT_OF_MEMORY";
   if (mentions(text, {"on the same device", "Expected all tensors", "CUDA", "device type"})) return "ERR_INVALID_DEVICE";
-  if (mentions(text, {"scalar type", "dtype", "ScalarType", "expected floating", "Float did not match",
+  if (mentions(text, {"scalar type", "dtype", "ScalarType", "bias type (", "expected floating", "Float did not match",
                       "not implemented for '", "BoolTensor", "LongTensor", "can't be cast", "not supported on"})) {
     return "ERR_INVALID_DTYPE";
   }

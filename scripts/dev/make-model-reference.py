@@ -13,11 +13,7 @@ import torch
 
 from filling import fill_state, uniform
 
-# Only the networks are needed: where torchvision's compiled part is not there, these names keep its import going.
-if not hasattr(torch.ops.torchvision, "nms"):
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+import torchvision_names  # noqa: F401  before torchvision
 from torchvision import models  # noqa: E402
 
 FIXTURE = pathlib.Path(__file__).parents[2] / "test" / "fixtures" / "models" / "resnets.json"

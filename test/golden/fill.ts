@@ -9,15 +9,24 @@ export function fnv1a(name: string): number {
 
 /** `n` numbers uniform in [-1, 1), in double precision. */
 export function uniform(name: string, n: number): Float64Array {
+  return drawInto(new Float64Array(n), name, 0, 1);
+}
+
+/** Fills with offset + scale u, made in double precision and rounded once. */
+function drawInto<T extends Float32Array | Float64Array>(
+  values: T,
+  name: string,
+  offset: number,
+  scale: number,
+): T {
   const seed = fnv1a(name);
-  const values = new Float64Array(n);
-  for (let i = 0; i < n; i++) {
+  for (let i = 0; i < values.length; i++) {
     // murmur3's 32-bit finaliser
     let x = (seed + Math.imul(i, 0x9e3779b9)) | 0;
     x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
     x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
     x = (x ^ (x >>> 16)) >>> 0;
-    values[i] = x / 2147483648 - 1;
+    values[i] = offset + scale * (x / 2147483648 - 1);
   }
   return values;
 }
@@ -36,11 +45,7 @@ export function fill(name: string, shape: readonly number[]): Float32Array {
 export function fillState(key: string, shape: readonly number[]): Float32Array {
   const n = size(shape);
   if (key.endsWith('num_batches_tracked')) return new Float32Array(n);
-  const u = uniform(key, n);
-  const [offset, scale] = affineOf(key, shape);
-  const values = new Float32Array(n);
-  for (let i = 0; i < n; i++) values[i] = offset + scale * (u[i] as number);
-  return values;
+  return drawInto(new Float32Array(n), key, ...affineOf(key, shape));
 }
 
 function affineOf(key: string, shape: readonly number[]): [offset: number, scale: number] {

@@ -13,15 +13,17 @@ export interface Filled {
 const affineKeys = ['scale', 'offset', 'double', 'zero_first'];
 const labelKeys = ['classes', 'power', 'first_labels_in_order'];
 const known = new Set([
-  ...['fill', 'shape', 'transform', 'bytes', 'literal', 'add_at_label'],
+  ...['fill', 'shape', 'transform', 'bytes', 'above', 'literal', 'add_at_label'],
   ...affineKeys,
   ...labelKeys,
 ]);
 
-/** Makes the input that a recipe describes: numbers with a shape, or whatever stands under `literal`. */
+/** Makes the input that a recipe describes: numbers with a shape, whatever stands under `literal`, a file's bytes. */
 export function makeInput(name: string, recipe: unknown): unknown {
   if (typeof recipe !== 'object' || recipe === null || Array.isArray(recipe)) return recipe;
   const items = record(`inputs.${name}`, recipe);
+  if (typeof items.base64 === 'string' && Object.keys(items).length === 1)
+    return Uint8Array.from(Buffer.from(items.base64, 'base64'));
   for (const key of Object.keys(items)) {
     if (!known.has(key)) throw new Error(`unknown recipe inputs.${name}.${key}`);
   }
@@ -40,6 +42,11 @@ function makeFilled(items: Record<string, unknown>): Filled {
     if (uses([...affineKeys, ...labelKeys])) throw new Error('bytes stand alone');
     if (!boolean('bytes', items.bytes)) throw new Error('bytes is false');
     return { shape, data: Uint8Array.from(u, (v) => Math.floor((v + 1) * 128)) };
+  }
+  if ('above' in items) {
+    if (uses([...affineKeys, ...labelKeys])) throw new Error('above stands alone');
+    const above = number('above', items.above);
+    return { shape, data: Float32Array.from(u, (v) => (v > above ? 1 : 0)) };
   }
   if (uses(labelKeys)) {
     if (uses(affineKeys)) throw new Error('labels take no scale, offset, double or zero_first');

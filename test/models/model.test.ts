@@ -183,6 +183,8 @@ tidyTest(t, 'taps', async (t) => {
   using model = createModel({ architecture: 'resnet18', width: 8, classes: 3, head: 'bottleneck64' }).eval();
   const { taps, camLayer } = await model.tapNames();
   t.strictSame(taps, [
+    'conv1',
+    'bn1',
     'maxpool',
     ...[1, 2, 3, 4].flatMap((stage) => [`layer${stage}.0`, `layer${stage}.1`]),
     'avgpool',
@@ -190,7 +192,7 @@ tidyTest(t, 'taps', async (t) => {
   ]);
   t.equal(camLayer, 'layer4.1');
   const images = randn([2, 3, 64, 64], 1);
-  const wanted = ['fc.0', 'layer1.0', 'avgpool', 'layer4.1'];
+  const wanted = ['fc.0', 'layer1.0', 'avgpool', 'layer4.1', 'bn1'];
   const { logits, taps: found } = model.forwardWithTaps(images, wanted);
   t.strictSame(Object.keys(found), wanted);
   const shapes = await Promise.all(wanted.map(async (name) => (await found[name]?.ready())?.shape));
@@ -199,7 +201,9 @@ tidyTest(t, 'taps', async (t) => {
     [2, 8, 16, 16],
     [2, 64],
     [2, 64, 2, 2],
+    [2, 8, 32, 32],
   ]);
+  t.ok((await (found.bn1 as Tensor).amin().item()) < 0, 'before the ReLU');
   const pooled = (found['layer4.1'] as Tensor).mean({ dim: [2, 3] });
   t.ok(
     (await pooled

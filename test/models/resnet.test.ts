@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { type Architecture, architectures, createModel, type Model } from '../../lib/models/model.js';
+import { createModel, type Model } from '../../lib/models/model.js';
 import { noGrad } from '../../lib/tensor/context.js';
 import { tensor, threads } from '../../lib/tensor/create.js';
 import type { Tensor } from '../../lib/tensor/tensor.js';
@@ -18,12 +18,14 @@ interface Reference {
   readonly running_var: readonly number[];
 }
 
+const resnets = ['resnet18', 'resnet34', 'resnet50', 'resnet101'] as const;
+
 /** Made by scripts/dev/make-model-reference.py with PyTorch and torchvision. */
 const stored = JSON.parse(readFileSync(fixture('models', 'resnets.json'), 'utf8')) as {
   readonly classes: number;
   readonly batch: number;
   readonly size: number;
-  readonly models: Readonly<Record<Architecture, Reference>>;
+  readonly models: Readonly<Record<(typeof resnets)[number], Reference>>;
 };
 
 await threads(1); // test files run side by side
@@ -37,7 +39,7 @@ async function fillWeights(model: Model): Promise<void> {
   for (const entry of state) entry.tensor.dispose();
 }
 
-for (const architecture of architectures) {
+for (const architecture of resnets) {
   const reference = stored.models[architecture];
 
   tidyTest(t, `${architecture}: keys, shapes and numbers equal torchvision's`, async (t) => {

@@ -44,7 +44,7 @@ export async function systems(train: Dataset, validation: Dataset): Promise<void
   // @ts-expect-error initial weights are never assumed
   await GazeLT.create({ classes: ['a', 'b'] });
   // @ts-expect-error there is no such backbone
-  await GazeLT.create({ classes: ['a', 'b'], init: 'random', architecture: 'vgg16' });
+  await GazeLT.create({ classes: ['a', 'b'], init: 'random', architecture: 'vgg19' });
   // @ts-expect-error 'pretrained' is no source of weights
   await GazeLT.create({ classes: ['a', 'b'], init: 'pretrained' });
   // @ts-expect-error options have no such name

@@ -8,11 +8,12 @@ import type { GroupThresholds } from '../../metrics/types.js';
 import {
   type Architecture,
   architectures,
+  checkHead,
+  checkWidth,
   createModel,
   type HeadKind,
   type Model,
   publishedWidth,
-  widths,
 } from '../../models/model.js';
 import { restoreWeights } from '../../training/checkpoint.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
@@ -132,10 +133,12 @@ export function buildClassifier(
   const device = text('options.device', options.device ?? 'cpu');
   const classes = classNames('options.classes', options.classes);
   const { trainCounts } = options;
+  const architecture = oneOf('options.architecture', options.architecture ?? 'resnet50', architectures);
+  const head = oneOf('options.head', options.head ?? defaults.head, heads);
   const card: ModelCard = {
-    architecture: oneOf('options.architecture', options.architecture ?? 'resnet50', architectures),
-    head: oneOf('options.head', options.head ?? defaults.head, heads),
-    width: integer('options.width', options.width ?? publishedWidth, widths),
+    architecture,
+    head: checkHead('options.head', head, architecture),
+    width: checkWidth('options.width', options.width ?? publishedWidth, architecture),
     classes,
     imageSize: integer('options.imageSize', options.imageSize ?? defaults.imageSize, imageSizes),
     normalisation: normalisationFrom(

@@ -1,6 +1,6 @@
 import { rng } from '../../data/random.js';
 import { CxrGazeError } from '../../errors.js';
-import type { HeadKind, Model } from '../../models/model.js';
+import { type Architecture, type HeadKind, headKey, type Model } from '../../models/model.js';
 import { noGrad } from '../../tensor/context.js';
 import { tensor, zeros } from '../../tensor/create.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -22,8 +22,8 @@ export interface DecouplingOptions {
    */
   readonly weights?: string;
   /**
-   * Which layers begin anew and learn, all others staying as they are: the whole head (`head`, default: `fc`, or `fc.0` and
-   * `fc.1` of the two-layer head), or its last layer alone (`last`). For the one-layer head both are the same.
+   * Which layers begin anew and learn, all others staying as they are: the whole head (`head`, default: `fc` of a ResNet, or
+   * `fc.0` and `fc.1` of the two-layer head), or its last layer alone (`last`). For the one-layer head both are the same.
    */
   readonly layers?: 'head' | 'last';
 }
@@ -48,8 +48,16 @@ export function decouplingOf(options: DecouplingOptions | undefined): Decoupling
 }
 
 /** Beginning of the names of the parameters that cRT makes anew and trains. */
-export function decoupledPrefix(head: HeadKind, layers: 'head' | 'last'): string {
-  return layers === 'last' && head === 'bottleneck64' ? 'fc.1.' : 'fc.';
+export function decoupledPrefix(
+  { architecture, head }: { readonly architecture: Architecture; readonly head: HeadKind },
+  layers: 'head' | 'last',
+): string {
+  return layers === 'last' ? `${lastLayer(architecture, head)}.` : `${headKey(architecture)}.`;
+}
+
+/** Key of the layer that gives the logits. */
+function lastLayer(architecture: Architecture, head: HeadKind): string {
+  return head === 'bottleneck64' ? `${headKey(architecture)}.1` : headKey(architecture);
 }
 
 /**
@@ -62,7 +70,7 @@ export async function beginCrt(
   { weights, layers }: DecouplingSettings,
   { seed, fresh }: { readonly seed: number; readonly fresh: boolean },
 ): Promise<void> {
-  const prefix = decoupledPrefix(model.options.head, layers);
+  const prefix = decoupledPrefix(model.options, layers);
   if (fresh) {
     if (weights !== null) await loadBase(model, weights, prefix);
     await renewLayers(model, prefix, seed);
@@ -146,7 +154,7 @@ export async function normalisedLayer({ weight, bias }: LinearLayer, tau: number
 
 /** @internal Normalises the last layer of a model's head in place. */
 export async function tauNormaliseHead(model: Model, tau: number): Promise<void> {
-  const name = model.options.head === 'bottleneck64' ? 'fc.1' : 'fc';
+  const name = lastLayer(model.options.architecture, model.options.head);
   await tidy(async () => {
     const state = await model.stateDict();
     const layer = {

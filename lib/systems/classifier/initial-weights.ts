@@ -1,17 +1,20 @@
-import { readTensors } from '../../checkpoints/read-tensors.js';
 import { CxrGazeError } from '../../errors.js';
-import type { Model } from '../../models/model.js';
+import { headKey, type Model } from '../../models/model.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
 import { invalidArgument } from '../../validate.js';
+import { describeWeights, readWeights } from '../published-weights.js';
 import { weightsFileOf } from '../saved.js';
 import { cardFile } from './model-card.js';
 
-/** Where initial weights come from: random ones, or a file with torchvision's or the authors' keys. */
+/** Where initial weights come from: random ones, or a file with torchvision's, timm's or the authors' keys. */
 export type Init =
   | 'random'
   | {
-      /** A `.safetensors`, `.pt`, `.pth` or `.bin` file, or the folder of a saved model, a checkpoint or a run. */
+      /**
+       * A `.safetensors`, `.pt`, `.pth` or `.bin` file (a state dict, or a module that was pickled whole), or the folder of a
+       * saved model, a checkpoint or a run.
+       */
       readonly weights: string;
     };
 
@@ -43,18 +46,28 @@ export function checkInit(init: Init): Init {
 export async function initialise(model: Model, init: Init): Promise<InitReport> {
   if (init === 'random') return { fresh: [] };
   const weights = await weightsFileOf(init.weights, cardFile);
+  const published = await describeWeights(weights);
+  const { architecture } = model.options;
+  if (published.architecture !== undefined && published.architecture !== architecture) {
+    throw new CxrGazeError(
+      'ERR_STATE_DICT',
+      `${weights}: expected weights of ${architecture} but the file holds those of ${published.architecture}`,
+      { details: { file: weights, expected: architecture, found: published.architecture } },
+    );
+  }
+  const prefix = `${headKey(architecture)}.`;
   return tidy(async () => {
-    const given = withoutPrefix(await readTensors(weights));
+    const given = readWeights(published);
     const own = await model.stateDict();
     const fresh: string[] = [];
     for (const [name, tensor] of own) {
-      if (!name.startsWith('fc.')) continue;
+      if (!name.startsWith(prefix)) continue;
       if (given.has(name) && (await sameShape(tensor, given.get(name) as Tensor))) continue;
       fresh.push(name);
     }
     // Half a head is worse than none: either all of it fits or all of it is fresh.
-    const head = [...own.keys()].filter((name) => name.startsWith('fc.'));
-    const state = new Map([...given].filter(([name]) => !name.startsWith('fc.') || fresh.length === 0));
+    const head = [...own.keys()].filter((name) => name.startsWith(prefix));
+    const state = new Map([...given].filter(([name]) => !name.startsWith(prefix) || fresh.length === 0));
     if (fresh.length > 0) for (const name of head) state.set(name, own.get(name) as Tensor);
     try {
       await model.loadStateDict(state);
@@ -67,12 +80,6 @@ export async function initialise(model: Model, init: Init): Promise<InitReport> 
     }
     return { fresh: fresh.length > 0 ? head : [] };
   });
-}
-
-// torch.nn.DataParallel and DistributedDataParallel put `module.` before every key.
-function withoutPrefix(state: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
-  const wrapped = [...state.keys()].every((name) => name.startsWith('module.'));
-  return new Map([...state].map(([name, tensor]) => [wrapped ? name.slice('module.'.length) : name, tensor]));
 }
 
 async function sameShape(a: Tensor, b: Tensor): Promise<boolean> {

@@ -7,9 +7,10 @@ import type { GroupThresholds } from '../../metrics/types.js';
 import {
   type Architecture,
   architectures,
+  checkHead,
+  checkWidth,
   type HeadKind,
   publishedWidth,
-  widths,
 } from '../../models/model.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
 import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../../validate.js';
@@ -97,10 +98,11 @@ function cardFrom(value: unknown): ModelCard {
   const { trainCounts, thresholds } = card;
   const classes = classNames('classes', card.classes);
   const cuts = thresholds === undefined ? defaultGroupThresholds : object('thresholds', thresholds);
+  const architecture = oneOf('architecture', card.architecture, architectures);
   return {
-    architecture: oneOf('architecture', card.architecture, architectures),
-    head: oneOf('head', card.head, heads),
-    width: integer('width', card.width ?? publishedWidth, widths),
+    architecture,
+    head: checkHead('head', oneOf('head', card.head, heads), architecture),
+    width: checkWidth('width', card.width ?? publishedWidth, architecture),
     classes,
     imageSize: integer('imageSize', card.imageSize, imageSizes),
     normalisation:

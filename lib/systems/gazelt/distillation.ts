@@ -1,5 +1,6 @@
 import type { Dataset } from '../../data/dataset.js';
 import { distillationLoss } from '../../losses/distillation.js';
+import { type Architecture, bottleneckTap } from '../../models/model.js';
 import type { InputBatch } from '../../training/batch.js';
 import type { ExtraTerm } from '../../training/long-tail-objective.js';
 import type { GazeTeacher } from './teacher.js';
@@ -50,12 +51,14 @@ export const defaultDistillationWeight = 0.01;
 export function distillationTerm(
   settings: Pick<DistillationSettings, 'weight' | 'validationWeight' | 'shares'>,
   features: { readonly train: TeacherFeatures; readonly val: TeacherFeatures },
+  architecture: Architecture,
 ): ExtraTerm {
+  const tap = bottleneckTap(architecture);
   const { weight = defaultDistillationWeight, validationWeight = weight, shares } = settings;
   return {
-    taps: ['fc.0'],
+    taps: [tap],
     term(taps, batch: InputBatch, { phase }) {
-      const student = taps['fc.0'] as NonNullable<(typeof taps)[string]>;
+      const student = taps[tap] as NonNullable<(typeof taps)[string]>;
       const teachers = features[phase].batch(batch.indices, batch.device);
       const loss = distillationLoss(student, teachers, shares === undefined ? {} : { shares });
       return loss.mul(phase === 'train' ? weight : validationWeight);

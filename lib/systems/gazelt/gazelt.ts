@@ -72,7 +72,7 @@ export class GazeLT extends Classifier {
       ...plain,
       options: async () => ({ distillation: { ...(await source.record()), ...settings } }),
       needs: source.needs,
-      term: async () => distillationTerm(distillation, await source.vectors()),
+      term: async () => distillationTerm(distillation, await source.vectors(), this.card.architecture),
     });
   }
 

@@ -12,6 +12,9 @@ import { heatmapKind } from './heatmap.js';
 import { kdLossKind } from './kd-loss.js';
 import { labelCsvKind } from './label-csv.js';
 import { ldamMarginsKind } from './ldam-margins.js';
+import { backboneForwardKind, unetForwardKind } from './loc-attention/forward.js';
+import { modulePickleKind } from './loc-attention/module-pickle.js';
+import { stateDictKind as locAttentionStateDictKind } from './loc-attention/state-dict.js';
 import { lambdaScheduleKind, publishedLossKind, softLossKind } from './localisation-loss.js';
 import { lungBoxKind } from './lung-box.js';
 import { metricsKind } from './metrics.js';
@@ -67,6 +70,10 @@ const kinds: Readonly<Record<string, Kind>> = {
   'loc-attention/train-step': attentionStepKind,
   'loc-attention/training-control': trainingControlKind,
   'loc-attention/transform': transformKind,
+  'loc-attention/backbone-forward': backboneForwardKind,
+  'loc-attention/module-pickle': modulePickleKind,
+  'loc-attention/state-dict': locAttentionStateDictKind,
+  'loc-attention/unet-forward': unetForwardKind,
 };
 
 /** What the runner of the golden cases knows. */
