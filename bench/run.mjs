@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-const benchmarks = ['student', 'teacher', 'data', 'loop', 'metrics', 'heatmaps'];
+const benchmarks = ['student', 'teacher', 'backbones', 'data', 'loop', 'metrics', 'heatmaps'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -101,7 +101,7 @@ function addNetwork(command: Command, system: SystemName): void {
       option(
         network,
         '--weights <file>',
-        'initial weights: .safetensors, .pt or .pth with torchvision or published keys',
+        "initial weights: .safetensors, .pt or .pth with torchvision's, timm's or published keys",
         asText,
       ),
     )

@@ -17,7 +17,16 @@ function bench(...words: string[]): { status: number | null; out: string; err: s
 t.test('the benchmarks tell what they are', async (t) => {
   const { status, out } = bench('--help');
   t.equal(status, 0);
-  for (const name of ['student', 'teacher', 'data', 'loop', 'metrics', 'heatmaps', 'CXR_GAZE_PYTHON'])
+  for (const name of [
+    'student',
+    'teacher',
+    'backbones',
+    'data',
+    'loop',
+    'metrics',
+    'heatmaps',
+    'CXR_GAZE_PYTHON',
+  ])
     t.match(out, name);
 });
 
@@ -41,5 +50,8 @@ t.test('a missing peer and a wrong name are said', async (t) => {
   t.match(peerless.err, /CXR_GAZE_PYTHON must name a Python with/);
   const wrong = bench('studnet');
   t.not(wrong.status, 0);
-  t.match(wrong.err, /Expected one of student, teacher, data, loop, metrics, heatmaps but received studnet/);
+  t.match(
+    wrong.err,
+    /Expected one of student, teacher, backbones, data, loop, metrics, heatmaps but received studnet/,
+  );
 });

@@ -1,11 +1,12 @@
 /**
- * The tests that take minutes: `node dist/test/long/run.js [--only leak|kills|student|teachers] [--steps 10000] [--kills 100]
- * [--threads 1]`. Ends with one line, `N passed, N failed`. One thread by default, because OpenMP's threads wait for each
+ * The tests that take minutes: `node dist/test/long/run.js [--only leak|kills|student|teachers|backbones] [--steps 10000]
+ * [--kills 100] [--threads 1]`. Ends with one line, `N passed, N failed`. One thread by default, because OpenMP's threads wait for each
  * other by spinning: beside another busy process two of them are many times slower than one.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { threads } from '../../lib/tensor/create.js';
+import { allPvtSizes } from './backbones.js';
 import { checking, type Tally } from './check.js';
 import { unbrokenCheckpoints } from './kills.js';
 import { flatFootprint } from './leak.js';
@@ -28,6 +29,7 @@ const suites: Readonly<Record<string, () => Promise<void>>> = {
   kills: () => unbrokenCheckpoints(Number(values.kills), check),
   student: () => allStudentSteps(check),
   teachers: () => allTeacherSteps(check),
+  backbones: () => allPvtSizes(check),
 };
 for (const [name, run] of Object.entries(suites)) {
   if (values.only !== undefined && values.only !== name) continue;

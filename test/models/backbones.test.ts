@@ -143,20 +143,20 @@ tidyTest(t, 'PVT: gradients can be differentiated', async (t) => {
 });
 
 tidyTest(t, 'VGG16: initial weights, sizes and dropout', async (t) => {
-  using model = createModel({ architecture: 'vgg16', classes: 3, seed: 1 });
+  using model = createModel({ architecture: 'vgg16', width: 16, classes: 3, seed: 1 });
   const state = await model.stateDict();
   const of = (name: string): Tensor => state.get(name) as Tensor;
   const deviation = async (name: string): Promise<number> => (await moments(of(name)))[1];
   t.ok(
-    Math.abs((await deviation('features.10.weight')) / Math.sqrt(2 / (9 * 256)) - 1) < 0.01,
+    Math.abs((await deviation('features.10.weight')) / Math.sqrt(2 / (9 * 64)) - 1) < 0.01,
     'He et al., by the outputs',
   );
   t.ok(Math.abs((await deviation('classifier.3.weight')) / 0.01 - 1) < 0.01);
   t.ok(
-    (await of('classifier.6.weight').abs().amax().item()) <= 1 / 64,
+    (await of('classifier.6.weight').abs().amax().item()) <= 1 / 32,
     "PyTorch's Linear: uniform in ±1/√inputs",
   );
-  t.ok((await deviation('classifier.6.weight')) > 0.95 / 64 / Math.sqrt(3));
+  t.ok((await deviation('classifier.6.weight')) > 0.95 / 32 / Math.sqrt(3));
   for (const name of ['features.0.bias', 'features.28.bias', 'classifier.0.bias'])
     t.equal(await of(name).abs().amax().item(), 0, name);
 
@@ -167,11 +167,13 @@ tidyTest(t, 'VGG16: initial weights, sizes and dropout', async (t) => {
   const [before, after, pooled] = ['features.28', 'features.29', 'avgpool'].map(
     (name) => taps[name] as Tensor,
   );
-  t.strictSame((await (before as Tensor).ready()).shape, [1, 512, 2, 3]);
+  t.strictSame((await (before as Tensor).ready()).shape, [1, 128, 2, 3]);
   t.ok((await (before as Tensor).amin().item()) < 0, 'before its ReLU');
   t.equal(await apart((before as Tensor).relu(), after as Tensor), 0);
-  t.strictSame((await (pooled as Tensor).ready()).shape, [1, 512, 7, 7]);
+  t.strictSame((await (pooled as Tensor).ready()).shape, [1, 128, 7, 7]);
   t.equal((await model.tapNames()).camLayer, 'features.28');
+  const shape = async (name: string): Promise<readonly number[]> => (await of(name).ready()).shape;
+  t.strictSame(await shape('classifier.0.weight'), [1024, 128 * 49], 'narrow hidden layers');
 
   const drawn = async (seed: number): Promise<Tensor> => {
     await setNetworkRng(seed);
@@ -191,7 +193,11 @@ tidyTest(t, 'VGG16: initial weights, sizes and dropout', async (t) => {
   t.equal(await codeOf(model.forward(zeros([1, 3, 31, 64]))), 'ERR_INVALID_SHAPE');
 });
 
-t.test('heads and dropout that a backbone has not', async (t) => {
+t.test('heads, widths and dropout that a backbone has not', async (t) => {
+  t.throws(() => createModel({ architecture: 'pvt_v2_b1', classes: 3, width: 32 }), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: /Expected 64, since pvt_v2_b1 comes in no other width, for width but received 32/,
+  });
   t.throws(() => createModel({ architecture: 'vgg16', classes: 3, head: 'bottleneck64' }), {
     code: 'ERR_INVALID_ARGUMENT',
     message: /'linear', since vgg16 has no pooled features, for head but received "bottleneck64"/,
