@@ -5,9 +5,9 @@ import type { Dataset } from '../data/dataset.js';
 import { openImageFolder } from '../data/image-folder.js';
 import { type DataWarning, type ImageTable, sharedPatients } from '../data/image-table.js';
 import { LONG_TAILED_SPLITS, type LongTailedName, openLongTailed } from '../data/long-tailed.js';
-import { type NeededFiles, refuseMissing } from '../data/needed-files.js';
+import { missingText, type NeededFiles, refuseMissing } from '../data/needed-files.js';
 import { phantomSplits } from '../data/phantom/splits.js';
-import { openTable } from '../data/table-dataset.js';
+import { emptyClasses, openTable } from '../data/table-dataset.js';
 import { CxrGazeError } from '../errors.js';
 import { nearest } from '../validate.js';
 import { type DataFlags, type DataKind, dataKind } from './data-options.js';
@@ -41,6 +41,8 @@ export interface OpenOptions {
   readonly classes?: readonly string[];
   /** Which splits are wanted of a published set, whose splits are files of their own; default all. */
   readonly purpose: 'training' | 'evaluation';
+  /** Whether missing images are left out, as bad ones are under `--on_error skip`, and warned of; default no. */
+  readonly skipMissing?: boolean;
   /** Further files that training needs of an image, such as teacher vectors; default none. */
   readonly needs?: ((dataset: Dataset) => Promise<readonly NeededFiles[]>) | undefined;
 }
@@ -53,15 +55,23 @@ export interface OpenOptions {
 export async function openData(flags: DataFlags, options: OpenOptions): Promise<OpenedData> {
   const kind = dataKind(flags);
   const opened = await openers[kind](flags, options);
+  const images: NeededFiles[] = [];
   const needed: NeededFiles[] = [];
   for (const dataset of opened.splits.values()) {
     if (dataset.length === 0) continue;
-    needed.push(await neededImages(dataset));
+    images.push(await neededImages(dataset));
     const isTaught = dataset === opened.train || dataset === opened.validation;
     if (isTaught && options.needs) needed.push(...(await options.needs(dataset)));
   }
-  refuseMissing(needed);
-  return opened;
+  refuseMissing(options.skipMissing ? needed : [...images, ...needed]);
+  return { ...opened, warnings: [...opened.warnings, ...missingImages(images)] };
+}
+
+function missingImages(images: readonly NeededFiles[]): DataWarning[] {
+  const message = missingText(images);
+  if (message === undefined) return [];
+  const paths = images.flatMap(({ missing }) => missing.map(({ path: file }) => file));
+  return [{ kind: 'image-missing', message, details: { count: paths.length, paths } }];
 }
 
 type Opener = (flags: DataFlags, options: OpenOptions) => Promise<OpenedData>;
@@ -96,7 +106,11 @@ async function openPublished(flags: DataFlags, { purpose }: OpenOptions): Promis
     validation: splits.get('balanced-val'),
     tests: tests.map((name) => [name, splits.get(name) as Dataset]),
     remarks: [],
-    warnings: [...[...splits.values()].flatMap(({ warnings }) => warnings), ...sharedPatients(apart)],
+    warnings: [
+      ...[...splits.values()].flatMap(({ warnings }) => warnings),
+      ...emptyClasses(splits.get('train')),
+      ...sharedPatients(apart),
+    ],
   };
 }
 

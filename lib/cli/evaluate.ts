@@ -10,13 +10,14 @@ import { backboneName } from '../models/model.js';
 import type { OptionValue } from '../report/report-data.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import type { PrecisionChoice } from '../training/precision.js';
+import { integer } from '../validate.js';
 import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { openData } from './datasets.js';
 import { evaluateSplits, explainExamples, writeResults } from './evaluation.js';
 import { asInteger, option, usageError } from './options.js';
 import { slug } from './png.js';
 import { Output, type Session } from './session.js';
-import { absoluteDataFlags, recordedDataFlags, sayRemarks } from './train.js';
+import { absoluteDataFlags, recordedOptions, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
 import { addImages, addOutput, addPrecision, addTesting } from './train-options.js';
 import { notClinical } from './train-run.js';
@@ -25,10 +26,10 @@ interface EvaluateFlags extends DataFlags {
   readonly out_dir: string;
   readonly overwrite?: boolean;
   readonly json?: boolean;
-  readonly tta: number;
+  readonly tta?: number;
   readonly bootstrap: number;
   readonly with_ids?: boolean;
-  readonly seed: number;
+  readonly seed?: number;
   readonly batch_size: number;
   readonly cache_dir?: string;
   readonly on_error: 'throw' | 'skip';
@@ -51,9 +52,16 @@ export function evaluateCommand(session: Session): Command {
     .description('evaluate a trained model: tables, confusion matrices, metrics.json, report.html')
     .argument('<model>', 'folder of a run, a checkpoint or a saved model');
   addOutput(addDataOptions(command), 'evaluate');
-  addTesting(command);
+  addTesting(command, true);
   command
-    .addOption(option('Evaluation:', '--seed <n>', 'of the augmented copies', asInteger({ min: 0 }), 0))
+    .addOption(
+      option(
+        'Evaluation:',
+        '--seed <n>',
+        "of the augmented copies; default: the run's, else 0",
+        asInteger({ min: 0 }),
+      ),
+    )
     .addOption(option('Machine:', '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
   addImages(addPrecision(command, 'float32'));
   return command
@@ -68,8 +76,11 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
   if (flags.workers !== undefined) dataThreads(flags.workers);
   using classifier = await GazeLT.load(model, { device: flags.device });
   const { classes, imageSize } = classifier.card;
-  const dataFlags = await dataOf(model, flags);
-  const data = await openData(dataFlags, { imageSize, classes, purpose: 'evaluation' });
+  const recorded = await recordedOptions(model);
+  const dataFlags = dataOf(model, flags, recorded);
+  const copies = copiesOf(flags, recorded);
+  const skipMissing = flags.on_error === 'skip';
+  const data = await openData(dataFlags, { imageSize, classes, purpose: 'evaluation', skipMissing });
   sayRemarks(data, output);
   if (data.tests.length === 0) {
     throw usageError(
@@ -82,9 +93,9 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
   );
   await refuseExisting(target, flags.overwrite ?? false);
   await writeFolderAtomic(target, async (temporary) => {
-    const { tta, seed, batch_size, on_error, precision, cache_dir } = flags;
+    const { batch_size, on_error, precision, cache_dir } = flags;
     const settings = {
-      ...{ tta, seed, bootstrap, batchSize: batch_size, onError: on_error, precision },
+      ...{ ...copies, bootstrap, batchSize: batch_size, onError: on_error, precision },
       ...(cache_dir === undefined ? {} : { cacheDir: cache_dir }),
     };
     const speakers = { session, output };
@@ -92,7 +103,7 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
     const [first] = evaluated;
     if (!first) throw new CxrGazeError('ERR_DATASET', `${data.name} has no image to evaluate`);
     const gallery = await explainExamples(temporary, classifier, first, { ...speakers, precision });
-    const options = { command: 'evaluate', model: path.resolve(model), ...flags, ...dataFlags };
+    const options = { command: 'evaluate', model: path.resolve(model), ...flags, ...copies, ...dataFlags };
     await writeResults(
       temporary,
       classifier,
@@ -112,13 +123,25 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
   output.event({ type: 'done', folder: target });
 }
 
-async function dataOf(model: string, flags: EvaluateFlags): Promise<DataFlags> {
+/** What a run's folder says of how it was made; nothing where the model is no run. */
+type RecordedOptions = Readonly<Record<string, unknown>> | undefined;
+
+/** Augmented copies: a run is evaluated again as it was, unless flags say otherwise. */
+function copiesOf(flags: EvaluateFlags, recorded: RecordedOptions): { tta: number; seed: number } {
+  const of = (name: 'tta' | 'seed'): number => {
+    const given = flags[name] ?? recorded?.[name] ?? 0;
+    return integer(`${name} of the run's options.json`, given, { min: 0 });
+  };
+  return { tta: of('tta'), seed: of('seed') };
+}
+
+function dataOf(model: string, flags: EvaluateFlags, options: RecordedOptions): DataFlags {
   const given = pickDataFlags(flags);
   // A split may be chosen among those of the run's own data.
   const { test_split, ...others } = given;
   if (Object.keys(others).length > 0) return absoluteDataFlags(given);
-  const recorded = await recordedDataFlags(model);
-  if (recorded === undefined) {
+  const recorded = pickDataFlags(options ?? {});
+  if (Object.keys(recorded).length === 0) {
     throw usageError(`${model} does not say what it was trained on: give --csv FILE or --dataset NAME`);
   }
   return { ...recorded, ...(test_split === undefined ? {} : { test_split }) };

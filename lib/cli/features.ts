@@ -158,7 +158,9 @@ async function features(flags: FeatureFlags, session: Session): Promise<void> {
     );
   // Of a published set only those files are opened that are asked for.
   const purpose = flags.mode === 'bal' ? 'evaluation' : 'training';
-  const opened = await openData(dataFlagsOf(flags, kind), { imageSize: teacherSize, purpose });
+  const skipMissing = flags.on_error === 'skip';
+  const asked = { imageSize: teacherSize, purpose, skipMissing } as const;
+  const opened = await openData(dataFlagsOf(flags, kind), asked);
   sayRemarks(opened, output);
   const splits = splitsOf(opened, flags, kind);
   using model = await GazeTeacher.load(source, { seed: flags.projection_seed, device: flags.device });

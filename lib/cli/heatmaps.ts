@@ -4,6 +4,7 @@ import { dataThreads } from '../data/resize.js';
 import { FilmFiles } from '../gaze/film-files.js';
 import { withinChestBox } from '../gaze/reading.js';
 import { writeHeatmaps } from '../gaze/render-set.js';
+import { maxWindows } from '../gaze/windows.js';
 import { addFilmOption, addGazeOptions, type GazeFlags, openGaze, sayFiltered } from './gaze-options.js';
 import { asInteger, asNumbers, asText, option, usageError } from './options.js';
 import { Output, type Session } from './session.js';
@@ -61,7 +62,7 @@ export function heatmapsCommand(session: Session): Command {
         [64, 128],
       ),
     )
-    .addOption(option(rendering, '--windows <n>', 'time windows', asInteger({ min: 1, max: 64 }), 4))
+    .addOption(option(rendering, '--windows <n>', 'time windows', asInteger({ min: 1, max: maxWindows }), 4))
     .addOption(
       option(
         rendering,

@@ -30,6 +30,7 @@ export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
   readonly seed: number;
   readonly bootstrap: number;
   readonly cache_dir?: string;
+  readonly on_error: 'throw' | 'skip';
   readonly workers?: number;
   readonly device: string;
   readonly precision: PrecisionChoice;
@@ -99,6 +100,7 @@ export function fitFlags(flags: TeacherFlags) {
     windows: flags.as_published ? ('as-published' as const) : ('half-open' as const),
     ...{ flip: flags.flip ?? false, maxEpochs: flags.max_epochs, batchSize: flags.batch_size },
     ...{ learningRate: flags.lr, seed: flags.seed, precision: flags.precision, keep: flags.keep },
+    onError: flags.on_error,
     ...(flags.patience === undefined ? {} : { patience: flags.patience }),
     ...(flags.save_every === undefined ? {} : { saveEvery: flags.save_every }),
     ...(flags.cache_dir === undefined ? {} : { cacheDir: flags.cache_dir }),

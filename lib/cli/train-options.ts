@@ -280,16 +280,17 @@ function addEvaluation(command: Command): void {
   addTesting(command);
 }
 
-/** `--tta`, `--bootstrap` and `--with_ids`. */
-export function addTesting(command: Command): Command {
+/** `--tta`, `--bootstrap` and `--with_ids`. @param ofRun whether a run that is evaluated again tells how often */
+export function addTesting(command: Command, ofRun = false): Command {
+  const copies = 'test-time augmentation: mean over the image and n augmented copies (also --n_TTA)';
   return command
     .addOption(
       option(
         evaluation,
         '--tta <n>',
-        'test-time augmentation: mean over the image and n augmented copies (also --n_TTA)',
+        ofRun ? `${copies}; default: as the run was evaluated, else 0` : copies,
         asInteger({ min: 0, max: 1000 }),
-        0,
+        ofRun ? undefined : 0,
       ),
     )
     .addOption(

@@ -39,7 +39,7 @@ import { type GazeSplits, openSplits } from './teacher-gaze.js';
 import { gazePictures } from './teacher-pictures.js';
 import { absoluteDataFlags, existing, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
-import { addCache, addOutput, addPrecision, addWorkers } from './train-options.js';
+import { addImages, addOutput, addPrecision } from './train-options.js';
 import { notClinical, preparation, resumable } from './train-run.js';
 
 const help = `
@@ -73,8 +73,7 @@ export function addTeacherCommand(train: Command, session: Session): void {
   addOutput(command, 'train');
   addGazeOptions(addDataOptions(command));
   addTeacherTraining(command);
-  // No --on_error: a film whose reading is there is not left out.
-  addWorkers(addCache(addPrecision(command, 'auto'))).addHelpText('after', help);
+  addImages(addPrecision(command, 'auto')).addHelpText('after', help);
   command.action((flags: TeacherFlags) => trainTeacher(flags, session));
 }
 
@@ -109,7 +108,8 @@ async function trainTeacher(flags: TeacherFlags, session: Session): Promise<void
   const bootstrap = bootstrapOf(flags.bootstrap);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const dataFlags = absoluteDataFlags(pickDataFlags(flags));
-  const data = await openData(dataFlags, { imageSize: teacherSize, purpose: 'training' });
+  const skipMissing = flags.on_error === 'skip';
+  const data = await openData(dataFlags, { imageSize: teacherSize, purpose: 'training', skipMissing });
   sayRemarks(data, output);
   const gaze = await openSplits(data, flags, session, output);
   const options = recordOf(flags, dataFlags);
@@ -200,7 +200,7 @@ async function finish(run: Finished): Promise<void> {
 }
 
 async function evaluateSplit(
-  { teacher, gaze, flags, bootstrap, session }: Finished,
+  { teacher, gaze, flags, bootstrap, session, output }: Finished,
   split: string,
   test: GazeDataset,
   shown: PredictedReading[],
@@ -211,7 +211,9 @@ async function evaluateSplit(
       windows: fitFlags(flags).windows,
       baseline: gaze.train.readings,
       bootstrap,
+      onError: flags.on_error,
       signal: session.signal,
+      onSkip: ({ error }) => output.warn('image-skipped', error.message),
       onProgress: ({ done }) => bar.update(done),
       onReading: (reading) => {
         if (shown.length < mostPictures) shown.push(reading);

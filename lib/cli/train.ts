@@ -75,7 +75,9 @@ export async function train(
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const dataFlags = absoluteDataFlags(pickDataFlags(flags));
   const needs = system === 'gazelt' ? featuresNeeded(flags) : undefined;
-  const data = await openData(dataFlags, { imageSize: flags.image_size, purpose: 'training', needs });
+  const skipMissing = flags.on_error === 'skip';
+  const asked = { imageSize: flags.image_size, purpose: 'training', needs, skipMissing } as const;
+  const data = await openData(dataFlags, asked);
   sayData(data, trainingSplits(data).train, flags, output);
   const target = path.join(flags.out_dir, nameOf(data.name, flags));
   const job = { system, flags, dataFlags, data, target, existing: existing(flags) };
@@ -120,12 +122,9 @@ function nameOf(dataset: string, flags: TrainFlags): string {
   });
 }
 
-/** The data flags that a run's folder was made with; `undefined` where it says nothing of them. */
-export async function recordedDataFlags(run: string): Promise<DataFlags | undefined> {
-  const document = await readJson(path.join(run, 'options.json')).catch(() => undefined);
-  if (document === undefined) return undefined;
-  const flags = pickDataFlags(document);
-  return Object.keys(flags).length > 0 ? flags : undefined;
+/** The options that a run's folder was made with; `undefined` where it says nothing of them. */
+export async function recordedOptions(run: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  return readJson(path.join(run, 'options.json')).catch(() => undefined);
 }
 
 /** Sizes, remarks and warnings of a data set, before anything long begins. */

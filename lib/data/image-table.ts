@@ -3,6 +3,7 @@ import { CxrGazeError } from '../errors.js';
 import { callable, integer, invalidArgument, knownKeys, list, text } from '../validate.js';
 import type { CsvTable } from './csv.js';
 import { type Dataset, requireDataset, type Sample } from './dataset.js';
+import { IMAGE_EXTENSIONS } from './image-files.js';
 import { resolveInside, surveyFiles } from './paths.js';
 
 /** Something in the input that need not stop the work, but must not go unseen. */
@@ -188,16 +189,17 @@ export function refuseDuplicates(table: CsvTable, column: number, rows: readonly
 }
 
 /**
- * The name that features of an image are filed under: its last path component without extension
- * (`global_{name}.npy`, `focal_{name}.npy`).
+ * The name by which features (`global_{name}.npy`, `focal_{name}.npy`) and gaze of an image are found: its last path
+ * component without the extension of an image. Nothing else is cut off: DICOM's ids have dots of their own.
  *
- * @param file path or file name of the image
+ * @param file path, file name or id of the image
  */
 export function featureName(file: string): string {
   text('file', file);
   const base = file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1);
-  const dot = base.lastIndexOf('.');
-  return dot > 0 ? base.slice(0, dot) : base;
+  const lower = base.toLowerCase();
+  const extension = IMAGE_EXTENSIONS.find((one) => lower.endsWith(one) && lower.length > one.length);
+  return extension === undefined ? base : base.slice(0, -extension.length);
 }
 
 /**

@@ -29,14 +29,9 @@ const EXAMPLES = 5;
  *   `details.missing`, by kind
  */
 export function refuseMissing(needed: readonly NeededFiles[]): void {
+  const message = missingText(needed);
+  if (message === undefined) return;
   const lacking = needed.filter(({ missing }) => missing.length > 0);
-  const [first, ...others] = lacking;
-  if (first === undefined) return;
-  const counts = lacking.map(({ what, total, missing }) => `${missing.length} of ${total} ${what}`);
-  const message =
-    others.length === 0
-      ? `${counts[0]} are missing: ${examples(first)}`
-      : `${counts.join(', ')} are missing:\n${lacking.map((one) => `  ${one.what}: ${examples(one)}`).join('\n')}`;
   throw new CxrGazeError('ERR_DATASET', message, {
     details: {
       count: lacking.reduce((sum, { missing }) => sum + missing.length, 0),
@@ -46,6 +41,17 @@ export function refuseMissing(needed: readonly NeededFiles[]): void {
       })),
     },
   });
+}
+
+/** What is missing, in words; `undefined` where nothing is. @internal */
+export function missingText(needed: readonly NeededFiles[]): string | undefined {
+  const lacking = needed.filter(({ missing }) => missing.length > 0);
+  const [first, ...others] = lacking;
+  if (first === undefined) return undefined;
+  const counts = lacking.map(({ what, total, missing }) => `${missing.length} of ${total} ${what}`);
+  return others.length === 0
+    ? `${counts[0]} are missing: ${examples(first)}`
+    : `${counts.join(', ')} are missing:\n${lacking.map((one) => `  ${one.what}: ${examples(one)}`).join('\n')}`;
 }
 
 function examples({ missing }: NeededFiles): string {

@@ -28,19 +28,7 @@ export class FilmFiles {
   static async open(folder: string): Promise<FilmFiles> {
     const { images } = await listImages(text('folder', folder));
     const files = new Map<string, string>();
-    for (const image of images) {
-      const name = featureName(image);
-      const before = files.get(name);
-      if (before !== undefined)
-        throw new CxrGazeError(
-          'ERR_DATASET',
-          `${folder}: two films are called '${name}': ${before} and ${image}`,
-          {
-            details: { folder, name, files: [before, image] },
-          },
-        );
-      files.set(name, image);
-    }
+    for (const image of images) enter(files, folder, featureName(image), image);
     return new FilmFiles(folder, files);
   }
 
@@ -48,14 +36,15 @@ export class FilmFiles {
    * The films of data sets; those that are not in files are left out.
    *
    * @param name what messages call them
-   * @param datasets each film by the name of its sample
+   * @param datasets each film by the name of its sample; one film may be in several
+   * @throws `ERR_DATASET` if two films have one name
    */
   static of(name: string, datasets: Iterable<Dataset>): FilmFiles {
     const files = new Map<string, string>();
     for (const dataset of datasets) {
       for (let i = 0; i < dataset.length; i++) {
         const { id, image } = dataset.sample(i);
-        if (image.kind === 'file') files.set(featureName(id), image.path);
+        if (image.kind === 'file') enter(files, name, featureName(id), image.path);
       }
     }
     return new FilmFiles(name, files);
@@ -90,6 +79,15 @@ export class FilmFiles {
     }
     return sizes;
   }
+}
+
+function enter(files: Map<string, string>, folder: string, name: string, file: string): void {
+  const before = files.get(name);
+  files.set(name, file);
+  if (before === undefined || before === file) return;
+  throw new CxrGazeError('ERR_DATASET', `${folder}: two films are called '${name}': ${before} and ${file}`, {
+    details: { folder, name, files: [before, file] },
+  });
 }
 
 async function sizeOf(file: string): Promise<FilmSize> {

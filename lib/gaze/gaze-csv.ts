@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { type CsvRow, findColumn, firstLine, streamCsv } from '../data/csv.js';
+import { featureName } from '../data/image-table.js';
 import { CxrGazeError } from '../errors.js';
 import { flag, invalidArgument, knownKeys, number, text } from '../validate.js';
 import {
@@ -10,7 +11,7 @@ import {
   GazeTableBuilder,
   gazeReadOptionNames,
 } from './builder.js';
-import { checkedId, filmName } from './names.js';
+import { checkedId } from './names.js';
 import type { FilmSize, GazeTable } from './reading.js';
 
 /** Options of {@link readGazeCsv}. */
@@ -56,7 +57,7 @@ export async function readGazeCsv(file: string, options: GazeCsvOptions = {}): P
       findColumn(file, columns, name),
     ) as [number, number, number, number, number];
     const open = (name: string, row: CsvRow) => {
-      const image = filmName(checkedId(name, { file, line: firstLine(row), column: 'id' }));
+      const image = featureName(checkedId(name, { file, line: firstLine(row), column: 'id' }));
       const film = films ? filmSize(films, image) : { width: 1, height: 1 };
       if (!film) unknown.add(image);
       return builder.begin({ id: name, image, width: film?.width ?? 1, height: film?.height ?? 1 });

@@ -1,6 +1,4 @@
-import path from 'node:path';
 import { type CellPlace, cellError } from '../data/csv.js';
-import { IMAGE_EXTENSIONS } from '../data/image-files.js';
 import { CxrGazeError } from '../errors.js';
 
 /** Longest id: with prefix and extension it still is a file name everywhere. */
@@ -38,13 +36,4 @@ export function checkedName(id: string, where: string): string {
     `${where}: the id ${JSON.stringify(id.slice(0, maxLength))} ${fault}; it has to be a plain name`,
     { details: { id } },
   );
-}
-
-/** The film's name in an id: the id without the extension of an image. Ids such as DICOM's have dots of their own. */
-export function filmName(id: string): string {
-  const extension = path.posix.extname(id);
-  return (IMAGE_EXTENSIONS as readonly string[]).includes(extension.toLowerCase()) &&
-    extension.length < id.length
-    ? id.slice(0, -extension.length)
-    : id;
 }

@@ -13,7 +13,7 @@ import { checkedName } from './names.js';
 import type { Reading } from './reading.js';
 import { drawScanpath } from './scanpath-picture.js';
 import { branchSigma, type GazeBranch, gazeBranches, teacherPoints } from './teacher-targets.js';
-import { type WindowConvention, windowConventions } from './windows.js';
+import { maxWindows, type WindowConvention, windowConventions } from './windows.js';
 
 /** Options of {@link writeHeatmaps}. */
 export interface WriteHeatmapsOptions {
@@ -21,7 +21,7 @@ export interface WriteHeatmapsOptions {
   readonly size?: number | 'film';
   /** σ of the maps so far (global) and of single windows (focal), pixels of a film 2048 long. Default 64 and 128. */
   readonly sigma?: Readonly<Partial<Record<GazeBranch, number>>>;
-  /** Number of time windows. Default 4. */
+  /** Number of time windows, at most 64. Default 4. */
   readonly windows?: number;
   /** How windows are cut. Default `'half-open'`. */
   readonly convention?: WindowConvention;
@@ -85,7 +85,7 @@ function resolve(options: WriteHeatmapsOptions): Plan {
   return {
     size: size === 'film' ? size : integer('options.size', size, { min: 1, max: 8192 }),
     sigma,
-    windows: integer('options.windows', options.windows ?? 4, { min: 1 }),
+    windows: integer('options.windows', options.windows ?? 4, { min: 1, max: maxWindows }),
     convention: oneOf('options.convention', options.convention ?? 'half-open', windowConventions),
     arrays: flag('options.arrays', options.arrays ?? false),
   };

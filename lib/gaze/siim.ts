@@ -108,7 +108,7 @@ function fromJson(file: string, content: string): Scanpath[] {
         );
     }
     return {
-      ...{ id: checkedName(id, where), where },
+      ...{ id: featureName(checkedName(id, where)), where },
       ...{ down: gaze_x as unknown[], across: gaze_y as unknown[], counts: time as unknown[] },
     };
   });

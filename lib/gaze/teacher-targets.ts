@@ -1,7 +1,7 @@
 import { integer, knownKeys, number, oneOf } from '../validate.js';
 import { readingPoints, renderHeatmaps, type WeightedPoints } from './heatmap.js';
 import type { Reading } from './reading.js';
-import { cumulativeWindows, timeWindows, type WindowConvention } from './windows.js';
+import { cumulativeWindows, maxWindows, timeWindows, type WindowConvention } from './windows.js';
 
 /** GazeLT's teachers: what each learns to predict, in their order. */
 export const gazeBranches = ['global', 'focal'] as const;
@@ -21,7 +21,7 @@ export interface TeacherTargetOptions {
   readonly branch: GazeBranch;
   /** Side of the square maps. Default 224. */
   readonly size?: number;
-  /** Number of time windows. Default 4. */
+  /** Number of time windows, at most 64. Default 4. */
   readonly windows?: number;
   /** How windows are cut. Default `'half-open'`. */
   readonly convention?: WindowConvention;
@@ -63,7 +63,7 @@ export async function teacherTargets(
   knownKeys('options', options, ['branch', 'size', 'windows', 'convention', 'sigma']);
   const branch = oneOf('options.branch', options.branch, gazeBranches);
   const size = integer('options.size', options.size ?? 224, { min: 1, max: 4096 });
-  const windows = integer('options.windows', options.windows ?? 4, { min: 1 });
+  const windows = integer('options.windows', options.windows ?? 4, { min: 1, max: maxWindows });
   const sigma = number('options.sigma', options.sigma ?? branchSigma[branch], { above: 0 });
   const points = teacherPoints(reading, branch, windows, options.convention);
   const rendered = await renderHeatmaps(points, { height: size, width: size, sigma });

@@ -7,9 +7,12 @@ export const windowConventions = ['half-open', 'as-published'] as const;
 /** One of {@link windowConventions}. */
 export type WindowConvention = (typeof windowConventions)[number];
 
+/** Most time windows of a reading. @internal */
+export const maxWindows = 64;
+
 /** Options of {@link timeWindows}. */
 export interface WindowOptions {
-  /** Number of windows of equal length. Default 4. */
+  /** Number of windows of equal length, at most 64. Default 4. */
   readonly windows?: number;
   /** Default `'half-open'`. */
   readonly convention?: WindowConvention;
@@ -42,7 +45,7 @@ export interface WindowShare {
  */
 export function timeWindows(fixations: readonly Fixation[], options: WindowOptions = {}): WindowShare[][] {
   knownKeys('options', options, ['windows', 'convention', 'stamp']);
-  const windows = integer('options.windows', options.windows ?? 4, { min: 1 });
+  const windows = integer('options.windows', options.windows ?? 4, { min: 1, max: maxWindows });
   const convention = oneOf('options.convention', options.convention ?? 'half-open', windowConventions);
   const stamp = oneOf('options.stamp', options.stamp ?? 'start', ['start', 'end']);
   list('fixations', fixations, (name, fixation) => object(name, fixation as Fixation));

@@ -134,7 +134,8 @@ export class TeacherNetwork extends Network {
 
 type Taps = Readonly<Record<'features' | (typeof mapTaps)[number], Tensor>>;
 
-const publishedDropPath: Readonly<Record<TeacherBranch, number>> = { global: 0.2, focal: 0.1 };
+/** @internal Drop path of the last block as published. */
+export const publishedDropPath: Readonly<Record<TeacherBranch, number>> = { global: 0.2, focal: 0.1 };
 
 /**
  * Makes a teacher with random weights, the same for the same seed: linear layers and position tables from N(0, 0.02²),

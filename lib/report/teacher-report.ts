@@ -76,11 +76,13 @@ const measures: readonly { readonly key: SaliencyMeasure; readonly title: string
 ];
 
 function saliencyTable(evaluation: TeacherEvaluation): Markup {
-  const { readings, left, unit, units, windows } = evaluation;
+  const { readings, left, skipped, unit, units, windows } = evaluation;
   const hasBaseline = windows.some(({ centreBias }) => centreBias !== null);
   const leftOut = left > 0 ? ` ${count(left)} readings that look at nothing of the film are left out.` : '';
+  const unread =
+    skipped.length > 0 ? ` ${count(skipped.length)} readings of films that cannot be read are left out.` : '';
   return html`<p class="lead">Correlation (CC, more is better), Kullback-Leibler divergence of the recorded from the predicted map (KL, less is better) and normalised scanpath saliency at the fixations (NSS, more is better; 0 is chance).${hasBaseline && ' The centre bias is the mean map of the training readings, the same for every film: a teacher that does not beat it has learned nothing from the film.'}</p>
-<div class="card scroll"><table><caption>${count(readings)} readings. Small figures: 95 % intervals from resampling ${count(units)} ${unit}s.${leftOut}</caption>
+<div class="card scroll"><table><caption>${count(readings)} readings. Small figures: 95 % intervals from resampling ${count(units)} ${unit}s.${leftOut}${unread}</caption>
 <thead><tr><th scope="col" class="name">Window</th><th scope="col" class="name">Map</th><th scope="col">Readings</th>${measures.map(({ title }) => html`<th scope="col">${title}</th>`)}</tr></thead>
 <tbody>${windows.map(windowRows)}</tbody></table></div>`;
 }

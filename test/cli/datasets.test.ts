@@ -109,6 +109,7 @@ t.test('NIH-CXR-LT', async (t) => {
     stdout,
     /No Finding +\d+ training images[\s\S]*Infiltration +\d+ [\s\S]*Pneumomediastinum +0 training/,
   );
+  t.match(stderr, /^warning: \d+ classes have no training image: .*Fibrosis/m);
   t.notMatch(stderr, /more than one split/, 'balanced-test is a part of test, which is no leak');
 
   const run = 'results/train/nih-cxr-lt_resnet18_rand_ce_lr-0.001_bs-6';

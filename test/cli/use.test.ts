@@ -19,7 +19,7 @@ t.before(async () => {
 });
 
 t.test('evaluate repeats the run, and takes other splits', async (t) => {
-  const again = await cli(['evaluate', run, '--tta', '1', '--bootstrap', '0', '--json'], folder);
+  const again = await cli(['evaluate', run, '--bootstrap', '0', '--json'], folder);
   t.equal(again.code, 0, again.stderr);
   const before = JSON.parse(read(run, 'metrics.json'));
   for (const line of linesOf(again).filter(({ type }) => type === 'evaluation')) {
@@ -31,6 +31,8 @@ t.test('evaluate repeats the run, and takes other splits', async (t) => {
   }
   const target = 'results/evaluate/labels_resnet18_rand_rw-sklearn_ldam-drw_lr-0.001_bs-6_labels';
   t.ok(existsSync(at(target, 'report.html')) && existsSync(at(target, 'test_summary.txt')));
+  // The run was evaluated with one augmented copy.
+  t.match(JSON.parse(read(target, 'metrics.json')).run.options, { tta: 1, seed: 0 });
   const refused = await cli(['evaluate', run], folder);
   t.equal(refused.code, 1);
   t.match(refused.stderr, /^ERR_EXISTS: /m);
@@ -62,7 +64,7 @@ t.test('a trained run begins both ways of decoupling', async (t) => {
   t.equal(tau.code, 0, tau.stderr);
   const left = linesOf(tau).find(({ type }) => type === 'done')?.folder as string;
   t.notOk(existsSync(path.join(left, 'checkpoints')), 'nothing is trained');
-  const again = await cli(['evaluate', left, '--tta', '1', '--bootstrap', '0', '--json'], folder);
+  const again = await cli(['evaluate', left, '--bootstrap', '0', '--json'], folder);
   t.equal(again.code, 0, again.stderr);
   const normalised = JSON.parse(readFileSync(path.join(left, 'metrics.json'), 'utf8'));
   const evaluations = linesOf(again).filter(({ type }) => type === 'evaluation');

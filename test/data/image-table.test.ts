@@ -26,6 +26,9 @@ t.test('names of feature files', async (t) => {
   t.equal(featureName('0a1b-2c'), '0a1b-2c', 'without extension');
   t.equal(featureName('dir.d/a.b.png'), 'a.b', 'only the last extension goes');
   t.equal(featureName('.hidden'), '.hidden');
+  t.equal(featureName('.png'), '.png');
+  t.equal(featureName('1.2.840.10008.5'), '1.2.840.10008.5', 'the numbers of a DICOM id are no extension');
+  t.equal(featureName('1.2.840.10008.5.DCM'), '1.2.840.10008.5');
 });
 
 t.test('all missing images at once, with counts and first examples', async (t) => {

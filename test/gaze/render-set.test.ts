@@ -155,6 +155,15 @@ t.test('pictures over the films, large enough to be looked at', async (t) => {
     readFileSync(join(found.folder, `${first.id}.png`)),
   );
   await t.rejects(FilmFiles.open(found.folder), { code: 'ERR_DATASET', message: /two films are called/ });
+  const split = (folder: string) => ({
+    ...{ name: folder, classes: ['x'], length: 1 },
+    sample: () => ({ id: 'a.png', label: 0, image: { kind: 'file' as const, path: `/${folder}/a.png` } }),
+  });
+  t.same(FilmFiles.of('table', [split('one'), split('one')]).names, ['a'], 'one film in two splits');
+  t.throws(() => FilmFiles.of('table', [split('one'), split('two')]), {
+    code: 'ERR_DATASET',
+    message: "table: two films are called 'a': /one/a.png and /two/a.png",
+  });
 });
 
 t.test('a scanpath: circles where somebody looked, lines between, numbers', async (t) => {

@@ -92,7 +92,7 @@ t.test('misuse', async (t) => {
   const code = { code: 'ERR_INVALID_ARGUMENT' };
   t.throws(() => timeWindows([at(2, 1)]), code);
   t.throws(() => timeWindows([at(Number.NaN, 1)]), { ...code, message: /fixations\[0\]/ });
-  t.throws(() => timeWindows([], { windows: 0 }), code);
+  for (const windows of [0, 1e9]) t.throws(() => timeWindows([], { windows }), code);
   t.throws(() => timeWindows([], { convention: 'closed' as 'half-open' }), code);
   t.throws(() => timeWindows([], { stamps: 'end' } as object), { ...code, message: /did you mean 'stamp'/ });
 });

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Sample } from '../../lib/data/dataset.js';
 import { DataLoader } from '../../lib/data/loader.js';
 import { phantomSplits } from '../../lib/data/phantom/splits.js';
 import { prepareImages } from '../../lib/data/prepare.js';
@@ -30,6 +31,17 @@ t.test('readings find their films by name; a film that was read twice is there t
   );
   t.throws(() => images.sample(3), { code: 'ERR_INVALID_ARGUMENT' });
   t.same(images.sample(1).image, images.sample(2).image);
+  t.end();
+});
+
+t.test('films that are called by DICOM ids, whose last number is no extension', (t) => {
+  const ids = ['1.2.276.0.7230010.3.291189', '1.2.276.0.7230010.3.291190'];
+  const replace = (sample: Sample, index: number) => ({ ...sample, id: ids[index] as string });
+  const { images } = matchReadings(tinyDataset('film', 2, { replace }), [
+    tinyReading(ids[1] as string, [[1, 1]]),
+  ]);
+  t.equal(images.length, 1);
+  t.equal(images.sample(0).id, ids[1]);
   t.end();
 });
 

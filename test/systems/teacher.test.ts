@@ -113,7 +113,9 @@ t.test('a teacher learns from readings, and ends with its best epoch', async (t)
   });
   const events: TeacherEvent[] = [];
   const run = teacher.fit(options);
+  t.equal(teacher.training, true);
   t.throws(() => teacher.fit(options), { code: 'ERR_BUSY' });
+  t.throws(() => teacher.features(train.images, { folder: checkpoints }), { code: 'ERR_BUSY' });
   for await (const event of run) events.push(event);
   t.same(
     events.map(({ type }) => type),
@@ -133,13 +135,20 @@ t.test('a teacher learns from readings, and ends with its best epoch', async (t)
   t.match((await run.result)?.schedule, { bestEpoch: 1, best: second.loss });
 
   // Resuming a finished run brings its weights back, whatever one begins with.
-  using other = await GazeTeacher.create({ branch: 'focal', init: 'random', seed: 3 });
+  const anew = { branch: 'focal', init: 'random', seed: 3 } as const;
+  using usual = await GazeTeacher.create(anew);
+  t.match(await failure(usual.fit({ ...options, resume: true }).result), {
+    code: 'ERR_RESUME',
+    message: /dropPath: 0 -> undefined/,
+  });
+  using other = await GazeTeacher.create({ ...anew, dropPath: 0 });
   await other.fit({ ...options, resume: true }).result;
   t.equal(await other.fingerprint(), await teacher.fingerprint());
   const changed = await failure(other.fit({ ...options, resume: true, flip: true }).result);
   t.match(changed, { code: 'ERR_RESUME', message: /flip: false -> true/ });
   using loaded = await GazeTeacher.load(checkpoints);
   t.equal(await loaded.fingerprint(), await teacher.fingerprint());
+  t.match([loaded.card.dropPath, loaded.network.options.dropPath, usual.card.dropPath], [0, 0, 0.1]);
 });
 
 type TeacherRow = Extract<TeacherEvent, { type: 'epoch' }>;
@@ -241,15 +250,31 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
 
 t.test('gaze is predicted for each window that was looked at', async (t) => {
   using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random' });
-  const gaze = tinyGaze('test', 2);
+  // A reading that looks nowhere is left out, and a film that is not there with its reading.
+  const lost = withLostFilm(tinyGaze('test', 2), path.join(temporaryFolder(t), 'lost.png'));
+  const { images, readings: looking } = lost;
+  const blind = { ...tinyReading('blind', []), id: 'blind' };
+  const gaze = {
+    images: { ...images, length: 4, sample: (index: number) => images.sample(Math.max(0, index - 1)) },
+    readings: [blind, ...looking],
+  };
   const readings: PredictedReading[] = [];
+  t.match(await failure(teacher.evaluate(gaze)), { code: 'ERR_FILE' });
+  const told: number[] = [];
   const evaluation = await teacher.evaluate(gaze, {
-    ...{ baseline: train.readings, bootstrap: { resamples: 20 } },
+    ...{ baseline: train.readings, bootstrap: { resamples: 20 }, onError: 'skip', batchSize: 1 },
+    onSkip: ({ index }) => told.push(index),
     onReading: (reading) => {
       readings.push(reading);
     },
   });
-  t.match(evaluation, { name: 'test', readings: 2, left: 0, unit: 'image', units: 2 });
+  t.match(evaluation, { name: 'test', readings: 2, left: 1, unit: 'image', units: 2 });
+  t.match(evaluation.skipped, [{ index: 2, id: 'lost.png' }]);
+  t.same(told, [2], 'an index of the data set that was given');
+  t.same(
+    readings.map(({ index }) => index),
+    [1, 3],
+  );
   t.same(
     evaluation.windows.map(({ window, readings: n }) => [window, n]),
     [
@@ -308,7 +333,7 @@ t.test('misuse is told at once', async (t) => {
     t.throws(() => teacher.fit(options as Parameters<typeof teacher.fit>[0]), { message });
   const evaluations: [object, RegExp][] = [
     [{ windows: 'open' }, /options\.windows/],
-    [{ onError: 'skip' }, /options\.onError/],
+    [{ onError: 'ignore' }, /options\.onError/],
     [{ baseline: [{ id: 'x' }] }, /options\.baseline\[0\]\.image/],
     [{ baseline: [] }, /options\.baseline/],
   ];

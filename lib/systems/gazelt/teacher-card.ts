@@ -2,9 +2,9 @@ import path from 'node:path';
 import { type Json, readJson } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
 import { gazeBranches } from '../../gaze/teacher-targets.js';
-import { type TeacherBranch, teacherSize } from '../../models/teacher.js';
+import { publishedDropPath, type TeacherBranch, teacherSize } from '../../models/teacher.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
-import { integer, invalidArgument, knownKeys, oneOf } from '../../validate.js';
+import { integer, invalidArgument, knownKeys, number, oneOf } from '../../validate.js';
 
 /** Time windows of a reading: one map each. */
 export const teacherWindows = 4;
@@ -15,6 +15,8 @@ export interface TeacherCard {
   readonly branch: TeacherBranch;
   /** Seed of the projection to 64 numbers, which is never trained. */
   readonly seed: number;
+  /** Drop path of its last block in training. */
+  readonly dropPath: number;
   /** Side of the square input in pixels. */
   readonly imageSize: number;
   /** Of the input. */
@@ -25,16 +27,22 @@ export interface TeacherCard {
 export const teacherCardFile = 'teacher.json';
 
 /** A card for a teacher. */
-export function teacherCard(branch: TeacherBranch, seed: number): TeacherCard {
-  return { branch, seed, imageSize: teacherSize, normalisation: imagenetNormalisation };
+export function teacherCard({
+  branch,
+  seed,
+  dropPath,
+}: Pick<TeacherCard, 'branch' | 'seed' | 'dropPath'>): TeacherCard {
+  return { branch, seed, dropPath, imageSize: teacherSize, normalisation: imagenetNormalisation };
 }
 
-/** The card as JSON holds it. */
-export function teacherCardToJson({ branch, seed, imageSize }: TeacherCard): {
-  readonly [key: string]: Json;
-} {
-  const { mean, std } = imagenetNormalisation;
-  return { system: 'gazelt-teacher', branch, seed, imageSize, normalisation: { mean, std } };
+/** The card as JSON holds it; drop path only where it is not the published one. */
+export function teacherCardToJson(card: TeacherCard): { readonly [key: string]: Json } {
+  const { branch, seed, dropPath, imageSize, normalisation } = card;
+  const { mean, std } = normalisation;
+  return {
+    ...{ system: 'gazelt-teacher', branch, seed, imageSize, normalisation: { mean, std } },
+    ...(dropPath === publishedDropPath[branch] ? {} : { dropPath }),
+  };
 }
 
 /**
@@ -63,7 +71,12 @@ function cardFrom(value: unknown): TeacherCard {
       "that of a gaze teacher ('gazelt-teacher')",
       card.system ?? 'a classifier',
     );
-  knownKeys('card', card, ['system', 'branch', 'seed', 'imageSize', 'normalisation']);
+  knownKeys('card', card, ['system', 'branch', 'seed', 'dropPath', 'imageSize', 'normalisation']);
   integer('imageSize', card.imageSize, { min: teacherSize, max: teacherSize });
-  return teacherCard(oneOf('branch', card.branch, gazeBranches), integer('seed', card.seed, { min: 0 }));
+  const branch = oneOf('branch', card.branch, gazeBranches);
+  return teacherCard({
+    branch,
+    seed: integer('seed', card.seed, { min: 0 }),
+    dropPath: number('dropPath', card.dropPath ?? publishedDropPath[branch], { min: 0, below: 1 }),
+  });
 }

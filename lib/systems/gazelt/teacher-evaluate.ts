@@ -1,4 +1,7 @@
 import type { Batch } from '../../data/batch.js';
+import type { Dataset } from '../../data/dataset.js';
+import type { SkippedImage } from '../../data/prepare.js';
+import { CxrGazeError } from '../../errors.js';
 import { type Reading, requireReading } from '../../gaze/reading.js';
 import { CentreBias, cc, klDivergence, type LookedAt, nss, saliencyOfMap } from '../../gaze/saliency.js';
 import { teacherPoints, teacherTargets } from '../../gaze/teacher-targets.js';
@@ -7,17 +10,23 @@ import { type BootstrapOptions, bootstrapSettings, resamplingUnits } from '../..
 import { type TeacherNetwork, teacherSize } from '../../models/teacher.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
-import { callback, invalidArgument, knownKeys, list, oneOf } from '../../validate.js';
+import { callback, invalidArgument, list, oneOf } from '../../validate.js';
 import { checkPass, type PassOptions, passOver } from '../classifier/passes.js';
 import { type GazeDataset, requireGaze } from './gaze-dataset.js';
 import { teacherWindows } from './teacher-card.js';
 import { SaliencyTable, type WindowSaliency } from './teacher-saliency.js';
-import { batchTargets, readableGaze, type TargetOptions, type WindowTargets } from './teacher-targets.js';
+import {
+  batchTargets,
+  type ReadableGaze,
+  readableGaze,
+  type TargetOptions,
+  type WindowTargets,
+} from './teacher-targets.js';
 import { askTeacher, type TeacherLike } from './teacher-vectors.js';
 
 /** A predicted and a recorded reading: four maps of 224 by 224 each, row-major. */
 export interface PredictedReading {
-  /** Index in the data set, readings without anything to look at left out. */
+  /** Index in the data set. */
   readonly index: number;
   /** Id of the film. */
   readonly id: string;
@@ -28,7 +37,7 @@ export interface PredictedReading {
 }
 
 /** Options of `GazeTeacher.evaluate`. */
-export interface TeacherEvaluateOptions extends Omit<PassOptions, 'onError' | 'onSkip'> {
+export interface TeacherEvaluateOptions extends PassOptions {
   /** How a reading is cut into its four windows; default `half-open`. */
   readonly windows?: WindowConvention;
   /**
@@ -50,6 +59,8 @@ export interface TeacherEvaluation {
   readonly readings: number;
   /** Readings left out, in which nothing of the film is looked at. */
   readonly left: number;
+  /** Films left out under `onError: 'skip'`, with their readings. */
+  readonly skipped: readonly SkippedImage[];
   /** What was drawn together in the bootstrap. */
   readonly unit: 'patient' | 'image';
   /** How many of them there are. */
@@ -62,19 +73,12 @@ const pixels = teacherSize * teacherSize;
 
 const ownNames = ['windows', 'baseline', 'bootstrap', 'onReading'] as const;
 
-// Without `onError`: readings belong to the films by their order.
-const optionNames: readonly (keyof TeacherEvaluateOptions)[] = [
-  ...ownNames,
-  ...(['batchSize', 'precision', 'onProgress', 'signal'] as const),
-];
-
 /** @internal Checks at once, evaluates later. */
 export function evaluateTeacher(
   teacher: TeacherLike,
   gaze: GazeDataset,
   options: TeacherEvaluateOptions,
 ): Promise<TeacherEvaluation> {
-  knownKeys('options', options, optionNames);
   checkPass(options, ownNames);
   requireGaze('gaze', gaze);
   callback('options.onReading', options.onReading);
@@ -84,61 +88,80 @@ export function evaluateTeacher(
   if (baseline !== undefined && list('options.baseline', baseline, requireReading).length === 0)
     throw invalidArgument('options.baseline', 'at least one Reading', baseline);
   const target = { branch: teacher.card.branch, windows };
-  const { gaze: readable, empty } = readableGaze(gaze, target);
-  if (readable.readings.length === 0)
+  const readable = readableGaze(gaze, target);
+  if (readable.kept.length === 0)
     throw invalidArgument('gaze', 'a reading that looks at its film', gaze.readings);
-  return evaluate(teacher, readable, { ...options, target, left: empty });
+  return evaluate(teacher, readable, { ...options, target });
 }
 
 interface Resolved extends TeacherEvaluateOptions {
   readonly target: TargetOptions;
-  readonly left: number;
 }
 
 async function evaluate(
   teacher: TeacherLike,
-  gaze: GazeDataset,
+  { gaze: { images, readings }, kept, empty }: ReadableGaze,
   options: Resolved,
 ): Promise<TeacherEvaluation> {
-  const { images, readings } = gaze;
-  const { target, left } = options;
+  const { target } = options;
   const baseline = options.baseline ? await meanTargets(options.baseline, target) : undefined;
   const table = new SaliencyTable(readings.length, teacherWindows);
-  let done = 0;
-  for await (const batch of passOver(teacher, images, passOptions(options))) {
-    const chosen = readings.slice(done, done + batch.size);
+  const skipped: SkippedImage[] = [];
+  const seen: number[] = [];
+  let next = 0;
+  const takeNext = (): number => {
+    while (skipped.some(({ index }) => index === next)) next++;
+    return next++;
+  };
+  const pass = passOptions(options, (image) => {
+    skipped.push(image);
+    options.onSkip?.({ ...image, index: kept[image.index] as number });
+  });
+  for await (const batch of passOver(teacher, images, pass)) {
     const { ids } = batch;
+    const places = Array.from({ length: batch.size }, takeNext);
+    const chosen = places.map((place) => readings[place] as Reading);
     const [predicted, targets] = await Promise.all([
       predictedMaps(teacher, batch, options),
       batchTargets(chosen, target),
     ]);
     for (const [i, reading] of chosen.entries()) {
-      const index = done + i;
       const recorded = targets.map((window) => recordedMap(window, i));
       const maps = predicted.map((window) => window[i] as Float32Array);
-      enterScores(table, { index, reading, predicted: maps, recorded, baseline, target });
+      enterScores(table, { row: seen.length, reading, predicted: maps, recorded, baseline, target });
+      seen.push(places[i] as number);
+      const index = kept[places[i] as number] as number;
       await options.onReading?.({ index, id: ids[i] as string, predicted: maps, recorded });
     }
-    done += chosen.length;
   }
-  const units = resamplingUnits(readings.length, patientsOf(gaze));
+  if (seen.length === 0)
+    throw new CxrGazeError('ERR_DATASET', `${images.name}: no film of ${readings.length} can be used`, {
+      cause: skipped[0]?.error,
+    });
+  const units = resamplingUnits(seen.length, patientsOf(images, seen));
   const bootstrap = bootstrapSettings(options.bootstrap ?? true);
   return {
-    ...{ name: images.name, readings: readings.length, left, unit: units.unit, units: units.units },
+    ...{ name: images.name, readings: seen.length, left: empty, unit: units.unit, units: units.units },
+    skipped: skipped.map((image) => ({ ...image, index: kept[image.index] as number })),
     windows: table.summary(baseline !== undefined, units, bootstrap),
   };
 }
 
-function passOptions({ batchSize, onProgress, signal }: TeacherEvaluateOptions): PassOptions {
+function passOptions(
+  { batchSize, onProgress, signal, onError }: TeacherEvaluateOptions,
+  onSkip: (image: SkippedImage) => void,
+): PassOptions {
   return {
+    onSkip,
+    ...(onError === undefined ? {} : { onError }),
     ...(batchSize === undefined ? {} : { batchSize }),
     ...(onProgress ? { onProgress } : {}),
     ...(signal ? { signal } : {}),
   };
 }
 
-function patientsOf({ images }: GazeDataset): string[] | undefined {
-  const patients = Array.from({ length: images.length }, (_, i) => images.sample(i).patient);
+function patientsOf(images: Dataset, indices: readonly number[]): string[] | undefined {
+  const patients = indices.map((index) => images.sample(index).patient);
   return patients.every((patient) => patient !== undefined) ? patients : undefined;
 }
 
@@ -169,7 +192,8 @@ function recordedMap({ rows, maps }: WindowTargets, reading: number): Float32Arr
 }
 
 interface Compared {
-  readonly index: number;
+  /** Of the table. */
+  readonly row: number;
   readonly reading: Reading;
   readonly predicted: readonly Float32Array[];
   readonly recorded: readonly (Float32Array | null)[];
@@ -181,12 +205,12 @@ interface Compared {
 const uniform = new Float32Array(pixels).fill(1 / pixels);
 
 function enterScores(table: SaliencyTable, compared: Compared): void {
-  const { index, reading, predicted, recorded, baseline, target } = compared;
+  const { row, reading, predicted, recorded, baseline, target } = compared;
   // NSS is read at the places that the recorded map is made of.
   const points = teacherPoints(reading, target.branch, teacherWindows, target.windows);
   for (const [window, map] of recorded.entries()) {
     if (map === null) continue;
-    const place = { reading: index, window };
+    const place = { reading: row, window };
     const looked = lookedAt(points[window] as (typeof points)[number]);
     const scores = (prediction: Float32Array) => ({
       cc: cc(prediction, map),

@@ -55,18 +55,27 @@ interface FeatureManifest {
  * @throws CxrGazeError `ERR_EXISTS` where the folder holds another teacher's vectors of this branch; `ERR_DATASET` where two
  *   films have the same name
  */
-export async function writeFeatures(
+export function writeFeatures(
   teacher: TeacherLike,
   datasets: Dataset | readonly Dataset[],
   options: TeacherFeatureOptions,
 ): Promise<TeacherFeatureReport> {
+  checkPass(options, ['folder']);
   const { folder, ...pass } = options;
   text('options.folder', folder);
-  checkPass(pass);
   const all = Array.isArray(datasets) ? (datasets as readonly Dataset[]) : [datasets as Dataset];
   all.forEach((dataset, i) => {
     requireDataset(`datasets[${i}]`, dataset);
   });
+  return write(teacher, all, folder, pass);
+}
+
+async function write(
+  teacher: TeacherLike,
+  all: readonly Dataset[],
+  folder: string,
+  pass: PassOptions,
+): Promise<TeacherFeatureReport> {
   const { branch } = teacher.card;
   const target = path.resolve(folder);
   const there = await openFolder(target, await manifestOf(teacher, pass), teacher);

@@ -80,26 +80,32 @@ export function readingsOf(
   });
 }
 
-/**
- * Leaves out readings of which no window has anything to look at: no fixation with a duration on the film.
- *
- * @returns the others, and how many were left out
- */
+/** Readings that have something to look at. */
+export interface ReadableGaze {
+  /** The readings with their films. */
+  readonly gaze: GazeDataset;
+  /** Index of each in the data set that they are of. */
+  readonly kept: readonly number[];
+  /** How many were left out. */
+  readonly empty: number;
+}
+
+/** Leaves out readings of which no window has anything to look at: no fixation with a duration on the film. */
 export function readableGaze(
   { images, readings }: GazeDataset,
   { branch, windows }: TargetOptions,
-): { readonly gaze: GazeDataset; readonly empty: number } {
+): ReadableGaze {
   const kept = readings.flatMap((reading, index) => {
     const points = teacherPoints(reading, branch, teacherWindows, windows);
     return points.some(isSeen) ? [index] : [];
   });
   const empty = readings.length - kept.length;
-  if (empty === 0) return { gaze: { images, readings }, empty };
+  if (empty === 0) return { gaze: { images, readings }, kept, empty };
   const gaze = {
     images: subset(images, kept),
     readings: kept.map((index) => readings[index] as Reading),
   };
-  return { gaze, empty };
+  return { gaze, kept, empty };
 }
 
 function isSeen({ width, height, x, y, weight }: ReturnType<typeof teacherPoints>[number]): boolean {

@@ -93,6 +93,11 @@ export class GazeTeacher {
     this.device = device;
   }
 
+  /** Whether a {@link GazeTeacher.fit} is under way: its weights change from step to step. */
+  get training(): boolean {
+    return this.#training;
+  }
+
   /**
    * Makes a teacher.
    *
@@ -108,7 +113,7 @@ export class GazeTeacher {
     const device = text('options.device', options.device ?? 'cpu');
     const { dropPath } = options;
     const network = createTeacher({ branch, seed, ...(dropPath === undefined ? {} : { dropPath }) });
-    return GazeTeacher.#built(network, teacherCard(branch, seed), device, async () => {
+    return GazeTeacher.#built(network, teacherCard(network.options), device, async () => {
       if (init !== 'random') await fillBlock(network, branch, init.weights);
     });
   }
@@ -140,14 +145,15 @@ export class GazeTeacher {
   static async #loadFolder(source: string, device: string): Promise<GazeTeacher> {
     const found = await findSaved(source, teacherCardFile);
     const card = await readTeacherCard(found.folder, found.card);
-    const network = createTeacher({ branch: card.branch, seed: card.seed });
+    const { branch, seed, dropPath } = card;
+    const network = createTeacher({ branch, seed, dropPath });
     return GazeTeacher.#built(network, card, device, () => restoreWeights(found.folder, network));
   }
 
   static async #loadFile(source: string, seed: number, device: string): Promise<GazeTeacher> {
     const branch = await branchOf(source);
     const network = createTeacher({ branch, seed });
-    return GazeTeacher.#built(network, teacherCard(branch, seed), device, () =>
+    return GazeTeacher.#built(network, teacherCard(network.options), device, () =>
       fillBlock(network, branch, source),
     );
   }
@@ -175,9 +181,18 @@ export class GazeTeacher {
       throw new CxrGazeError('ERR_DISPOSED', 'Expected a live GazeTeacher but it has been disposed');
   }
 
+  #requireIdle(): void {
+    if (this.#training)
+      throw new CxrGazeError(
+        'ERR_BUSY',
+        'Expected a teacher that is not being trained; its fit has not ended',
+      );
+  }
+
   /**
    * Learns to predict the heat maps of some readings. At the end the teacher has the weights of the epoch with the lowest
-   * validation loss. Meanwhile it can evaluate and extract; a second `fit` is refused.
+   * validation loss. Meanwhile it can evaluate; a second `fit`, and vectors, which would not be of the same weights, are
+   * refused.
    *
    * @param options readings, schedule, folder of checkpoints
    * @returns events and result; it runs whether or not it is iterated
@@ -189,11 +204,7 @@ export class GazeTeacher {
     if (typeof options !== 'object' || options === null)
       throw invalidArgument('options', 'an object', options);
     const fit = checkedTeacherFit(this.card, options);
-    if (this.#training)
-      throw new CxrGazeError(
-        'ERR_BUSY',
-        'Expected a teacher that is not being trained; its fit has not ended',
-      );
+    this.#requireIdle();
     this.#training = true;
     return new Run((stop) => this.#train(fit, stop));
   }
@@ -229,14 +240,15 @@ export class GazeTeacher {
    *
    * @param datasets films; all splits that a student will be trained and validated on
    * @param options folder, batch size, progress
-   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_EXISTS`, `ERR_DATASET`, `ERR_IMAGE`,
-   *   `ERR_ABORTED`, `ERR_FILE`
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT`, `ERR_BUSY`, `ERR_DISPOSED` at once; rejects with `ERR_EXISTS`,
+   *   `ERR_DATASET`, `ERR_IMAGE`, `ERR_NOT_FINITE`, `ERR_ABORTED`, `ERR_FILE`
    */
   features(
     datasets: Dataset | readonly Dataset[],
     options: TeacherFeatureOptions,
   ): Promise<TeacherFeatureReport> {
     this.#requireLive();
+    this.#requireIdle();
     return writeFeatures(this, datasets, options);
   }
 

@@ -67,6 +67,8 @@ function fromTeachers(
     if (!(teacher instanceof GazeTeacher)) throw invalidArgument(name, 'a GazeTeacher', teacher);
     if (teacher.network.disposed)
       throw new CxrGazeError('ERR_DISPOSED', `Expected a live GazeTeacher for ${name}`);
+    if (teacher.training)
+      throw new CxrGazeError('ERR_BUSY', `Expected a GazeTeacher that is not being trained for ${name}`);
   });
   if (teachers.length === 0)
     throw invalidArgument('options.distillation.teachers', 'at least one GazeTeacher', teachers);
