@@ -183,10 +183,9 @@ async function prepare(
     const key = sizeOf(plan, dataFlags);
     if (opened.has(key)) continue;
     const needs = await needsOf(trainable.filter((one) => sizeOf(one, dataFlags) === key));
-    opened.set(
-      key,
-      await openData(dataFlags, { imageSize: plan.flags.image_size, purpose: 'training', needs }),
-    );
+    const { image_size: imageSize, on_error } = plan.flags;
+    const skipMissing = on_error === 'skip';
+    opened.set(key, await openData(dataFlags, { imageSize, purpose: 'training', needs, skipMissing }));
   }
   const data = [...opened.values()][0] as OpenedData;
   const folder = path.resolve(flags.out_dir, `${data.name}_${flags.conditions}`);

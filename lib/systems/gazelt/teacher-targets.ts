@@ -111,7 +111,8 @@ export function readableGaze(
 function isSeen({ width, height, x, y, weight }: ReturnType<typeof teacherPoints>[number]): boolean {
   for (let i = 0; i < x.length; i++) {
     const [px, py] = [x[i] as number, y[i] as number];
-    if ((weight[i] as number) > 0 && px >= 0 && px < width && py >= 0 && py < height) return true;
+    // The film's edges belong to it, as in the heat map.
+    if ((weight[i] as number) > 0 && px >= 0 && px <= width && py >= 0 && py <= height) return true;
   }
   return false;
 }
