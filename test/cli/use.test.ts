@@ -29,7 +29,7 @@ t.test('evaluate repeats the run, and takes other splits', async (t) => {
       line.split as string,
     );
   }
-  const target = 'results/evaluate/labels_resnet18_rand_rw-sklearn_ldam-drw_lr-0.001_bs-6_labels';
+  const target = `results/evaluate/${path.basename(run)}_labels`;
   t.ok(existsSync(at(target, 'report.html')) && existsSync(at(target, 'test_summary.txt')));
   // The run was evaluated with one augmented copy.
   t.match(JSON.parse(read(target, 'metrics.json')).run.options, { tta: 1, seed: 0 });
@@ -57,7 +57,8 @@ t.test('evaluate repeats the run, and takes other splits', async (t) => {
 t.test('a trained run begins both ways of decoupling', async (t) => {
   const decoupled = (...flags: string[]) => [
     ...['train', 'gazelt', '--features', 'none', '--group_thresholds', '4,2', '--n_TTA', '1', ...filmFlags],
-    ...['--model_name', 'resnet18', '--image_size', '32', '--precision', 'float32', '--bootstrap', '0'],
+    ...['--model_name', 'resnet18', '--width', '8', '--image_size', '32'],
+    ...['--precision', 'float32', '--bootstrap', '0'],
     ...['--batch_size', '6', '--decoupling_weights', run, ...flags, '--json'],
   ];
   const tau = await cli(decoupled('--decoupling_method', 'tau_norm', '--tau', '0.7'), folder);
