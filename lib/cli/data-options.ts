@@ -14,6 +14,7 @@ export interface DataFlags {
   readonly dataset?: DataKind;
   readonly data_dir?: string;
   readonly label_dir?: string;
+  readonly class_order?: 'frequency' | 'name';
   readonly csv?: string;
   readonly path_column?: string;
   readonly label_column?: string;
@@ -31,8 +32,16 @@ export interface DataFlags {
 
 /** Names of {@link DataFlags}. */
 export const dataFlagNames = [
-  ...(['dataset', 'data_dir', 'label_dir', 'csv', 'path_column', 'label_column', 'split_column'] as const),
-  ...(['patient_column', 'empty_label', 'unknown_label', 'where', 'train_split', 'val_split'] as const),
+  ...(['dataset', 'data_dir', 'label_dir', 'class_order', 'csv', 'path_column', 'label_column'] as const),
+  ...([
+    'split_column',
+    'patient_column',
+    'empty_label',
+    'unknown_label',
+    'where',
+    'train_split',
+    'val_split',
+  ] as const),
   ...(['test_split', 'sample_train', 'sample_seed'] as const),
 ] satisfies (keyof DataFlags)[];
 
@@ -65,6 +74,14 @@ export function addDataOptions(command: Command): Command {
         '--label_dir <folder>',
         'folder of {dataset}_single-label_{split}.csv (default: labels/)',
         asText,
+      ),
+    )
+    .addOption(
+      option(
+        heading,
+        '--class_order <how>',
+        'labels of folder: by falling frequency, or by name as loc-attention, SPLIT/CLASS/ only (default: frequency)',
+        asChoice(['frequency', 'name'] as const),
       ),
     );
   return addTableOptions(command);
@@ -167,7 +184,7 @@ export function dataKind(flags: DataFlags): DataKind {
     'nih-cxr-lt': ['data_dir', 'label_dir', 'test_split'],
     'mimic-cxr-lt': ['data_dir', 'label_dir', 'test_split'],
     csv: ['data_dir', ...ofTables, ...ofNamedSplits],
-    folder: ['data_dir', ...ofNamedSplits],
+    folder: ['data_dir', 'class_order', ...ofNamedSplits],
     sample: ['sample_train', 'sample_seed', 'test_split'],
   };
   for (const name of Object.keys(flags) as (keyof DataFlags)[]) {

@@ -154,6 +154,8 @@ async function openFolder(flags: DataFlags, options: OpenOptions): Promise<Opene
     root,
     ...(options.classes === undefined ? {} : { classes: options.classes }),
     ...(flags.train_split === undefined ? {} : { trainSplit: flags.train_split }),
+    ...(flags.class_order === undefined ? {} : { classOrder: flags.class_order }),
+    ...(flags.class_order === 'name' ? { layout: 'split/class' as const } : {}),
   });
   return {
     name: path.basename(path.resolve(root)),

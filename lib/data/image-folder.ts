@@ -12,12 +12,17 @@ export interface ImageFolderOptions {
   readonly root: string;
   /**
    * `'split/class'` for `root/split/class/*.png`, `'class'` for `root/class/*.png` (one split `'all'`);
-   * by default whichever all images fit.
+   * by default whichever all images fit. Where it is named, images may lie deeper, in subfolders of their class.
    */
   readonly layout?: 'split/class' | 'class';
-  /** Class names in label order; by default by decreasing number of training images, equal ones by name. */
+  /** Class names in label order; by default as {@link ImageFolderOptions.classOrder} says. */
   readonly classes?: readonly string[];
-  /** The split that orders the classes; `'train'`, or `'all'` in the layout `'class'`. */
+  /**
+   * Which class has which label: `frequency`, by decreasing number of training images, equal ones by name; or `name`, the
+   * positions of the names in byte order, as torchvision's `ImageFolder` and loc-attention have it. Default `frequency`.
+   */
+  readonly classOrder?: 'frequency' | 'name';
+  /** The split whose frequencies order the classes; `'train'`, or `'all'` in the layout `'class'`. */
   readonly trainSplit?: string;
 }
 
@@ -45,10 +50,11 @@ interface Entry {
  *   that cannot be read, `ERR_PATH_ESCAPE` for a link out of it
  */
 export async function openImageFolder(options: ImageFolderOptions): Promise<ImageFolderSplits> {
-  knownKeys('options', options, ['root', 'layout', 'classes', 'trainSplit']);
+  knownKeys('options', options, ['root', 'layout', 'classes', 'classOrder', 'trainSplit']);
   const root = path.resolve(text('options.root', options.root));
   if (options.layout !== undefined) oneOf('options.layout', options.layout, ['split/class', 'class']);
   const own = options.classes === undefined ? undefined : list('options.classes', options.classes, text);
+  const order = oneOf('options.classOrder', options.classOrder ?? 'frequency', ['frequency', 'name']);
   const { images, others } = await listImages(root);
   const entries = divide(root, images, options.layout);
   const names = [...new Set(entries.map((entry) => entry.split))].sort();
@@ -56,7 +62,8 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Imag
     'options.trainSplit',
     options.trainSplit ?? (names.includes('all') ? 'all' : 'train'),
   );
-  const classes = own ?? orderClasses(root, entries, names, trainSplit);
+  const byFrequency = () => orderClasses(root, entries, names, trainSplit);
+  const classes = own ?? (order === 'name' ? byName(entries) : byFrequency());
   const splits = new Map(names.map((split) => [split, splitTable(root, split, entries, classes)]));
   return {
     classes,
@@ -70,7 +77,8 @@ function divide(root: string, images: readonly string[], layout: ImageFolderOpti
   if (first === undefined)
     throw new CxrGazeError('ERR_DATASET', `Expected images in ${root} but found none`, { details: { root } });
   const depth = layout === undefined ? first.split('/').length : layout === 'class' ? 2 : 3;
-  const misfit = images.find((file) => file.split('/').length !== depth || depth < 2 || depth > 3);
+  const fits = (parts: number) => (layout === undefined ? parts === depth : parts >= depth);
+  const misfit = images.find((file) => depth < 2 || depth > 3 || !fits(file.split('/').length));
   if (misfit !== undefined) {
     const expected = layout ?? (depth === 2 ? 'class' : depth === 3 ? 'split/class' : 'class or split/class');
     throw new CxrGazeError(
@@ -86,6 +94,12 @@ function divide(root: string, images: readonly string[], layout: ImageFolderOpti
     const label = parts[depth - 2] as string;
     return { file, label, split: depth === 3 ? (parts[0] as string) : 'all' };
   });
+}
+
+// UTF-16's order, which is JavaScript's, differs from that of the bytes beyond the basic plane.
+function byName(entries: readonly Entry[]): string[] {
+  const names = new Set(entries.map(({ label }) => label));
+  return [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 
 function orderClasses(

@@ -53,6 +53,24 @@ t.test('root/class', async (t) => {
   });
 });
 
+t.test("classes by the bytes of their names, as loc-attention's original", async (t) => {
+  // In UTF-16 the first of these two would come first.
+  const [astral, tilde] = ['\u{1F600}', '\uFF5E'];
+  const root = t.testdir({
+    train: {
+      [astral]: { '1.png': '', sub: { deep: { '2.png': '' } } },
+      [tilde]: { '3.png': '' },
+      a: { '4.png': '' },
+    },
+  });
+  const { classes, splits } = await openImageFolder({ root, classOrder: 'name', layout: 'split/class' });
+  t.strictSame(classes, ['a', tilde, astral]);
+  t.strictSame([...(splits.get('train')?.labels ?? [])].sort(), [0, 1, 2, 2]);
+  await t.rejects(openImageFolder({ root }), { code: 'ERR_DATASET', message: /deep.2\.png/ });
+  const wrong = { root, classOrder: 'names' as 'name' };
+  await t.rejects(openImageFolder(wrong), { code: 'ERR_INVALID_ARGUMENT', message: /nearest: 'name'/ });
+});
+
 t.test('folders that fit no layout', async (t) => {
   const refuses = async (content: object, message: RegExp): Promise<unknown> =>
     t.rejects(openImageFolder({ root: t.testdir(content as Record<string, never>) }), {

@@ -7,7 +7,7 @@ import { LocAttention } from '../../lib/systems/loc-attention/loc-attention.js';
 import type { LocAttentionScores } from '../../lib/systems/loc-attention/scoring.js';
 import { noGrad } from '../../lib/tensor/context.js';
 import { memoryStats } from '../../lib/tensor/create.js';
-import type { TrainEvent } from '../../lib/training/trainer.js';
+import type { TrainEvent, TrainResult } from '../../lib/training/trainer.js';
 import { outcomeOf } from '../support/runs.js';
 import { oneThread, temporaryFolder, tinyClasses, tinyDataset } from '../support/tiny.js';
 
@@ -102,6 +102,17 @@ t.test('the differentiable term alone makes maps hot where they shall be', async
   for (const { loss, attention } of rows) t.ok(Math.abs(loss - (attention as number)) < 1e-6);
 });
 
+t.test('the best epoch is the one with the lowest loss, where that is what chooses it', async (t) => {
+  using model = await create();
+  const run = model.fit(options({ attention: 'none', select: 'crossEntropy', maxEpochs: 3 }));
+  const losses: number[] = [];
+  for await (const event of run)
+    if (event.type === 'epoch' && event.phase === 'val') losses.push(event.crossEntropy);
+  const { schedule } = (await run.result) as TrainResult;
+  t.equal(schedule.best, Math.min(...losses));
+  t.equal(schedule.bestEpoch, losses.indexOf(schedule.best) + 1);
+});
+
 t.test('a run that is resumed in mid-epoch is the unbroken one, λ and logged thresholds too', async (t) => {
   const folder = temporaryFolder(t);
   const of = (run: string) => ({
@@ -136,7 +147,7 @@ t.test('a run that is resumed in mid-epoch is the unbroken one, λ and logged th
   const card = { interpolation: 'pillow-bilinear', normalisation: { mean: half, std: half } };
   t.match(JSON.parse(readFileSync(path.join(saved, 'model.json'), 'utf8')), card);
   using loaded = await LocAttention.load(saved);
-  t.match(loaded.card, { ...card, imageSize: size, trainCounts: [2, 2, 2] });
+  t.match(loaded.card, { ...card, imageSize: size, trainCounts: null });
   t.same(await headOf(loaded), await headOf(second));
 });
 

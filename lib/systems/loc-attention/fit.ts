@@ -31,7 +31,7 @@ import type { Network } from '../classifier/passes.js';
 import { type BoxOptions, boxesOf, boxKeys, checkBoxSource, type SplitBoxes } from './boxes.js';
 import { type LocAttentionResult, locAttentionObjective } from './objective.js';
 import { type RegionChoice, regionsOf } from './region-choice.js';
-import { type LocAttentionScores, locAttentionScoring } from './scoring.js';
+import { type LocAttentionScores, locAttentionScoring, selectionGoal } from './scoring.js';
 import {
   type AttentionSettings,
   type AttentionTermOptions,
@@ -123,7 +123,8 @@ export function checkedLocAttentionFit(
   };
   integer('options.patience', settings.patience, { min: 1 });
   const criterion = criterionOf(settings, counts, card.classes);
-  return { options, settings, criterion, card: { ...card, trainCounts: counts } };
+  // The sets are balanced by design: no head, medium and tail, which evaluation would form from counts.
+  return { options, settings, criterion, card };
 }
 
 function criterionOf(
@@ -164,7 +165,10 @@ export function prepareLocAttentionFit(
         boxes: (batch, phase) => boxesOfBatch(boxes as SplitBoxes, batch, phase),
       }),
       scoring: locAttentionScoring(settings),
-      schedule: new PlateauSchedule({ maxEpochs, patience, learningRate, earlyStopping, plateau }),
+      schedule: new PlateauSchedule({
+        ...{ maxEpochs, patience, learningRate, earlyStopping, plateau },
+        goal: selectionGoal(settings),
+      }),
       normalisation: card.normalisation,
     };
     return new Trainer(trainerOptions);

@@ -3,6 +3,7 @@ import type { EpochScores } from '../../metrics/epoch-scores.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { InputBatch } from '../../training/batch.js';
 import { classificationScoring } from '../../training/classification-scoring.js';
+import type { ScoreGoal } from '../../training/schedule.js';
 import type { EpochScorer, ScorerState, Scoring } from '../../training/scoring.js';
 import type { LocAttentionResult, MeasuredAttention } from './objective.js';
 import type { AttentionSettings } from './settings.js';
@@ -137,6 +138,11 @@ function parts({ terms, sweep }: MeasuredAttention): (Tensor | undefined)[] {
     empty.to({ dtype: 'float32' }),
     ...sweep,
   ];
+}
+
+/** Whether more or less of the number by which the best epoch is chosen is better. */
+export function selectionGoal({ select }: AttentionSettings): ScoreGoal {
+  return select === 'loss' || select === 'crossEntropy' ? 'lowest' : 'highest';
 }
 
 /** How loc-attention scores its epochs; which epoch is the best, and what the rate follows, say the settings. */

@@ -75,6 +75,7 @@ async function modelOf(config: Bag): Promise<Model> {
   const model = createModel({
     architecture: choice<Architecture>('model', config.model, architectures),
     classes: number('num_classes', config.num_classes),
+    dropout: number('dropout', config.dropout),
   });
   await fillModel(model);
   return model.train();
