@@ -269,7 +269,7 @@ t.test("an image folder, from a .pth file with torchvision's keys", async (t) =>
   t.equal(other.code, 1);
   t.match(
     other.stderr,
-    /^ERR_STATE_DICT: backbone\.pth: State dict does not fit resnet34: missing layer1\.2/m,
+    /^ERR_STATE_DICT: backbone\.pth: expected weights of resnet34 but the file holds those of resnet18/m,
   );
   const undivided = ['--dataset', 'folder', '--data_dir', 'tree/train', '--rand_init', ...short];
   const none = await cli(['train', 'baseline', ...undivided], folder);
