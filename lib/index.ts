@@ -263,6 +263,7 @@ export {
   type DiagnosticScores,
   diagnosticScores,
   discriminantPower,
+  scoresAtThreshold,
 } from './metrics/diagnostic.js';
 export {
   type DiagnosticFigure,

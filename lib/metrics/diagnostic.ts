@@ -144,10 +144,7 @@ export function bestThreshold(
   labels: ArrayLike<number>,
   positive = 1,
 ): BestThreshold | null {
-  if (!(scores instanceof Float32Array || scores instanceof Float64Array))
-    throw invalidArgument('scores', 'a Float32Array or Float64Array [N]', scores);
-  if (scores.length !== object('labels', labels).length)
-    throw invalidArgument('labels', `${scores.length} labels, one for each score`, labels);
+  checkScores(scores, labels);
   const ranked = rankScores(scores, labels, positive);
   let positives = 0;
   for (const entry of ranked) if ((entry & 2) !== 0) positives++;
@@ -166,7 +163,41 @@ export function bestThreshold(
     if (truePositives - falsePositives <= gain) continue;
     gain = truePositives - falsePositives;
     const threshold = scores[entry >>> 2] as number;
-    best = { threshold, sensitivity: truePositives, specificity: 1 - falsePositives };
+    best = { threshold, sensitivity: truePositives, specificity: (negatives - fp) / negatives };
   }
   return best;
+}
+
+/**
+ * The diagnostic scores where images with at least a given score count as positive: what a threshold that was chosen on
+ * validation is worth on other images.
+ *
+ * @param scores score of each image `[N]`, such as the probability of class 1
+ * @param labels true classes `[N]`
+ * @param threshold as {@link bestThreshold} gives it; infinity calls all negative
+ * @param positive the class that counts as positive; default 1
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
+ */
+export function scoresAtThreshold(
+  scores: Float32Array | Float64Array,
+  labels: ArrayLike<number>,
+  threshold: number,
+  positive = 1,
+): DiagnosticScores {
+  checkScores(scores, labels);
+  if (typeof threshold !== 'number' || Number.isNaN(threshold))
+    throw invalidArgument('threshold', 'a number', threshold);
+  const matrix = new Float64Array(4);
+  for (const [i, score] of scores.entries()) {
+    const cell = (labels[i] === positive ? 2 : 0) + (score >= threshold ? 1 : 0);
+    matrix[cell] = (matrix[cell] as number) + 1;
+  }
+  return oneAgainstRest(matrix, 2, 1);
+}
+
+function checkScores(scores: Float32Array | Float64Array, labels: ArrayLike<number>): void {
+  if (!(scores instanceof Float32Array || scores instanceof Float64Array))
+    throw invalidArgument('scores', 'a Float32Array or Float64Array [N]', scores);
+  if (scores.length !== object('labels', labels).length)
+    throw invalidArgument('labels', `${scores.length} labels, one for each score`, labels);
 }

@@ -1,5 +1,10 @@
 import t, { type Test } from 'tap';
-import { bestThreshold, diagnosticScores, discriminantPower } from '../../lib/metrics/diagnostic.js';
+import {
+  bestThreshold,
+  diagnosticScores,
+  discriminantPower,
+  scoresAtThreshold,
+} from '../../lib/metrics/diagnostic.js';
 import { diagnosticFigures } from '../../lib/metrics/diagnostic-figures.js';
 import { evaluatePredictions } from '../../lib/metrics/evaluate.js';
 import type { PredictionSet } from '../../lib/metrics/predictions.js';
@@ -94,10 +99,17 @@ t.test("Youden's threshold beside every cut tried by hand", async (t) => {
     const found = bestThreshold(scores, labels);
     t.equal(found?.threshold, wanted, seed);
     close(t, (found?.sensitivity as number) + (found?.specificity as number) - 1, top, seed);
+    const { sensitivity, specificity, youden } = scoresAtThreshold(scores, labels, wanted as number);
+    t.match(found, { sensitivity, specificity }, 'the same counted anew');
+    close(t, youden, top, seed);
   }
   const backwards = bestThreshold(Float64Array.of(0.1, 0.9), [1, 0]);
   t.strictSame(backwards, { threshold: Number.POSITIVE_INFINITY, sensitivity: 0, specificity: 1 });
   t.equal(bestThreshold(Float64Array.of(0.1, 0.9), [1, 1]), null);
+  t.match(scoresAtThreshold(Float64Array.of(0.1, 0.9), [1, 0], Number.POSITIVE_INFINITY), {
+    ...{ sensitivity: 0, specificity: 1, ppv: null, falseOmissionRate: 0.5 },
+  });
+  t.throws(() => scoresAtThreshold(Float64Array.of(0.1), [1], Number.NaN), { code: 'ERR_INVALID_ARGUMENT' });
   t.throws(() => bestThreshold(Float64Array.of(0.1), [1, 0]), { code: 'ERR_INVALID_ARGUMENT' });
 });
 

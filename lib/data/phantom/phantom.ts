@@ -93,6 +93,15 @@ function drawLabel(seed: number, index: number): number {
  * Makes the film alone, which is most of the work and all that training needs.
  */
 export function makeFilm(seed: number, index: number, label: number, size: number): Film {
+  const scene = softParts(seed, index, label, size);
+  vessels(scene, new Draw(seed, 'vessels', patientOf(index, seed)));
+  skeleton(scene);
+  const data = expose(scene, new Draw(seed, 'film', index));
+  return { pixels: { width: size, height: size, channels: 1, data }, scene };
+}
+
+/** What decides where lungs and finding are: a film without vessels and bones, not yet exposed. */
+function softParts(seed: number, index: number, label: number, size: number): Scene {
   const patient = patientOf(index, seed);
   const finding = makeFinding(label, new Draw(seed, 'finding', index, label));
   const usual = patientAnatomy(seed, patient);
@@ -100,10 +109,18 @@ export function makeFilm(seed: number, index: number, label: number, size: numbe
   const scene = emptyScene(geometry);
   softTissue(scene, new Draw(seed, 'abdomen', index));
   finding?.apply(scene);
-  vessels(scene, new Draw(seed, 'vessels', patient));
-  skeleton(scene);
-  const data = expose(scene, new Draw(seed, 'film', index));
-  return { pixels: { width: size, height: size, channels: 1, data }, scene };
+  return scene;
+}
+
+/** Where lungs and finding are: {@link Phantom.lungMask}, {@link Phantom.findingMask}, without the rest of the work. */
+export function makeMasks(
+  seed: number,
+  index: number,
+  label: number,
+  size: number,
+): Pick<Phantom, 'lungMask' | 'findingMask'> {
+  const scene = softParts(seed, index, label, size);
+  return { lungMask: lungFields(scene), findingMask: threshold(scene.finding) };
 }
 
 function threshold(plane: Float32Array): Uint8Array {

@@ -6,6 +6,7 @@ import { phantomClasses, phantomShares } from './findings.js';
 import { patientOf } from './patients.js';
 import {
   makeFilm,
+  makeMasks,
   type Phantom,
   type PhantomOptions,
   patientName,
@@ -110,6 +111,14 @@ export class PhantomDataset implements Dataset {
       index: number,
       label: this.labels[index] as number,
     });
+  }
+
+  /**
+   * @param index 0 to `length - 1`
+   * @returns lung mask and finding mask of {@link PhantomDataset.phantom}, in a fraction of its time
+   */
+  masks(index: number): Pick<Phantom, 'lungMask' | 'findingMask'> {
+    return makeMasks(this.seed, this.#number(index), this.labels[index] as number, this.size);
   }
 
   #number(index: number): number {

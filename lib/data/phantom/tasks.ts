@@ -3,6 +3,7 @@ import type { Box } from '../box.js';
 import { boundingBox } from '../box.js';
 import type { Dataset, Sample } from '../dataset.js';
 import type { LongTailedSplit } from '../long-tailed.js';
+import { attentionTaskFindings } from '../task-folder.js';
 import { phantomClasses } from './findings.js';
 import { type Phantom, type PhantomOptions, resolveOptions } from './phantom.js';
 import { PhantomDataset } from './splits.js';
@@ -12,12 +13,6 @@ export const phantomTasks = ['ne', 'np', 'nep'] as const;
 
 /** One of {@link phantomTasks}. */
 export type PhantomTaskName = (typeof phantomTasks)[number];
-
-const taskClasses: Readonly<Record<PhantomTaskName, readonly string[]>> = {
-  ne: ['No Finding', 'Effusion'],
-  np: ['No Finding', 'Pneumothorax'],
-  nep: ['No Finding', 'Effusion', 'Pneumothorax'],
-};
 
 /** Options of {@link phantomTask}. */
 export interface PhantomTaskOptions extends PhantomOptions {
@@ -90,10 +85,13 @@ export class PhantomTask implements Dataset {
    * @returns the true boxes of lungs and finding
    */
   boxes(index: number): PhantomBoxes {
-    const { lungMask, box } = this.phantom(index);
+    const { lungMask, findingMask } = this.#films.masks(index);
     const lungs = boundingBox(lungMask, this.size);
     // A film without lungs is never drawn.
-    return { lungs: lungs ?? { x: 0, y: 0, width: this.size, height: this.size }, finding: box };
+    return {
+      lungs: lungs ?? { x: 0, y: 0, width: this.size, height: this.size },
+      finding: boundingBox(findingMask, this.size),
+    };
   }
 }
 
@@ -145,7 +143,7 @@ export function phantomTask(options: PhantomTaskOptions): PhantomTaskSplits {
 }
 
 function classesOf(task: PhantomTaskOptions['task']): readonly string[] {
-  if (typeof task === 'string') return taskClasses[oneOf('options.task', task, phantomTasks)];
+  if (typeof task === 'string') return attentionTaskFindings[oneOf('options.task', task, phantomTasks)];
   const classes = list('options.task', task, (name, value) => oneOf(name, value, phantomClasses));
   if (classes.length < 2 || new Set(classes).size < classes.length || classes[0] !== phantomClasses[0])
     throw invalidArgument(

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { boundingBox } from '../../../lib/data/box.js';
 import { phantomTask } from '../../../lib/data/phantom/tasks.js';
 
 t.test('a task of equally many films, whose lungs and findings are known', async (t) => {
@@ -23,7 +24,10 @@ t.test('a task of equally many films, whose lungs and findings are known', async
   for (let i = 0; i < train.length; i++) {
     const { lungs, finding } = train.boxes(i);
     const { label } = train.sample(i);
-    t.equal(train.phantom(i).finding, train.classes[label]);
+    const whole = train.phantom(i);
+    t.equal(whole.finding, train.classes[label]);
+    t.strictSame(finding, whole.box, 'as of the whole phantom');
+    t.strictSame(lungs, boundingBox(whole.lungMask, 64));
     t.ok(lungs.width > 30 && lungs.height > 25 && lungs.x + lungs.width <= 64, JSON.stringify(lungs));
     t.equal(finding === null, label === 0);
     if (finding === null) continue;
