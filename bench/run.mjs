@@ -3,7 +3,16 @@ import { availableParallelism } from 'node:os';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-const benchmarks = ['student', 'teacher', 'backbones', 'data', 'loop', 'metrics', 'heatmaps'];
+const benchmarks = [
+  'student',
+  'teacher',
+  'backbones',
+  'loc-attention',
+  'data',
+  'loop',
+  'metrics',
+  'heatmaps',
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -40,7 +49,7 @@ function load(name) {
 
 async function help() {
   const lines = await Promise.all(
-    benchmarks.map(async (name) => `  ${name.padEnd(9)} ${(await load(name)).description}`),
+    benchmarks.map(async (name) => `  ${name.padEnd(13)} ${(await load(name)).description}`),
   );
   return `Usage: npm run bench -- [BENCHMARK...] [options]
 

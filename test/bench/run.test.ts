@@ -21,6 +21,7 @@ t.test('the benchmarks tell what they are', async (t) => {
     'student',
     'teacher',
     'backbones',
+    'loc-attention',
     'data',
     'loop',
     'metrics',
@@ -52,6 +53,6 @@ t.test('a missing peer and a wrong name are said', async (t) => {
   t.not(wrong.status, 0);
   t.match(
     wrong.err,
-    /Expected one of student, teacher, backbones, data, loop, metrics, heatmaps but received studnet/,
+    /Expected one of student, teacher, backbones, loc-attention, data, loop, metrics, heatmaps but received studnet/,
   );
 });
