@@ -15,6 +15,7 @@ export {
   type GradientCamMethod,
   gradientCamMethods,
 } from './cam/attention-map.js';
+export { drawLungs } from './cam/draw-lungs.js';
 export { type CamSize, camFromActivation } from './cam/from-activation.js';
 export { type GradCamOptions, gradCam } from './cam/grad-cam.js';
 export { type CamMap, readMaps } from './cam/maps.js';
@@ -72,6 +73,19 @@ export {
   openLongTailed,
 } from './data/long-tailed.js';
 export { boxSide, type LungBox, type LungFinding, type LungMask, lungBox } from './data/lung-box.js';
+export { type LungBoxes, type LungBoxOptions, lungBoxesOfMasks } from './data/lung-boxes.js';
+export { MaskFolder, readMask } from './data/mask-folder.js';
+export {
+  type FoundPairs,
+  type MaskPairs,
+  openPairTable,
+  type PairTableOptions,
+  pairFolders,
+  phantomPairs,
+  type SplitPairs,
+  type SplitPairsOptions,
+  splitPairs,
+} from './data/mask-pairs.js';
 export { MIMIC_CXR_LT_CLASSES } from './data/mimic-cxr-lt.js';
 export { type FramedFinding, type FramedFindings, readNihBoxes } from './data/nih-boxes.js';
 export { NIH_CXR_LT_CLASSES } from './data/nih-cxr-lt.js';
@@ -257,6 +271,7 @@ export {
   regions,
   regionTable,
 } from './losses/regions.js';
+export { type SegmentationLossOptions, segmentationLoss } from './losses/segmentation.js';
 export {
   type BestThreshold,
   bestThreshold,
@@ -418,6 +433,21 @@ export {
   selections,
 } from './systems/loc-attention/settings.js';
 export { describeWeights, type PublishedWeights, readWeights } from './systems/published-weights.js';
+export {
+  LungSegmenter,
+  type LungSegmenterLoadOptions,
+  type LungSegmenterOptions,
+  type SegmenterEvent,
+} from './systems/segmenter/segmenter.js';
+export type { SegmenterCard } from './systems/segmenter/segmenter-card.js';
+export type {
+  OverlapScores,
+  SegmenterEvaluateOptions,
+  SegmenterEvaluation,
+} from './systems/segmenter/segmenter-evaluate.js';
+export type { SegmenterFitOptions } from './systems/segmenter/segmenter-fit.js';
+export type { SegmentedImage, SegmenterBoxOptions } from './systems/segmenter/segmenter-masks.js';
+export type { SegmenterScores } from './systems/segmenter/segmenter-objective.js';
 export { type AutocastOptions, autocast, enableGrad, noGrad, traceCalls } from './tensor/context.js';
 export {
   arange,

@@ -51,6 +51,11 @@ const commands: readonly Entry[] = [
     load: async (session) => (await import('./explain.js')).explainCommand(session),
   },
   {
+    name: 'segment',
+    summary: 'find the lungs: masks, overlays and boxes',
+    load: async (session) => (await import('./segment.js')).segmentCommand(session),
+  },
+  {
     name: 'sample',
     summary: 'write the embedded sample, phantom radiographs, to a folder',
     load: async (session) => (await import('./sample.js')).sampleCommand(session),
@@ -64,6 +69,11 @@ const commands: readonly Entry[] = [
     name: 'prepare',
     summary: 'fill the cache of decoded images that training reads',
     load: async (session) => (await import('./prepare.js')).prepareCommand(session),
+  },
+  {
+    name: 'prepare-tasks',
+    summary: "divide NIH's images into loc-attention's tasks, or check a folder of a task",
+    load: async (session) => (await import('./prepare-tasks.js')).prepareTasksCommand(session),
   },
   {
     name: 'quickstart',

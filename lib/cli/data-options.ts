@@ -150,7 +150,7 @@ export function addTableOptions(command: Command): Command {
     );
 }
 
-function asClause(text: string): WhereClause {
+export function asClause(text: string): WhereClause {
   try {
     return parseWhere(text);
   } catch {

@@ -16,6 +16,7 @@ import { Output, type Session } from './session.js';
 import { checkTrainFlags, featuresNeeded, type SystemName, type TrainFlags } from './train-flags.js';
 import { addTrainOptions } from './train-options.js';
 import { trainRun } from './train-run.js';
+import { addSegmenterCommand } from './train-segmenter.js';
 import { addTeacherCommand } from './train-teacher.js';
 
 const summaries: Readonly<Record<SystemName, string>> = {
@@ -58,6 +59,7 @@ export function trainCommand(session: Session): Command {
     sub.action((flags: TrainFlags, made: Command) => train(system, flags, explicitFlags(made), session));
   }
   addTeacherCommand(command, session);
+  addSegmenterCommand(command, session);
   return command;
 }
 

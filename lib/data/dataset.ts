@@ -94,3 +94,21 @@ export function requireDataset(name: string, value: unknown, least = 0): void {
   if (!fits) throw invalidArgument(name, 'a Dataset', value);
   integer(`${name}.length`, dataset.length, { min: least });
 }
+
+/**
+ * Some samples of a data set, as a data set of the same name and classes.
+ *
+ * @param indices of the samples, in the order wanted
+ * @internal
+ */
+export function subsetOf(dataset: Dataset, indices: readonly number[]): Dataset {
+  const { name, classes } = dataset;
+  const at = (index: number): number => indices[index] as number;
+  return {
+    name,
+    classes,
+    length: indices.length,
+    sample: (index) => dataset.sample(at(index)),
+    ...(dataset.origin ? { origin: (index: number) => dataset.origin?.(at(index)) ?? '' } : {}),
+  };
+}

@@ -24,6 +24,8 @@ export interface LungBox {
   readonly box: Box;
   /** Pixels of the shrunk mask within the lungs. */
   readonly foreground: number;
+  /** Columns and rows of the mask as it was given. */
+  readonly maskSize: readonly [width: number, height: number];
   /**
    * `none`: the mask is empty, and the box is the whole image. `one`: fewer than a tenth of the lungs' pixels lie on one
    * side of the middle of the image. `implausible`: see {@link LungBox.reasons}. `whole`: nothing of these.
@@ -63,11 +65,12 @@ export async function lungBox(mask: LungMask, size: number = boxSide): Promise<L
   const shrunk = await shrink(mask, size);
   const foreground = shrunk.reduce((sum, value) => sum + value, 0);
   const box = boundingBox(shrunk, size);
+  const common = { foreground, maskSize: [mask.width, mask.height] } as const;
   if (box === null)
-    return { box: { x: 0, y: 0, width: size, height: size }, foreground, finding: 'none', reasons: [] };
+    return { ...common, box: { x: 0, y: 0, width: size, height: size }, finding: 'none', reasons: [] };
   const reasons = implausible(shrunk, box, size);
   const finding = reasons.length > 0 ? 'implausible' : isOneSided(shrunk, size, foreground) ? 'one' : 'whole';
-  return { box, foreground, finding, reasons };
+  return { ...common, box, finding, reasons };
 }
 
 async function shrink(mask: LungMask, size: number): Promise<Uint8Array> {

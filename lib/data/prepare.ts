@@ -7,7 +7,7 @@ import { flag, integer, invalidArgument, knownKeys, oneOf, text } from '../valid
 import { forEachBounded, throwIfAborted } from './bounded.js';
 import { CacheFolder } from './cache-folder.js';
 import type { Entry } from './cache-index.js';
-import type { Dataset } from './dataset.js';
+import { type Dataset, subsetOf } from './dataset.js';
 import { imageName } from './decode.js';
 import { checkLimits, type DecodeLimits } from './decode-limits.js';
 import { edgesOf, type Fingerprint, fingerprintOf } from './fingerprint.js';
@@ -246,7 +246,7 @@ class Preparation {
     const handles = this.#openFiles(found);
     this.#report.skipped.sort((a, b) => a.index - b.index);
     return new PreparedImages({
-      dataset: kept.length === this.#dataset.length ? this.#dataset : subset(this.#dataset, kept),
+      dataset: kept.length === this.#dataset.length ? this.#dataset : subsetOf(this.#dataset, kept),
       options: this.#options,
       places: found.map((place) => ('segment' in place ? fileplace(place, handles) : place)),
       files: [...handles.values()],
@@ -377,16 +377,4 @@ class CacheFailure extends Error {
 function fileplace(entry: Entry, handles: ReadonlyMap<string, PixelFileHandle>): PixelPlace {
   const { segment, offset, channels } = entry;
   return { source: handles.get(segment) as PixelFileHandle, offset, channels };
-}
-
-function subset(dataset: Dataset, kept: readonly number[]): Dataset {
-  const { name, classes } = dataset;
-  const at = (index: number): number => kept[index] as number;
-  return {
-    name,
-    classes,
-    length: kept.length,
-    sample: (index) => dataset.sample(at(index)),
-    ...(dataset.origin ? { origin: (index: number) => dataset.origin?.(at(index)) ?? '' } : {}),
-  };
 }

@@ -25,8 +25,11 @@ import {
 export interface WriteTasksOptions extends SplitNihOptions {
   /** Which tasks; all by default. */
   readonly tasks?: readonly NihTask[];
-  /** Folder of NIH's images; its subfolders (`images_001`, ...) are looked through. */
-  readonly images: string;
+  /**
+   * Folder of NIH's images; its subfolders (`images_001`, ...) are looked through. Without it only tables can be written:
+   * they name all images of the lists, wherever they are.
+   */
+  readonly images?: string;
   /**
    * How the images get there: `copy` (default, as published), `link` (hard links: no second copy on the disk, one file
    * system only), or `tables` for the tables alone.
@@ -73,21 +76,24 @@ const record = 'cxr-gaze loc-attention task 1';
  * @param out folder of the task folders, made if it is not there
  * @param nih table that the images are listed in
  * @param options folder of images, tasks, copies or links
- * @throws CxrGazeError `ERR_EXISTS` where a task is there already; `ERR_DATASET` where none of the images is there or the
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_EXISTS` where a task is there already; `ERR_DATASET` where none of the images is there or the
  *   table is too small; `ERR_FILE`, `ERR_ABORTED`
  */
-export async function writeNihTasks(
+export function writeNihTasks(
   out: string,
   nih: NihTable,
   options: WriteTasksOptions,
 ): Promise<WrittenTask[]> {
   const checked = checkOptions(options);
   object('nih', nih);
-  const root = path.resolve(text('out', out));
+  return writeAll(path.resolve(text('out', out)), nih, checked);
+}
+
+async function writeAll(root: string, nih: NihTable, checked: Checked): Promise<WrittenTask[]> {
   const lists = checked.tasks.map((task) => ({ task, lists: splitNihTask(nih.images, task, checked.split) }));
   for (const { task } of lists)
     await refuseExisting(path.join(root, nihTaskNames[task].folder), checked.overwrite);
-  const files = await findFiles(checked.images);
+  const files = checked.images === undefined ? undefined : await findFiles(checked.images);
   await mkdir(root, { recursive: true });
   const written: WrittenTask[] = [];
   for (const one of lists) written.push(await writeTask(root, { ...one, files, nih }, checked));
@@ -96,7 +102,7 @@ export async function writeNihTasks(
 
 interface Checked {
   readonly tasks: readonly NihTask[];
-  readonly images: string;
+  readonly images: string | undefined;
   readonly how: 'copy' | 'link' | 'tables';
   readonly overwrite: boolean;
   readonly split: SplitNihOptions;
@@ -111,10 +117,13 @@ function checkOptions(options: WriteTasksOptions): Checked {
   const { seed, exchange, signal, onProgress } = options;
   if (onProgress !== undefined) callable('options.onProgress', onProgress);
   const tasks = list('options.tasks', options.tasks ?? nihTasks, (name, task) => oneOf(name, task, nihTasks));
+  const how = oneOf('options.how', options.how ?? 'copy', ['copy', 'link', 'tables']);
+  const { images } = options;
   return {
     tasks: [...new Set(tasks)],
-    images: path.resolve(text('options.images', options.images)),
-    how: oneOf('options.how', options.how ?? 'copy', ['copy', 'link', 'tables']),
+    images:
+      images === undefined && how === 'tables' ? undefined : path.resolve(text('options.images', images)),
+    how,
     overwrite: flag('options.overwrite', options.overwrite ?? false),
     split: { ...(seed === undefined ? {} : { seed }), ...(exchange === undefined ? {} : { exchange }) },
     signal,
@@ -154,7 +163,8 @@ interface Row {
 interface TaskWork {
   readonly task: NihTask;
   readonly lists: TaskLists;
-  readonly files: ReadonlyMap<string, string>;
+  /** Path of each image by name; `undefined` where nobody looked. */
+  readonly files: ReadonlyMap<string, string> | undefined;
   readonly nih: NihTable;
 }
 
@@ -169,8 +179,9 @@ async function writeTask(
       (lists[split][label] as readonly string[]).map((image): Row => ({ name: image, split, classFolder })),
     ),
   );
-  const there = rows.filter((row) => files.has(row.name));
-  const missing = rows.filter((row) => !files.has(row.name)).map((row) => row.name);
+  const isThere = (row: Row) => files?.has(row.name) ?? true;
+  const there = rows.filter(isThere);
+  const missing = rows.filter((row) => !isThere(row)).map((row) => row.name);
   if (there.length === 0)
     throw new CxrGazeError(
       'ERR_DATASET',
@@ -178,10 +189,11 @@ async function writeTask(
       { details: { task, root: options.images } },
     );
   const folder = path.join(root, name);
-  if (options.how !== 'tables') await layOut(folder, there, files, { ...options, task });
+  if (options.images !== undefined && files && options.how !== 'tables')
+    await layOut(folder, there, files, { ...options, images: options.images, task });
   const table = `${folder}.csv`;
   const line = (row: Row) =>
-    csvLine([files.get(row.name) as string, row.classFolder, row.split, patientOf(row.name)]);
+    csvLine([files?.get(row.name) ?? row.name, row.classFolder, row.split, patientOf(row.name)]);
   await writeFileAtomic(table, [csvLine(['path', 'label', 'split', 'patient']), ...there.map(line)].join(''));
   const counts = Object.fromEntries(
     taskSplits.map((split) => [split, lists[split].map((images) => images.length)]),
@@ -190,7 +202,7 @@ async function writeTask(
   const differing = differingLists(task, lists);
   const hashes = Object.fromEntries(taskSplits.map((split) => [split, lists[split].map(listHash)]));
   const content = {
-    ...{ format: record, task, classFolders, images: options.images, how: options.how },
+    ...{ format: record, task, classFolders, images: options.images ?? null, how: options.how },
     ...{ tableSha256: nih.sha256, isNihTable: nih.sha256 === nihTableHash, seed: options.split.seed ?? 42 },
     ...{ exchange: options.split.exchange ?? true, counts, listSha256: hashes, differing, missing },
   };
@@ -202,7 +214,7 @@ async function layOut(
   folder: string,
   rows: readonly Row[],
   files: ReadonlyMap<string, string>,
-  options: Checked & { readonly task: NihTask },
+  options: Checked & { readonly images: string; readonly task: NihTask },
 ): Promise<void> {
   const { images, how, signal, onProgress, task } = options;
   const temporary = temporaryBeside(folder);

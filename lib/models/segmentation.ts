@@ -1,5 +1,6 @@
 import { requireTensors, type Tensor } from '../tensor/tensor.js';
 import { integer, knownKeys, list, text } from '../validate.js';
+import { publishedWidth, widths } from './model.js';
 import { type ForwardOptions, modeOf, Network } from './network.js';
 
 /** Sides of the images that a {@link SegmentationNetwork} takes are multiples of this many pixels. */
@@ -9,6 +10,8 @@ export const segmentationStep = 16;
 export interface SegmentationNetworkOptions {
   /** Seed of the random initial weights; default 0. */
   readonly seed?: number;
+  /** Channels of the first level, doubled at each further one: 1 to 1024; default 64, the published U-Net's. */
+  readonly width?: number;
 }
 
 /**
@@ -28,7 +31,7 @@ export class SegmentationNetwork extends Network {
 
   /** @hidden */
   constructor(options: Readonly<Required<SegmentationNetworkOptions>>) {
-    super('unet', { seed: options.seed });
+    super('unet', { ...options });
     this.options = options;
   }
 
@@ -76,10 +79,13 @@ export class SegmentationNetwork extends Network {
 /**
  * Makes a U-Net with random weights as PyTorch initialises its layers, the same for the same seed.
  *
- * @param options seed
+ * @param options seed and width
  * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  */
 export function createSegmentationNetwork(options: SegmentationNetworkOptions = {}): SegmentationNetwork {
-  knownKeys('options', options, ['seed']);
-  return new SegmentationNetwork({ seed: integer('seed', options.seed ?? 0, { min: 0 }) });
+  knownKeys('options', options, ['seed', 'width']);
+  return new SegmentationNetwork({
+    seed: integer('seed', options.seed ?? 0, { min: 0 }),
+    width: integer('width', options.width ?? publishedWidth, widths),
+  });
 }

@@ -9,6 +9,7 @@
 #include "loss/distillation.h"
 #include "loss/localisation.h"
 #include "loss/mixup.h"
+#include "loss/segmentation.h"
 
 namespace cxr {
 namespace {
@@ -121,6 +122,12 @@ Kernel balancedMixupKernel(const Options& options) {
   return [lambda](const Tensors& in) -> Tensors { return {loss::balancedMixup(in[0], in[1], lambda)}; };
 }
 
+// logits, targets
+Kernel segmentationKernel(const Options& options) {
+  const double smooth = finite(options, "smooth", 1, 0, 1e12);
+  return [smooth](const Tensors& in) -> Tensors { return {loss::segmentation(in[0], in[1], smooth)}; };
+}
+
 }  // namespace
 
 void registerLosses(Registry& registry) {
@@ -134,6 +141,7 @@ void registerLosses(Registry& registry) {
   registry.add("loss.attention", 2, 2, attentionKernel);
   registry.addMany("loss.publishedAttention", 3, 3, 2, publishedAttentionKernel);
   registry.addMany("loss.softAttention", 3, 3, 3, softAttentionKernel);
+  registry.add("loss.segmentation", 2, 2, segmentationKernel);
   registry.add("loss.mixup", 1, 1, mixupKernel);
   registry.add("loss.balancedMixup", 2, 2, balancedMixupKernel);
 }

@@ -15,7 +15,7 @@ using torch::nn::ConvTranspose2d;
 using torch::nn::ConvTranspose2dOptions;
 
 constexpr size_t kLevels = 4;
-constexpr int64_t kWidth = 64;              // of the first level; doubled at each further one
+constexpr int64_t kWidth = 64;              // of the first level as published; doubled at each further one
 constexpr int64_t kStep = 1 << kLevels;     // pixels of the image that are one of the deepest level
 
 /// Twice a 3x3 convolution, batch normalisation and ReLU.
@@ -68,19 +68,19 @@ class Decoder : public torch::nn::Module {
 
 class Unet : public Network {
  public:
-  Unet() {
+  explicit Unet(int64_t first) {
     int64_t in = 3;
     for (size_t i = 0; i < kLevels; ++i) {
-      const int64_t width = kWidth << i;
+      const int64_t width = first << i;
       encoders_[i] = register_module(encoderName(i), std::make_shared<Encoder>(in, width));
       in = width;
     }
     bottom_ = register_module("b", std::make_shared<Block>(in, 2 * in));
     for (size_t i = 0; i < kLevels; ++i) {
-      const int64_t width = kWidth << (kLevels - 1 - i);
+      const int64_t width = first << (kLevels - 1 - i);
       decoders_[i] = register_module(decoderName(i), std::make_shared<Decoder>(2 * width, width));
     }
-    outputs_ = register_module("outputs", Conv2d(Conv2dOptions(kWidth, 1, 1)));
+    outputs_ = register_module("outputs", Conv2d(Conv2dOptions(first, 1, 1)));
   }
 
   at::Tensor forward(const at::Tensor& images, Taps& taps) override {
@@ -139,8 +139,11 @@ class Unet : public Network {
 }  // namespace
 
 void registerUnet(NetworkRegistry& registry) {
-  registry.addArchitecture("unet", [](const Options&) -> NetworkRegistry::Factory {
-    return [] { return std::make_shared<Unet>(); };
+  registry.addArchitecture("unet", [](const Options& options) -> NetworkRegistry::Factory {
+    const int64_t width = options.integer("width", kWidth);
+    if (width < 1 || width > 1024)
+      throw invalidArgument(c10::str("Expected 1 to 1024 for width but received ", width));
+    return [width] { return std::make_shared<Unet>(width); };
   });
 }
 

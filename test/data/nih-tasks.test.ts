@@ -161,11 +161,23 @@ t.test(
         message: /None of the 10 images of the task ne/,
       },
     );
-    t.match(await failure(writeNihTasks(out, nih, { ...options, how: 'move' as 'copy' })), {
+    t.throws(() => writeNihTasks(out, nih, { ...options, how: 'move' as 'copy' }), {
       code: 'ERR_INVALID_ARGUMENT',
     });
     await writeNihTasks(path.join(folder, 'tables'), nih, { ...options, how: 'tables' });
     t.same(readdirSync(path.join(folder, 'tables')).sort(), ['nofind_effusion.csv', 'nofind_effusion.json']);
+    const { images: _, ...nowhere } = options;
+    const [listed] = await writeNihTasks(path.join(folder, 'tables'), nih, {
+      ...nowhere,
+      how: 'tables',
+      overwrite: true,
+    });
+    t.equal(
+      readFileSync(listed?.table ?? '', 'utf8').split('\n').length,
+      12,
+      'without a folder all are listed',
+    );
+    t.throws(() => writeNihTasks(out, nih, nowhere), { code: 'ERR_INVALID_ARGUMENT' });
     const stop = AbortSignal.abort();
     t.match(await failure(writeNihTasks(path.join(folder, 'y'), nih, { ...options, signal: stop })), {
       code: 'ERR_ABORTED',

@@ -1,5 +1,5 @@
 /**
- * The tests that take minutes: `node dist/test/long/run.js [--only leak|kills|student|teachers|backbones|loc-attention] [--steps 10000]
+ * The tests that take minutes: `node dist/test/long/run.js [--only NAME] [--steps 10000]
  * [--kills 100] [--threads 1]`. Ends with one line, `N passed, N failed`. One thread by default, because OpenMP's threads wait for each
  * other by spinning: beside another busy process two of them are many times slower than one.
  */
@@ -11,6 +11,7 @@ import { checking, type Tally } from './check.js';
 import { unbrokenCheckpoints } from './kills.js';
 import { flatFootprint } from './leak.js';
 import { allLocAttentionSteps } from './loc-attention-steps.js';
+import { lungSegmenter } from './segmenter.js';
 import { allStudentSteps } from './student-steps.js';
 import { allTeacherSteps } from './teacher-steps.js';
 
@@ -32,6 +33,7 @@ const suites: Readonly<Record<string, () => Promise<void>>> = {
   teachers: () => allTeacherSteps(check),
   backbones: () => allPvtSizes(check),
   'loc-attention': () => allLocAttentionSteps(check),
+  segmenter: () => lungSegmenter(check),
 };
 for (const [name, run] of Object.entries(suites)) {
   if (values.only !== undefined && values.only !== name) continue;

@@ -12,6 +12,7 @@ import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
 import { callback, invalidArgument, list, oneOf } from '../../validate.js';
 import { checkPass, type PassOptions, passOver } from '../classifier/passes.js';
+import { askNetwork } from '../network-pass.js';
 import { type GazeDataset, requireGaze } from './gaze-dataset.js';
 import { teacherWindows } from './teacher-card.js';
 import { SaliencyTable, type WindowSaliency } from './teacher-saliency.js';
@@ -22,7 +23,7 @@ import {
   type TargetOptions,
   type WindowTargets,
 } from './teacher-targets.js';
-import { askTeacher, type TeacherLike } from './teacher-vectors.js';
+import type { TeacherLike } from './teacher-vectors.js';
 
 /** A predicted and a recorded reading: four maps of 224 by 224 each, row-major. */
 export interface PredictedReading {
@@ -174,7 +175,7 @@ async function predictedMaps(
   const size = batch.size;
   return tidy(async () => {
     const ask = (network: TeacherNetwork, images: Tensor) => network.maps(images, { evaluation: true });
-    const maps = await askTeacher(teacher, batch, precision, ask);
+    const maps = await askNetwork(teacher, batch, precision, ask);
     const data = await Promise.all(maps.map((map) => map.to({ dtype: 'float32' }).data()));
     return data.map((values) => {
       const all = values as Float32Array;

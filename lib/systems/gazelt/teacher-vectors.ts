@@ -1,13 +1,9 @@
-import { createHash } from 'node:crypto';
-import type { Batch } from '../../data/batch.js';
 import type { Dataset } from '../../data/dataset.js';
 import type { TeacherNetwork } from '../../models/teacher.js';
-import { noGrad } from '../../tensor/context.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
-import { toInputs } from '../../training/inputs.js';
-import { resolvePrecision, withPrecision } from '../../training/precision.js';
 import { type PassOptions, passOver } from '../classifier/passes.js';
+import { askNetwork, stateHash } from '../network-pass.js';
 import type { TeacherCard } from './teacher-card.js';
 import { featureWidth } from './teacher-features.js';
 
@@ -19,24 +15,6 @@ export interface TeacherLike {
   readonly card: TeacherCard;
   /** Where it computes. */
   readonly device: string;
-}
-
-/**
- * Calls `fn` with a batch's normalised films in evaluation mode, without a graph and under the pass's precision; the batch is
- * disposed. Call it in a `tidy` scope.
- */
-export async function askTeacher<T>(
-  { network, card, device }: TeacherLike,
-  batch: Batch,
-  choice: PassOptions['precision'],
-  fn: (network: TeacherNetwork, images: Tensor) => T,
-): Promise<T> {
-  // A network that is being trained in float64 meanwhile takes nothing else.
-  const wanted = await resolvePrecision(choice ?? 'float32', device);
-  const precision = network.dtype === 'float64' ? 'float64' : wanted;
-  const place = { epoch: 1, step: 0, normalisation: card.normalisation, precision, device };
-  const { images } = toInputs(batch, place);
-  return noGrad(() => withPrecision(precision, () => fn(network, images)));
 }
 
 /** The vectors of some films. */
@@ -60,7 +38,7 @@ export async function* vectorsOver(
     const { ids } = batch;
     const vectors = await tidy(async () => {
       const embed = (network: TeacherNetwork, images: Tensor) => network.embed(images, { evaluation: true });
-      const embedding = await askTeacher(teacher, batch, options.precision, embed);
+      const embedding = await askNetwork(teacher, batch, options.precision, embed);
       return (await embedding.to({ dtype: 'float32' }).data()) as Float32Array;
     });
     yield { ids, vectors };
@@ -94,14 +72,6 @@ export function isProjection(key: string): boolean {
  * @param part which of them
  * @returns SHA-256, hexadecimal
  */
-export async function weightsHash(network: TeacherNetwork, part: 'block' | 'projection'): Promise<string> {
-  return tidy(async () => {
-    const hash = createHash('sha256');
-    for (const [name, tensor] of await network.stateDict()) {
-      if (isProjection(name) !== (part === 'projection')) continue;
-      const { bytes, dtype, shape } = await tensor.bytes();
-      hash.update(`${name} ${dtype} ${shape.join('x')}\n`).update(bytes);
-    }
-    return hash.digest('hex');
-  });
+export function weightsHash(network: TeacherNetwork, part: 'block' | 'projection'): Promise<string> {
+  return stateHash(network, (name) => isProjection(name) === (part === 'projection'));
 }

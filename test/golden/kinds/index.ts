@@ -17,6 +17,7 @@ import { modulePickleKind } from './loc-attention/module-pickle.js';
 import { stateDictKind as locAttentionStateDictKind } from './loc-attention/state-dict.js';
 import { lambdaScheduleKind, publishedLossKind, softLossKind } from './localisation-loss.js';
 import { lungBoxKind } from './lung-box.js';
+import { lungBoxImageKind } from './lung-box-image.js';
 import { metricsKind } from './metrics.js';
 import { mixupKind } from './mixup.js';
 import { performanceLogKind } from './performance-log.js';
@@ -65,6 +66,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'loc-attention/report': performanceLogKind,
   'loc-attention/run-name': attentionRunNameKind,
   'loc-attention/soft-attention-loss': softLossKind,
+  'loc-attention/lung-box-image': lungBoxImageKind,
   'loc-attention/split': splitKind,
   'loc-attention/split-nih': splitNihKind,
   'loc-attention/train-step': attentionStepKind,

@@ -1,0 +1,125 @@
+import path from 'node:path';
+import { CxrGazeError } from '../errors.js';
+import { nearest, text } from '../validate.js';
+import { listed } from './csv.js';
+import type { Dataset, ImageSource } from './dataset.js';
+import { decodeImage, imageName } from './decode.js';
+import { listImages } from './image-files.js';
+import { featureName } from './image-table.js';
+import type { LungMask } from './lung-box.js';
+import { refuseMissing } from './needed-files.js';
+
+/** What the Shenzhen masks are called besides their image. */
+const suffix = '_mask';
+
+/** A file of masks by the name of its image: `NAME.png` or `NAME_mask.png`, in any subfolder. */
+export class MaskFolder {
+  /** The folder, absolute. */
+  readonly folder: string;
+  readonly #files: ReadonlyMap<string, string>;
+
+  private constructor(folder: string, files: ReadonlyMap<string, string>) {
+    this.folder = folder;
+    this.#files = files;
+  }
+
+  /**
+   * Lists a folder of masks; no mask is opened.
+   *
+   * @throws CxrGazeError `ERR_FILE` if it cannot be read; `ERR_DATASET` if it has no mask, or two of one name
+   */
+  static async open(folder: string): Promise<MaskFolder> {
+    const root = path.resolve(text('folder', folder));
+    const { images } = await listImages(root);
+    if (images.length === 0)
+      throw new CxrGazeError('ERR_DATASET', `Expected masks in ${root} but found no image`, {
+        details: { root },
+      });
+    const files = new Map<string, string>();
+    for (const file of images) {
+      const name = withoutSuffix(featureName(file));
+      const other = files.get(name);
+      if (other !== undefined)
+        throw new CxrGazeError('ERR_DATASET', `${root} has two masks for ${name}: ${other} and ${file}`, {
+          details: { root, name, files: [other, file] },
+        });
+      files.set(name, file);
+    }
+    return new MaskFolder(root, files);
+  }
+
+  /** Number of masks. */
+  get length(): number {
+    return this.#files.size;
+  }
+
+  /** Names of the images that have a mask, without extension. */
+  get names(): string[] {
+    return [...this.#files.keys()];
+  }
+
+  /** The mask of an image's name without extension. */
+  find(name: string): ImageSource | undefined {
+    const file = this.#files.get(name);
+    return file === undefined ? undefined : { kind: 'file', path: path.join(this.folder, file) };
+  }
+
+  /**
+   * The mask of every image of a data set, by file name without extension.
+   *
+   * @returns the masks in order, and the names of masks that belong to no image
+   * @throws CxrGazeError `ERR_DATASET` listing the images without a mask, with the nearest name of a mask that is left over
+   */
+  masksOf(dataset: Dataset): {
+    /** The mask of each sample. */
+    readonly masks: ImageSource[];
+    /** Names of the masks that belong to no sample. */
+    readonly unused: string[];
+  } {
+    const names = Array.from({ length: dataset.length }, (_, i) =>
+      featureName(imageName(dataset.sample(i).image)),
+    );
+    const wanted = new Set(names);
+    const unused = this.names.filter((name) => !wanted.has(name));
+    const missing = names.filter((name) => !this.#files.has(name));
+    refuseMissing([
+      {
+        what: `masks of ${dataset.name}`,
+        total: dataset.length,
+        missing: missing.map((name) => {
+          const near = nearest(name, unused);
+          const notes = near === undefined ? [] : [`left over: ${this.#files.get(near)}`];
+          return { path: path.join(this.folder, `${name}.png`), notes };
+        }),
+      },
+    ]);
+    return { masks: names.map((name) => this.find(name) as ImageSource), unused };
+  }
+}
+
+/** The name of the image that a mask of this name belongs to. */
+export function withoutSuffix(name: string): string {
+  return name.endsWith(suffix) && name.length > suffix.length ? name.slice(0, -suffix.length) : name;
+}
+
+/**
+ * Decodes a mask: lungs are what is at least half of white, or 1 in a mask of zeros and ones.
+ *
+ * @param source an image file of one channel
+ * @returns 255 in the lungs, 0 elsewhere
+ * @throws CxrGazeError `ERR_FILE`, `ERR_IMAGE` for what cannot be decoded or has colours
+ */
+export async function readMask(source: ImageSource): Promise<LungMask> {
+  const { width, height, channels, data } = await decodeImage(source);
+  if (channels !== 1)
+    throw new CxrGazeError('ERR_IMAGE', `${imageName(source)}: expected a grey mask but it has colours`, {
+      details: { image: imageName(source) },
+    });
+  const least = data.some((value) => value > 1) ? 128 : 1;
+  return { width, height, data: data.map((value) => (value >= least ? 255 : 0)) };
+}
+
+/** Names for a message. */
+export function someOf(names: readonly string[]): string {
+  return `${listed(names.slice(0, 5))}${names.length > 5 ? ', ...' : ''}`;
+}

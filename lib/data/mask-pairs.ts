@@ -1,0 +1,248 @@
+import path from 'node:path';
+import { CxrGazeError } from '../errors.js';
+import { integer, invalidArgument, knownKeys, number, object, text } from '../validate.js';
+import { type Dataset, type ImageSource, requireDataset, type Sample, subsetOf } from './dataset.js';
+import { listImages } from './image-files.js';
+import { type DataWarning, featureName, ImageTable } from './image-table.js';
+import { MaskFolder, readMask, someOf, withoutSuffix } from './mask-folder.js';
+import { resolveInside } from './paths.js';
+import { rng } from './random.js';
+import { openTable, type WhereClause } from './table-dataset.js';
+
+/** Images with a mask each: what a segmenter is trained and judged on. */
+export interface MaskPairs {
+  /** The images. */
+  readonly images: Dataset;
+  /** The mask of each image, in order. */
+  readonly masks: readonly ImageSource[];
+  /** What each pair belongs to, such as its source or who drew the mask; scored apart. Absent: one group. */
+  readonly groups?: readonly string[];
+}
+
+/** Pairs that were looked for, and what was odd about them. */
+export interface FoundPairs<T> {
+  /** The pairs. */
+  readonly pairs: T;
+  /** Images without a mask, masks without an image, patients in two splits. */
+  readonly warnings: readonly DataWarning[];
+}
+
+/** @internal Refuses what is no pairs. @throws CxrGazeError `ERR_INVALID_ARGUMENT` */
+export function requirePairs(name: string, value: MaskPairs, least = 1): void {
+  const { images, masks, groups } = object(name, value);
+  requireDataset(`${name}.images`, images, least);
+  for (const [part, given] of Object.entries({ masks, groups: groups ?? masks }))
+    if (!Array.isArray(given) || given.length !== images.length)
+      throw invalidArgument(`${name}.${part}`, `one entry for each of ${images.length} images`, given);
+}
+
+/** @internal The masks as a data set of images of 0 and 255. */
+export function maskDataset({ images, masks }: MaskPairs): Dataset {
+  return {
+    name: `masks of ${images.name}`,
+    classes: images.classes,
+    length: masks.length,
+    sample: (index): Sample => {
+      const { id } = images.sample(index);
+      const source = masks[index] as ImageSource;
+      const name = source.kind === 'file' ? source.path : source.name;
+      const pixels = async () => ({ ...(await readMask(source)), channels: 1 as const });
+      return { id, label: 0, image: { kind: 'pixels', name, pixels } };
+    },
+    ...(images.origin ? { origin: (index: number) => images.origin?.(index) ?? '' } : {}),
+  };
+}
+
+/** @internal Some of the pairs. */
+export function somePairs({ images, masks, groups }: MaskPairs, indices: readonly number[]): MaskPairs {
+  const at = <T>(from: readonly T[]): T[] => indices.map((index) => from[index] as T);
+  return { images: subsetOf(images, indices), masks: at(masks), ...(groups ? { groups: at(groups) } : {}) };
+}
+
+/**
+ * Pairs the images of one folder with the masks of another by file name without extension; a mask may be called
+ * `NAME_mask`. Subfolders are looked through.
+ *
+ * @param images folder of images
+ * @param masks folder of masks
+ * @throws CxrGazeError `ERR_FILE` for a folder that cannot be read, `ERR_DATASET` where nothing pairs
+ */
+export async function pairFolders(images: string, masks: string): Promise<FoundPairs<MaskPairs>> {
+  const root = path.resolve(text('images', images));
+  const folder = await MaskFolder.open(masks);
+  // Masks may lie among the images: a file that is the mask of another is no image.
+  const isOwnMask = (file: string) =>
+    folder.folder.startsWith(root) &&
+    path.join(root, file) === pathOf(folder.find(withoutSuffix(featureName(file))));
+  const files = (await listImages(root)).images.filter((file) => !isOwnMask(file));
+  const paired = files.filter((file) => folder.find(featureName(file)) !== undefined);
+  const alone = files.filter((file) => !paired.includes(file));
+  if (paired.length === 0)
+    throw new CxrGazeError(
+      'ERR_DATASET',
+      `None of the ${files.length} images of ${root} has a mask in ${folder.folder}: expected NAME.png or NAME_mask.png`,
+      { details: { images: root, masks: folder.folder } },
+    );
+  const names = new Set(paired.map(featureName));
+  const unused = folder.names.filter((name) => !names.has(name));
+  const pairs = {
+    images: tableOf(root, paired),
+    masks: paired.map((file) => folder.find(featureName(file)) as ImageSource),
+  };
+  return {
+    pairs,
+    warnings: [
+      ...oddity('images-without-mask', root, alone, 'images have no mask and are left out'),
+      ...oddity('masks-without-image', folder.folder, unused, 'masks belong to no image and are left out'),
+    ],
+  };
+}
+
+function pathOf(source: ImageSource | undefined): string | undefined {
+  return source?.kind === 'file' ? source.path : undefined;
+}
+
+function oddity(kind: string, where: string, names: readonly string[], what: string): DataWarning[] {
+  if (names.length === 0) return [];
+  return [{ kind, message: `${where}: ${names.length} ${what}: ${someOf(names)}`, details: { names } }];
+}
+
+function tableOf(root: string, files: readonly string[]): ImageTable {
+  return new ImageTable({
+    ...{ name: path.basename(root), classes: ['lungs'], root, ids: files, paths: files },
+    labels: new Int32Array(files.length),
+    patients: files.map(() => undefined),
+    origin: () => root,
+  });
+}
+
+/** Options of {@link openPairTable}. */
+export interface PairTableOptions {
+  /** The table: UTF-8 CSV with a header. */
+  readonly csv: string;
+  /** Folder that both paths are relative to and may not leave. */
+  readonly root: string;
+  /** Column of the image path; default `image`. */
+  readonly imageColumn?: string;
+  /** Column of the mask path, each used once; default `mask`. */
+  readonly maskColumn?: string;
+  /** Column that tells train, val and test apart; without it all rows form one split `all`. */
+  readonly splitColumn?: string;
+  /** Name of the split to train on, which has to be there; default `train`. */
+  readonly trainSplit?: string;
+  /** Column of the patient; without it patients are unknown. */
+  readonly patientColumn?: string;
+  /** Column of what is scored apart, such as the source. */
+  readonly groupColumn?: string;
+  /** Only rows that satisfy all of these. */
+  readonly where?: readonly WhereClause[];
+}
+
+/**
+ * Opens a table of images and masks. An image may occur with several masks.
+ *
+ * @returns pairs by split
+ * @throws CxrGazeError as `openTable`
+ */
+export async function openPairTable(options: PairTableOptions): Promise<FoundPairs<Map<string, MaskPairs>>> {
+  knownKeys('options', options, [
+    ...['csv', 'root', 'imageColumn', 'maskColumn', 'splitColumn', 'patientColumn', 'groupColumn', 'where'],
+    'trainSplit',
+  ]);
+  const { csv, root, imageColumn = 'image', maskColumn = 'mask', groupColumn, ...rest } = options;
+  const table = await openTable({
+    ...{ csv, root, pathColumn: imageColumn, idColumn: maskColumn, ...rest },
+    // Any column that has no empty cell will do where nothing is scored apart.
+    labelColumn: groupColumn ?? imageColumn,
+  });
+  const pairs = new Map<string, MaskPairs>();
+  for (const [split, images] of table.splits) {
+    const masks = images.ids.map((id): ImageSource => ({ kind: 'file', path: resolveInside(root, id) }));
+    const groups = Array.from(images.labels, (label) => images.classes[label] as string);
+    pairs.set(split, { images, masks, ...(groupColumn === undefined ? {} : { groups }) });
+  }
+  return { pairs, warnings: table.warnings.filter(({ kind }) => kind !== 'class-without-training-images') };
+}
+
+/** Phantoms of any set, with the lung masks that they were drawn with. */
+export function phantomPairs(
+  films: Dataset & {
+    /** The whole phantom of an index. */
+    phantom(index: number): {
+      readonly id: string;
+      readonly lungMask: Uint8Array;
+      readonly pixels: { readonly width: number };
+    };
+  },
+): MaskPairs {
+  requireDataset('films', films);
+  if (typeof films.phantom !== 'function') throw invalidArgument('films', 'a set of phantoms', films);
+  const masks = Array.from({ length: films.length }, (_, index): ImageSource => {
+    const { id } = films.sample(index);
+    const pixels = () => {
+      const { lungMask, pixels: film } = films.phantom(index);
+      return { width: film.width, height: film.width, channels: 1 as const, data: lungMask };
+    };
+    return { kind: 'pixels', name: `lungs of ${id}`, pixels };
+  });
+  return { images: films, masks };
+}
+
+/** What {@link splitPairs} gives. */
+export interface SplitPairs {
+  /** Pairs to train on. */
+  readonly train: MaskPairs;
+  /** Pairs to validate on. */
+  readonly validation: MaskPairs;
+  /** Pairs to test on; may be none. */
+  readonly test: MaskPairs;
+}
+
+/** Options of {@link splitPairs}. */
+export interface SplitPairsOptions {
+  /** Share for validation; default 0.1. */
+  readonly validation?: number;
+  /** Share for testing; default 0.1. */
+  readonly test?: number;
+  /** Of the draw; default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * Divides pairs at random into train, validation and test; images of one patient, where known, stay together.
+ *
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`; `ERR_DATASET` where a part would be empty
+ */
+export function splitPairs(pairs: MaskPairs, options: SplitPairsOptions = {}): SplitPairs {
+  knownKeys('options', options, ['validation', 'test', 'seed']);
+  requirePairs('pairs', pairs);
+  const share = (name: 'validation' | 'test') =>
+    number(`options.${name}`, options[name] ?? 0.1, { min: 0, below: 1 });
+  const shares = { validation: share('validation'), test: share('test') };
+  const byPatient = new Map<string, number[]>();
+  for (let i = 0; i < pairs.images.length; i++) {
+    const { id, patient } = pairs.images.sample(i);
+    const key = patient === undefined ? `image ${id}` : `patient ${patient}`;
+    byPatient.set(key, [...(byPatient.get(key) ?? []), i]);
+  }
+  const units = [...byPatient.values()];
+  const order = rng(integer('options.seed', options.seed ?? 0), 'mask pairs').permutation(units.length);
+  const counts = {
+    validation: Math.round(shares.validation * units.length),
+    test: Math.round(shares.test * units.length),
+  };
+  const take = (from: number, to: number) =>
+    somePairs(
+      pairs,
+      Array.from(order.subarray(from, to))
+        .flatMap((unit) => units[unit] as number[])
+        .sort((a, b) => a - b),
+    );
+  const [first, second] = [counts.validation, counts.validation + counts.test];
+  const parts = { train: take(second, units.length), validation: take(0, first), test: take(first, second) };
+  if (parts.train.masks.length > 0 && parts.validation.masks.length > 0) return parts;
+  throw new CxrGazeError(
+    'ERR_DATASET',
+    `${pairs.images.name}: ${units.length} patients are too few to train on some and validate on ${100 * shares.validation} % of them`,
+  );
+}

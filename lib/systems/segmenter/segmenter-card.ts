@@ -1,0 +1,80 @@
+import path from 'node:path';
+import { type Json, readJson } from '../../checkpoints/folder.js';
+import type { Interpolation } from '../../data/resize.js';
+import { CxrGazeError } from '../../errors.js';
+import { widths } from '../../models/model.js';
+import { segmentationStep } from '../../models/segmentation.js';
+import { type Normalisation, noNormalisation } from '../../training/inputs.js';
+import { integer, invalidArgument, knownKeys } from '../../validate.js';
+
+/** What a saved lung segmenter is. */
+export interface SegmenterCard {
+  /** Side of the square input in pixels, a multiple of 16; the published one is 512. */
+  readonly imageSize: number;
+  /** Channels of the network's first level; the published one has 64. */
+  readonly width: number;
+  /** None: pixels in [0, 1]. Channels are blue, green, red, as the original reads files. */
+  readonly normalisation: Normalisation;
+  /** OpenCV's bilinear filter, as the original. */
+  readonly interpolation: Interpolation;
+}
+
+/** Name of the card's file beside `model.safetensors`. */
+export const segmenterCardFile = 'segmenter.json';
+
+/** Side of the published input. */
+export const segmenterSize = 512;
+
+/** A card for a segmenter. @throws CxrGazeError `ERR_INVALID_ARGUMENT` */
+export function segmenterCard(
+  names: { readonly size: string; readonly width: string },
+  { size, width }: { readonly size: number; readonly width: number },
+): SegmenterCard {
+  const imageSize = integer(names.size, size, { min: segmentationStep, max: 4096 });
+  if (imageSize % segmentationStep !== 0)
+    throw invalidArgument(names.size, `a multiple of ${segmentationStep}`, imageSize);
+  return {
+    ...{ imageSize, width: integer(names.width, width, widths) },
+    ...{ normalisation: noNormalisation, interpolation: 'opencv-bilinear' },
+  };
+}
+
+/** The card as JSON holds it. */
+export function segmenterCardToJson({ imageSize, width, interpolation }: SegmenterCard): {
+  readonly [key: string]: Json;
+} {
+  return { system: 'lung-segmenter', imageSize, width, interpolation };
+}
+
+/**
+ * Reads a card.
+ *
+ * @param folder of a saved segmenter (`segmenter.json`) or of a checkpoint (`state.json`)
+ * @throws CxrGazeError `ERR_CHECKPOINT` naming file and member
+ */
+export async function readSegmenterCard(folder: string, file: string): Promise<SegmenterCard> {
+  const name = path.join(folder, file);
+  const document = await readJson(name);
+  try {
+    return cardFrom(file === segmenterCardFile ? document : document.card);
+  } catch (cause) {
+    if (!(cause instanceof CxrGazeError)) throw cause;
+    throw new CxrGazeError('ERR_CHECKPOINT', `${name}: ${cause.message}`, { cause, details: { file: name } });
+  }
+}
+
+function cardFrom(value: unknown): SegmenterCard {
+  if (typeof value !== 'object' || value === null) throw invalidArgument('the card', 'an object', value);
+  const card = value as Readonly<Record<string, unknown>>;
+  if (card.system !== 'lung-segmenter')
+    throw invalidArgument(
+      'the card',
+      "that of a lung segmenter ('lung-segmenter')",
+      card.system ?? 'a classifier',
+    );
+  knownKeys('card', card, ['system', 'imageSize', 'width', 'interpolation']);
+  const { imageSize: size, width } = card as { imageSize: number; width: number };
+  const made = segmenterCard({ size: 'imageSize', width: 'width' }, { size, width });
+  if (card.interpolation === made.interpolation) return made;
+  throw invalidArgument('interpolation', `'${made.interpolation}'`, card.interpolation);
+}

@@ -1,0 +1,139 @@
+import { BoxCache } from '../../data/box-cache.js';
+import { type Dataset, subsetOf } from '../../data/dataset.js';
+import { type Fingerprint, fingerprintOf } from '../../data/fingerprint.js';
+import { type LungBox, type LungMask, lungBox } from '../../data/lung-box.js';
+import { type LungBoxes, type LungBoxOptions, lungBoxes } from '../../data/lung-boxes.js';
+import { noGrad } from '../../tensor/context.js';
+import { tidy } from '../../tensor/tidy.js';
+import { type PassOptions, passOver } from '../classifier/passes.js';
+import { askNetwork, stateHash } from '../network-pass.js';
+import type { SegmenterLike } from './segmenter-evaluate.js';
+import { lungLogits } from './segmenter-objective.js';
+
+/** The lungs of an image as the network sees them. */
+export interface SegmentedImage {
+  /** Index of the image in the data set. */
+  readonly index: number;
+  /** Path or name of the image. */
+  readonly id: string;
+  /** 255 in the lungs, 0 elsewhere, of the network's size. */
+  readonly mask: LungMask;
+}
+
+/**
+ * The masks of a data set's images, batch by batch, in order: 1 where the sigmoid of the logit is above one half.
+ *
+ * @internal
+ */
+export async function* segmentOver(
+  segmenter: SegmenterLike,
+  dataset: Dataset,
+  options: PassOptions,
+): AsyncGenerator<SegmentedImage, void> {
+  const skipped = new Set<number>();
+  const onSkip: PassOptions['onSkip'] = (image) => {
+    skipped.add(image.index);
+    options.onSkip?.(image);
+  };
+  const side = segmenter.card.imageSize;
+  let index = 0;
+  for await (const batch of passOver(segmenter, dataset, { batchSize: 4, ...options, onSkip })) {
+    const { ids } = batch;
+    const masks = await tidy(async () => {
+      const logits = await askNetwork(segmenter, batch, options.precision, (network, images) =>
+        lungLogits(network, images, { evaluation: true }),
+      );
+      return (await noGrad(() => logits.gt(0).to({ dtype: 'uint8' }).mul(255)).data()) as Uint8Array;
+    });
+    for (const [i, id] of ids.entries()) {
+      while (skipped.has(index)) index++;
+      const data = masks.slice(i * side * side, (i + 1) * side * side);
+      yield { index: index++, id, mask: { width: side, height: side, data } };
+    }
+  }
+}
+
+/** Options of `LungSegmenter.boxes`. */
+export interface SegmenterBoxOptions
+  extends LungBoxOptions,
+    Pick<PassOptions, 'batchSize' | 'precision' | 'onError' | 'onSkip'> {}
+
+/** So many new boxes are found before they are put into the cache. */
+const saveEvery = 256;
+
+/**
+ * The boxes of a data set's images, each image through the network once: those in the cache are taken from there.
+ *
+ * @internal
+ * @param options checked
+ */
+export async function segmentedBoxes(
+  segmenter: SegmenterLike,
+  dataset: Dataset,
+  options: SegmenterBoxOptions & { readonly size: number },
+): Promise<LungBoxes> {
+  const { size, cacheDir, onProgress, ...pass } = options;
+  const found = new Array<LungBox | undefined>(dataset.length);
+  const cache = cacheDir === undefined ? undefined : await openCache(segmenter, cacheDir, options);
+  const prints = cache && (await takeKnown(dataset, cache, found));
+  const wanted = [...found.keys()].filter((index) => found[index] === undefined);
+  const reused = dataset.length - wanted.length;
+  onProgress?.({ done: reused, total: dataset.length });
+  let fresh = 0;
+  const tell = ({ done }: { readonly done: number }) =>
+    onProgress?.({ done: reused + done, total: dataset.length });
+  const { onError: _, ...rest } = pass;
+  const chosen = {
+    ...rest,
+    ...(pass.onError === undefined ? {} : { onError: pass.onError }),
+    onProgress: tell,
+  };
+  for await (const { index, mask } of segmentOver(segmenter, subsetOf(dataset, wanted), chosen)) {
+    const at = wanted[index] as number;
+    const lungs = await lungBox(mask, size);
+    found[at] = lungs;
+    const print = prints?.[at];
+    if (!cache || !print) continue;
+    await cache.add(dataset.sample(at).image, print, lungs);
+    if (++fresh % saveEvery === 0) await cache.save();
+  }
+  await cache?.save();
+  const side = segmenter.card.imageSize;
+  const absent: LungBox = {
+    box: { x: 0, y: 0, width: size, height: size },
+    ...{ foreground: 0, maskSize: [side, side], finding: 'none', reasons: [] },
+  };
+  return lungBoxes(
+    dataset,
+    size,
+    Array.from(found, (one) => one ?? absent),
+    { reused },
+  );
+}
+
+async function openCache(
+  segmenter: SegmenterLike,
+  cacheDir: string,
+  { size, precision = 'float32' }: SegmenterBoxOptions,
+): Promise<BoxCache> {
+  const { network, card } = segmenter;
+  const recipe = `unet ${await stateHash(network)}, ${card.imageSize}, ${card.interpolation}, ${precision}, size ${size}, rule 1`;
+  return BoxCache.open(cacheDir, recipe);
+}
+
+/** Fills in what the cache has. @returns what tells each of the other images apart; none for those that are not there */
+async function takeKnown(
+  dataset: Dataset,
+  cache: BoxCache,
+  found: (LungBox | undefined)[],
+): Promise<(Fingerprint | undefined)[]> {
+  const prints: (Fingerprint | undefined)[] = [];
+  for (let index = 0; index < dataset.length; index++) {
+    const { image } = dataset.sample(index);
+    // Whether a missing file ends the work is the pass's to decide.
+    const print = await fingerprintOf(image).catch(() => undefined);
+    prints.push(print);
+    if (print) found[index] = await cache.find(image, print);
+  }
+  return prints;
+}

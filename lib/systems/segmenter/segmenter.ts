@@ -1,0 +1,339 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { fileError } from '../../checkpoints/fault.js';
+import { openTensorFile } from '../../checkpoints/open.js';
+import { readTensors } from '../../checkpoints/read-tensors.js';
+import { type Dataset, requireDataset } from '../../data/dataset.js';
+import { checkLungBoxOptions, type LungBoxes } from '../../data/lung-boxes.js';
+import type { MaskPairs } from '../../data/mask-pairs.js';
+import { CxrGazeError } from '../../errors.js';
+import { publishedWidth } from '../../models/model.js';
+import { createSegmentationNetwork, type SegmentationNetwork } from '../../models/segmentation.js';
+import { tidy } from '../../tensor/tidy.js';
+import { restoreWeights } from '../../training/checkpoint.js';
+import { Run } from '../../training/run.js';
+import type { TrainEvent, TrainResult } from '../../training/trainer.js';
+import { integer, invalidArgument, knownKeys, text } from '../../validate.js';
+import { checkInit, type Init } from '../classifier/initial-weights.js';
+import { checkInput, type ImageInput, inputDataset } from '../classifier/inputs.js';
+import { checkPass, type PassOptions } from '../classifier/passes.js';
+import { stateHash } from '../network-pass.js';
+import { saveModel } from '../save-model.js';
+import { findSaved } from '../saved.js';
+import {
+  readSegmenterCard,
+  type SegmenterCard,
+  segmenterCard,
+  segmenterCardFile,
+  segmenterCardToJson,
+  segmenterSize,
+} from './segmenter-card.js';
+import {
+  evaluateSegmenter,
+  type SegmenterEvaluateOptions,
+  type SegmenterEvaluation,
+} from './segmenter-evaluate.js';
+import {
+  type CheckedSegmenterFit,
+  checkedSegmenterFit,
+  prepareSegmenterFit,
+  type SegmenterFitOptions,
+} from './segmenter-fit.js';
+import {
+  type SegmentedImage,
+  type SegmenterBoxOptions,
+  segmentedBoxes,
+  segmentOver,
+} from './segmenter-masks.js';
+import type { SegmenterScores } from './segmenter-objective.js';
+
+/** Options of {@link LungSegmenter.create}. */
+export interface LungSegmenterOptions {
+  /** Initial weights: random ones, or a file with the original's keys (`unet_model.pt`); there is no default. */
+  readonly init: Init;
+  /** Side of the square input, a multiple of 16; default 512, as published. */
+  readonly size?: number;
+  /** Channels of the network's first level, 1 to 1024; default 64, as published. */
+  readonly width?: number;
+  /** Seed of random weights; default 0. */
+  readonly seed?: number;
+  /** `cpu` (default), `cuda`, `cuda:1`. */
+  readonly device?: string;
+}
+
+/** Options of {@link LungSegmenter.load}. */
+export interface LungSegmenterLoadOptions {
+  /** Side of the input, for a file of weights alone, which does not tell it; default 512. A saved one brings its own. */
+  readonly size?: number;
+  /** Where it shall compute: `cpu` (default), `cuda`, `cuda:1`. */
+  readonly device?: string;
+}
+
+/** What training a segmenter reports. */
+export type SegmenterEvent = TrainEvent<SegmenterScores>;
+
+/**
+ * The U-Net of loc-attention that finds the lungs of a radiograph (Ronneberger et al., MICCAI 2015;
+ * `rcorizzo/cxr-segmentation-attention: scripts/model.py`), from whose mask come the boxes in which a classifier is told to
+ * look. Not for clinical use.
+ *
+ * @example
+ * ```ts
+ * using segmenter = await LungSegmenter.create({ init: 'random', size: 128 });
+ * await segmenter.fit({ train, validation, maxEpochs: 15 }).result;
+ * const { dice } = await segmenter.evaluate(test);
+ * const { boxes } = await segmenter.boxes(dataset, { cacheDir: 'cache' });
+ * ```
+ */
+export class LungSegmenter {
+  /** The network, for those who want to go deeper. */
+  readonly network: SegmentationNetwork;
+  /** Size and kind of its input. */
+  readonly card: SegmenterCard;
+  /** Where it computes. */
+  readonly device: string;
+  #training = false;
+
+  private constructor(network: SegmentationNetwork, card: SegmenterCard, device: string) {
+    this.network = network;
+    this.card = card;
+    this.device = device;
+  }
+
+  /**
+   * Makes a segmenter.
+   *
+   * @param options initial weights, size of the input
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_STATE_DICT`, `ERR_CHECKPOINT`, `ERR_FILE` for
+   *   the file of initial weights
+   */
+  static create(options: LungSegmenterOptions): Promise<LungSegmenter> {
+    knownKeys('options', options, ['init', 'size', 'width', 'seed', 'device']);
+    const init = checkInit(options.init);
+    const card = cardOf(options);
+    const seed = integer('options.seed', options.seed ?? 0, { min: 0 });
+    const device = text('options.device', options.device ?? 'cpu');
+    const network = createSegmentationNetwork({ seed, width: card.width });
+    return LungSegmenter.#built(network, card, device, async () => {
+      if (init !== 'random') await fill(network, init.weights);
+    });
+  }
+
+  /**
+   * Loads a saved segmenter, a checkpoint or the best checkpoint of a run; or a file of weights with the original's keys,
+   * such as its `unet_model.pt`, which is read without executing anything in it.
+   *
+   * @param source folder or file
+   * @param options where it shall compute, and the size of the input for a file of weights
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_CHECKPOINT`, `ERR_FILE`, `ERR_STATE_DICT`
+   */
+  static load(source: string, options: LungSegmenterLoadOptions = {}): Promise<LungSegmenter> {
+    text('source', source);
+    knownKeys('options', options, ['size', 'device']);
+    const { size = segmenterSize } = options;
+    const ofFile = cardOf({ size });
+    const device = text('options.device', options.device ?? 'cpu');
+    return stat(source).then(
+      (found) =>
+        found.isDirectory()
+          ? LungSegmenter.#loadFolder(source, device, options.size)
+          : LungSegmenter.#loadFile(source, device, ofFile),
+      (cause: unknown) => {
+        throw fileError(source, 'could not be examined', cause);
+      },
+    );
+  }
+
+  static async #loadFile(
+    source: string,
+    device: string,
+    { imageSize: size }: SegmenterCard,
+  ): Promise<LungSegmenter> {
+    const card = cardOf({ size, width: await widthOf(source) });
+    const network = createSegmentationNetwork({ width: card.width });
+    return LungSegmenter.#built(network, card, device, () => fill(network, source));
+  }
+
+  static async #loadFolder(source: string, device: string, size: number | undefined): Promise<LungSegmenter> {
+    const found = await findSaved(source, segmenterCardFile);
+    const card = await readSegmenterCard(found.folder, found.card);
+    if (size !== undefined && size !== card.imageSize)
+      throw invalidArgument('options.size', `the segmenter's own size, ${card.imageSize},`, size);
+    const network = createSegmentationNetwork({ width: card.width });
+    return LungSegmenter.#built(network, card, device, () => restoreWeights(found.folder, network));
+  }
+
+  static async #built(
+    network: SegmentationNetwork,
+    card: SegmenterCard,
+    device: string,
+    weights: () => Promise<void>,
+  ): Promise<LungSegmenter> {
+    try {
+      await weights();
+      network.eval();
+      if (device !== 'cpu') network.to({ device });
+      await network.ready();
+      return new LungSegmenter(network, card, device);
+    } catch (error) {
+      network.dispose();
+      throw error;
+    }
+  }
+
+  #requireLive(): void {
+    if (this.network.disposed)
+      throw new CxrGazeError('ERR_DISPOSED', 'Expected a live LungSegmenter but it has been disposed');
+  }
+
+  /**
+   * Learns lungs from images and masks. At the end the segmenter has the weights of the epoch with the lowest validation
+   * loss. A second `fit` meanwhile is refused.
+   *
+   * @param options pairs, schedule, folder of checkpoints
+   * @returns events and result; it runs whether or not it is iterated
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT`, `ERR_BUSY`, `ERR_DISPOSED` at once; the run fails with `ERR_EXISTS`,
+   *   `ERR_RESUME`, `ERR_CHECKPOINT`, `ERR_IMAGE`, `ERR_NOT_FINITE`, `ERR_ABORTED`
+   */
+  fit(options: SegmenterFitOptions): Run<SegmenterEvent, TrainResult> {
+    this.#requireLive();
+    if (typeof options !== 'object' || options === null)
+      throw invalidArgument('options', 'an object', options);
+    const fit = checkedSegmenterFit(options);
+    if (this.#training)
+      throw new CxrGazeError(
+        'ERR_BUSY',
+        'Expected a segmenter that is not being trained; its fit has not ended',
+      );
+    this.#training = true;
+    return new Run((stop) => this.#train(fit, stop));
+  }
+
+  async *#train(
+    fit: CheckedSegmenterFit,
+    stop: AbortSignal,
+  ): AsyncGenerator<SegmenterEvent, TrainResult | undefined> {
+    const { signal, resume = false } = fit.options;
+    try {
+      using prepared = await prepareSegmenterFit(this, fit);
+      return yield* prepared.trainer.events({ signal, resume }, stop);
+    } finally {
+      this.#training = false;
+      if (!this.network.disposed) this.network.to({ dtype: 'float32' }).eval();
+    }
+  }
+
+  /**
+   * How well it finds lungs: Dice coefficient and intersection over union, each image's and their means, by group.
+   *
+   * @param pairs held-out images and masks
+   * @param options batch size, precision (default `float32`)
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_IMAGE`, `ERR_FILE`, `ERR_ABORTED`
+   */
+  evaluate(pairs: MaskPairs, options: SegmenterEvaluateOptions = {}): Promise<SegmenterEvaluation> {
+    this.#requireLive();
+    return evaluateSegmenter(this, pairs, options);
+  }
+
+  /**
+   * The masks of images, one after another: lungs where the sigmoid of the network's logit is above one half.
+   *
+   * @param input paths of images or folders, bytes of image files
+   * @param options batch size (default 4), precision (default `float32`), what a bad image does
+   * @returns the masks in order, of the network's size
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; the iteration throws `ERR_IMAGE`, `ERR_FILE`, `ERR_ABORTED`
+   */
+  segment(input: ImageInput, options: PassOptions = {}): AsyncGenerator<SegmentedImage, void> {
+    this.#requireLive();
+    checkPass(options);
+    return this.#segment(checkInput(input), options);
+  }
+
+  async *#segment(
+    items: ReturnType<typeof checkInput>,
+    options: PassOptions,
+  ): AsyncGenerator<SegmentedImage, void> {
+    yield* segmentOver(this, await inputDataset(items, ['image']), options);
+  }
+
+  /**
+   * The boxes around the lungs of a data set's images, computed once: with a `cacheDir` they are kept beside the prepared
+   * images, under the weights of this network.
+   *
+   * @param dataset whose images are looked at
+   * @param options size of the boxes' image (default 224), batch size (default 4), precision (default `float32`)
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_IMAGE`, `ERR_FILE`, `ERR_ABORTED`
+   */
+  boxes(dataset: Dataset, options: SegmenterBoxOptions = {}): Promise<LungBoxes> {
+    this.#requireLive();
+    const size = checkLungBoxOptions(options, ['batchSize', 'precision', 'onError', 'onSkip']);
+    const { size: _, cacheDir: __, onProgress: ___, signal: ____, ...pass } = options;
+    checkPass(pass);
+    requireDataset('dataset', dataset);
+    return segmentedBoxes(this, dataset, { ...options, size });
+  }
+
+  /**
+   * Saves weights and card into a folder, in one step.
+   *
+   * @param folder gets `model.safetensors` and `segmenter.json`; a segmenter saved there before is replaced
+   * @throws CxrGazeError `ERR_EXISTS` if the folder holds anything else
+   */
+  save(folder: string): Promise<void> {
+    this.#requireLive();
+    const card = { file: segmenterCardFile, content: segmenterCardToJson(this.card) };
+    return saveModel(this.network, path.resolve(text('folder', folder)), card);
+  }
+
+  /** SHA-256 of its weights: under it boxes are kept. */
+  fingerprint(): Promise<string> {
+    this.#requireLive();
+    return stateHash(this.network);
+  }
+
+  /** Frees the network. */
+  dispose(): void {
+    this.network.dispose();
+  }
+
+  /** Same as {@link LungSegmenter.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function cardOf({
+  size = segmenterSize,
+  width = publishedWidth,
+}: Pick<LungSegmenterOptions, 'size' | 'width'>): SegmenterCard {
+  return segmenterCard({ size: 'options.size', width: 'options.width' }, { size, width });
+}
+
+/** Channels of the first level of the network that a file of weights is of. */
+async function widthOf(file: string): Promise<number> {
+  const { tensors } = await openTensorFile(file);
+  const first = 'e1.conv.conv1.weight';
+  const shape = (tensors.get(first) ?? tensors.get(`module.${first}`))?.shape;
+  if (shape?.length === 4) return shape[0] as number;
+  throw new CxrGazeError(
+    'ERR_STATE_DICT',
+    `${file}: expected the weights of a U-Net with the keys of loc-attention (${first}) but found ${[...tensors.keys()].slice(0, 3).join(', ') || 'none'}`,
+    { details: { file } },
+  );
+}
+
+async function fill(network: SegmentationNetwork, file: string): Promise<void> {
+  await tidy(async () => {
+    const given = await readTensors(file);
+    const bare = new Map([...given].map(([key, tensor]) => [key.replace(/^module\./, ''), tensor]));
+    try {
+      await network.loadStateDict(bare);
+    } catch (cause) {
+      if (!(cause instanceof CxrGazeError)) throw cause;
+      throw new CxrGazeError(cause.code, `${file}: ${cause.message}`, {
+        cause,
+        details: { file, ...cause.details },
+      });
+    }
+  });
+}

@@ -1,0 +1,221 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import { writeTensors } from '../../lib/checkpoints/write-tensors.js';
+import type { Dataset } from '../../lib/data/dataset.js';
+import type { MaskPairs } from '../../lib/data/mask-pairs.js';
+import { LungSegmenter, type SegmenterEvent } from '../../lib/systems/segmenter/segmenter.js';
+import { overlaps } from '../../lib/systems/segmenter/segmenter-objective.js';
+import { memoryStats, tensor } from '../../lib/tensor/create.js';
+import { tidy } from '../../lib/tensor/tidy.js';
+import { overlap } from '../reference/segmentation.js';
+import { failure } from '../support/outcome.js';
+import { oneThread } from '../support/tiny.js';
+
+await oneThread;
+const before = memoryStats().liveTensors;
+t.teardown(() => {
+  if (memoryStats().liveTensors !== before) throw new Error('tensors are left over');
+});
+
+const side = 32;
+/** A dark disc on grey is the lung; where it is depends on the index. */
+function lungAt(index: number): (i: number) => boolean {
+  const [cx, cy] = [8 + 4 * (index % 4), 12 + 3 * (index % 3)];
+  return (i) => ((i % side) - cx) ** 2 + (Math.floor(i / side) - cy) ** 2 < 36;
+}
+
+function discs(name: string, count: number, first = 0): MaskPairs {
+  const made = (index: number, inside: number, outside: number) => {
+    const isLung = lungAt(first + index);
+    const data = Uint8Array.from({ length: side * side }, (_, i) => (isLung(i) ? inside : outside));
+    return { width: side, height: side, channels: 1 as const, data };
+  };
+  const images: Dataset = {
+    ...{ name, classes: ['lungs'], length: count },
+    sample: (index) => {
+      const id = `${name}-${index}`;
+      return { id, label: 0, image: { kind: 'pixels', name: id, pixels: () => made(index, 40, 190) } };
+    },
+  };
+  const masks = Array.from({ length: count }, (_, index) => ({
+    kind: 'pixels' as const,
+    name: `mask ${index}`,
+    pixels: () => made(index, 255, 0),
+  }));
+  return { images, masks, groups: Array.from({ length: count }, (_, i) => (i % 2 ? 'odd' : 'even')) };
+}
+
+const small = { init: 'random', size: side, width: 4, seed: 1 } as const;
+const train = discs('train', 12);
+const validation = discs('validation', 4, 12);
+
+t.test('learns where lungs are, saves, loads and finds boxes once', async (t) => {
+  const folder = t.testdir();
+  using segmenter = await LungSegmenter.create(small);
+  const earlier = await segmenter.evaluate(validation);
+  const options = { train, validation, maxEpochs: 6, batchSize: 2, learningRate: 3e-3, seed: 1 };
+  const run = segmenter.fit({
+    ...options,
+    flipProbability: 0.5,
+    maxAngle: 10,
+    checkpoints: path.join(folder, 'run'),
+  });
+  t.throws(() => segmenter.fit(options), { code: 'ERR_BUSY' });
+  const events: SegmenterEvent[] = [];
+  for await (const event of run) events.push(event);
+  const rows = events.flatMap((event) => (event.type === 'epoch' && event.phase === 'val' ? [event] : []));
+  t.equal(rows.length, 6);
+  t.ok(
+    rows.every(({ dice, iou }) => dice >= iou && dice <= 1),
+    'Dice is never below the intersection over union',
+  );
+  const evaluation = await segmenter.evaluate(validation);
+  t.ok(
+    evaluation.dice > 0.8 && evaluation.dice > earlier.dice + 0.1,
+    `${earlier.dice} to ${evaluation.dice}`,
+  );
+  t.same(
+    evaluation.groups.map(({ group, images }) => [group, images]),
+    [
+      ['even', 2],
+      ['odd', 2],
+    ],
+  );
+  const best = Math.min(...rows.map(({ loss }) => loss));
+  t.equal((await run.result)?.schedule.best, best, 'the epoch with the lowest loss is the best');
+
+  const [first] = await masksOf(segmenter);
+  await segmenter.save(path.join(folder, 'saved'));
+  for (const source of ['saved', 'run']) {
+    using loaded = await LungSegmenter.load(path.join(folder, source));
+    t.same([loaded.card.imageSize, loaded.card.width], [side, 4]);
+    t.equal(await loaded.fingerprint(), await segmenter.fingerprint(), source);
+    t.same((await masksOf(loaded))[0], first, 'the same mask');
+  }
+  using bare = await LungSegmenter.load(path.join(folder, 'saved', 'model.safetensors'), { size: side });
+  t.equal(bare.card.width, 4, 'the width of a file of weights is told by it');
+  t.match(await failure(LungSegmenter.load(path.join(folder, 'saved'), { size: 64 })), {
+    message: /own size, 32/,
+  });
+
+  const cacheDir = path.join(folder, 'cache');
+  const boxes = await segmenter.boxes(validation.images, { size: 64, cacheDir });
+  t.equal(boxes.reused, 0);
+  t.equal(boxes.lungs.length, 4);
+  t.ok(boxes.lungs.every(({ box, maskSize }) => box.width < 64 && maskSize[0] === side));
+  t.same(
+    boxes.warnings.map(({ kind }) => kind),
+    ['one-lung'],
+    'discs are poor lungs',
+  );
+  const again = await segmenter.boxes(validation.images, { size: 64, cacheDir });
+  t.equal(again.reused, 4);
+  t.same(again.boxes, boxes.boxes);
+  const other = await segmenter.boxes(validation.images, { size: 32, cacheDir });
+  t.equal(other.reused, 0, 'boxes of another size are others');
+  t.equal(readdirSync(cacheDir).filter((name) => name.startsWith('lung-boxes-')).length, 2);
+});
+
+async function masksOf(segmenter: LungSegmenter): Promise<Uint8Array[]> {
+  const masks: Uint8Array[] = [];
+  for await (const { mask, index, id } of segmenter.segment([validation.images.sample(0).image])) {
+    if (index !== masks.length || id !== 'validation-0') throw new Error(`${index} ${id}`);
+    masks.push(mask.data);
+  }
+  return masks;
+}
+
+t.test('a resumed run ends as an unbroken one', async (t) => {
+  const options = { train: discs('few', 4), validation, batchSize: 2, maxEpochs: 2, maxAngle: 15 };
+  const checkpoints = path.join(t.testdir(), 'run');
+  using whole = await LungSegmenter.create(small);
+  await whole.fit(options).result;
+  using broken = await LungSegmenter.create(small);
+  const stop = new AbortController();
+  const run = broken.fit({ ...options, checkpoints, signal: stop.signal });
+  await t.rejects(
+    async () => {
+      for await (const event of run) if (event.type === 'step' && event.epoch === 2) stop.abort();
+      await run.result;
+    },
+    { code: 'ERR_ABORTED' },
+  );
+  using resumed = await LungSegmenter.create({ ...small, seed: 5 });
+  await resumed.fit({ ...options, checkpoints, resume: true }).result;
+  t.equal(await resumed.fingerprint(), await whole.fingerprint());
+  t.throws(() => resumed.fit({ ...options, resume: true }), { code: 'ERR_INVALID_ARGUMENT' });
+});
+
+t.test('a bad image is left out with its mask', async (t) => {
+  const [good, bad] = [discs('mixed', 3), path.join(t.testdir({ 'bad.png': 'no image' }), 'bad.png')];
+  const images: Dataset = {
+    ...good.images,
+    sample: (index) =>
+      index === 1 ? { id: 'bad', label: 0, image: { kind: 'file', path: bad } } : good.images.sample(index),
+  };
+  using segmenter = await LungSegmenter.create(small);
+  const skipped: number[] = [];
+  const onSkip = ({ index }: { readonly index: number }) => skipped.push(index);
+  const { lungs } = await segmenter.boxes(images, { onError: 'skip', onSkip });
+  t.same(skipped, [1]);
+  t.same([lungs.length, lungs[1]?.finding], [3, 'none']);
+  const fit = { train: { ...good, images }, validation, maxEpochs: 1, batchSize: 2 };
+  t.match(await failure(segmenter.fit(fit).result), { code: 'ERR_IMAGE' });
+  await segmenter.fit({ ...fit, onError: 'skip' }).result;
+});
+
+t.test('the numbers of an overlap', async (t) => {
+  const lists = [
+    [0, 1, 1, 0],
+    [1, 1, 0, 0],
+    [0, 0, 0, 0],
+  ] as const;
+  for (const a of lists)
+    for (const b of lists) {
+      const [given] = await tidy(() =>
+        overlaps(
+          tensor(
+            a.map((v) => v - 0.5),
+            [1, 1, 2, 2],
+          ),
+          tensor([...b], [1, 1, 2, 2]),
+        ),
+      );
+      t.same(given, overlap(a.map(Boolean), b.map(Boolean)));
+    }
+});
+
+t.test('what does not fit is refused', async (t) => {
+  const invalid = { code: 'ERR_INVALID_ARGUMENT' };
+  t.throws(() => LungSegmenter.create({ init: 'random', size: 40 }), {
+    ...invalid,
+    message: /multiple of 16/,
+  });
+  t.throws(() => LungSegmenter.create({ init: 'zero' as 'random' }), invalid);
+  t.throws(() => LungSegmenter.create({ init: 'random', width: 0 }), invalid);
+  const folder = t.testdir({ empty: {}, other: { 'segmenter.json': '{"system":"gazelt-teacher"}' } });
+  t.match(await failure(LungSegmenter.load(path.join(folder, 'empty'))), { code: 'ERR_CHECKPOINT' });
+  t.match(await failure(LungSegmenter.load(path.join(folder, 'other'))), {
+    code: 'ERR_CHECKPOINT',
+    message: /lung segmenter/,
+  });
+  t.match(await failure(LungSegmenter.load(path.join(folder, 'nothing'))), { code: 'ERR_FILE' });
+  const file = path.join(folder, 'other.safetensors');
+  await tidy(async () => writeTensors(file, new Map([['fc.weight', tensor([1])]]), {}));
+  t.match(await failure(LungSegmenter.load(file)), {
+    code: 'ERR_STATE_DICT',
+    message: /keys of loc-attention/,
+  });
+  const segmenter = await LungSegmenter.create(small);
+  const short = { ...train, masks: train.masks.slice(1) };
+  t.throws(() => segmenter.fit({ train: short, validation }), { ...invalid, message: /12 images/ });
+  t.throws(() => segmenter.fit({ train, validation, maxAngle: 200 }), invalid);
+  t.throws(() => segmenter.boxes(train.images, { size: 0 }), invalid);
+  t.throws(() => segmenter.boxes(train.images, { cachedir: 'x' } as object), {
+    message: /did you mean 'cacheDir'/,
+  });
+  t.throws(() => segmenter.segment([]), invalid);
+  segmenter.dispose();
+  t.throws(() => segmenter.evaluate(validation), { code: 'ERR_DISPOSED' });
+});
