@@ -152,7 +152,8 @@ export function classifierOptions(
   };
 }
 
-const weightings: Readonly<Record<TrainFlags['rw_method'], ClassWeighting | null>> = {
+/** Class weights as the library calls them. */
+export const weightings: Readonly<Record<TrainFlags['rw_method'], ClassWeighting | null>> = {
   '': null,
   sklearn: 'balanced',
   cb: 'class-balanced',

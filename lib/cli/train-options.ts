@@ -283,16 +283,21 @@ function addEvaluation(command: Command): void {
 /** `--tta`, `--bootstrap` and `--with_ids`. @param ofRun whether a run that is evaluated again tells how often */
 export function addTesting(command: Command, ofRun = false): Command {
   const copies = 'test-time augmentation: mean over the image and n augmented copies (also --n_TTA)';
+  command.addOption(
+    option(
+      evaluation,
+      '--tta <n>',
+      ofRun ? `${copies}; default: as the run was evaluated, else 0` : copies,
+      asInteger({ min: 0, max: 1000 }),
+      ofRun ? undefined : 0,
+    ),
+  );
+  return addIntervals(command);
+}
+
+/** `--bootstrap` and `--with_ids`. */
+export function addIntervals(command: Command): Command {
   return command
-    .addOption(
-      option(
-        evaluation,
-        '--tta <n>',
-        ofRun ? `${copies}; default: as the run was evaluated, else 0` : copies,
-        asInteger({ min: 0, max: 1000 }),
-        ofRun ? undefined : 0,
-      ),
-    )
     .addOption(
       option(
         evaluation,

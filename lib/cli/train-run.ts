@@ -210,7 +210,8 @@ function refuseEmptyClasses({ data, flags }: TrainJob): void {
   );
 }
 
-function sayHead({ initReport, card }: Classifier, output: Output): void {
+/** Says what of the network begins with random values though a file was given. */
+export function sayHead({ initReport, card }: Classifier, output: Output): void {
   if (initReport.fresh.length === 0) return;
   output.say(
     `The file's head does not fit ${card.classes.length} classes and the head '${card.head}': ${initReport.fresh.join(', ')} begin with random values`,

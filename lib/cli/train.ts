@@ -9,10 +9,12 @@ import { groupsFromCounts } from '../metrics/groups.js';
 import { backboneName } from '../models/model.js';
 import { runName } from '../report/run-name.js';
 import { asPublished } from './as-published.js';
+import { addAttentionBaseline, attentionBaseline } from './attention-baseline.js';
 import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { type OpenedData, openData, trainingSplits } from './datasets.js';
 import { explicitFlags } from './options.js';
 import { Output, type Session } from './session.js';
+import { addAttentionCommand, trainAttention } from './train-attention.js';
 import { checkTrainFlags, featuresNeeded, type SystemName, type TrainFlags } from './train-flags.js';
 import { addTrainOptions } from './train-options.js';
 import { trainRun } from './train-run.js';
@@ -21,7 +23,8 @@ import { addTeacherCommand } from './train-teacher.js';
 
 const summaries: Readonly<Record<SystemName, string>> = {
   gazelt: "GazeLT's student: ResNet with the two-layer head, 224 pixels, optional teacher vectors",
-  baseline: "the long-tail benchmark's classifier: ResNet with the one-layer head, 256 pixels",
+  baseline:
+    "the long-tail benchmark's classifier: ResNet with the one-layer head, 256 pixels; or loc-attention's baseline (--path)",
 };
 
 const examples: Readonly<Record<SystemName, string>> = {
@@ -43,6 +46,9 @@ Examples:
   Row "RW LDAM-DRW" of the benchmark:
     cxr-gaze train baseline --dataset nih-cxr-lt --data_dir images/ --label_dir labels/ \\
       --weights resnet50-11ad3fa6.pth --loss ldam --rw_method sklearn --drw
+  loc-attention's cross-entropy baseline:
+    cxr-gaze train baseline --loss ce --path data/NIH/nofind_effusion --nclass 2 --backbone vgg \
+      --weights vgg16-397923af.pth
   On the embedded sample, a few minutes:
     cxr-gaze train baseline --dataset sample --rand_init --model_name resnet18 \\
       --image_size 128 --batch_size 16 --lr 1e-3 --max_epochs 8
@@ -55,11 +61,13 @@ export function trainCommand(session: Session): Command {
   for (const system of ['gazelt', 'baseline'] as const) {
     const sub = command.command(system).description(summaries[system]);
     addTrainOptions(addDataOptions(sub), system);
+    if (system === 'baseline') addAttentionBaseline(sub);
     sub.addHelpText('after', examples[system]);
     sub.action((flags: TrainFlags, made: Command) => train(system, flags, explicitFlags(made), session));
   }
   addTeacherCommand(command, session);
   addSegmenterCommand(command, session);
+  addAttentionCommand(command, session);
   return command;
 }
 
@@ -70,6 +78,11 @@ export async function train(
   explicit: ReadonlySet<string>,
   session: Session,
 ): Promise<void> {
+  const ofAttention = system === 'baseline' ? attentionBaseline(given, explicit) : undefined;
+  if (ofAttention !== undefined) {
+    await trainAttention(ofAttention, 'train baseline', session);
+    return;
+  }
   const output = new Output(session, given.json ?? false);
   const { flags, deviations } = asPublished(system, given, explicit);
   checkTrainFlags(flags, system);

@@ -180,6 +180,8 @@ t.test('what cannot be meant is refused at once, by name', async (t) => {
     [{ lambda: 0.5, boxes: undefined }, /where the lungs of each image are/],
     [{ lambda: 0.5, boxes: { train: boxesOf(5), validation: boxesOf(4) } }, /6 boxes, one for each image/],
     [{ lambda: 0.5, boxes: { train: [{ ...box, x: -1 }], validation: [] } }, /boxes\.train\[0\]\.x/],
+    [{ lambda: 0.5, masks: 'masks' }, /Expected one of options\.segmenter, options\.masks, options\.boxes/],
+    [{ lambda: 0.5, boxes: undefined, segmenter: {} }, /a LungSegmenter/],
     [{ lambda: 0.5, validationAttention: false, follow: 'loss' }, /options\.validationAttention/],
     [{ lambda: 0.5, logThresholds: [0.5, 0.5] }, /logThresholds\[1\]/],
     [{ lambda: 0.5, earlyStopping: 'never' }, /earlyStopping/],

@@ -1,8 +1,14 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
 import type { Json } from '../../checkpoints/folder.js';
 import type { Box } from '../../data/box.js';
+import { type LungBoxes, lungBoxesOfMasks } from '../../data/lung-boxes.js';
 import type { PreparedImages } from '../../data/prepare.js';
 import { CxrGazeError } from '../../errors.js';
-import { integer, invalidArgument, knownKeys, list, object } from '../../validate.js';
+import type { CommonFitOptions } from '../../training/fit-options.js';
+import { callback, integer, invalidArgument, knownKeys, list, object, text } from '../../validate.js';
+import { stateHash } from '../network-pass.js';
+import { LungSegmenter } from '../segmenter/segmenter.js';
 import type { AttentionForm } from './settings.js';
 
 /** Boxes around the lungs that are known already, in the order of the data sets. */
@@ -13,14 +19,28 @@ export interface GivenBoxes {
   readonly validation: readonly Box[];
 }
 
-/** Where a fit's boxes come from. */
+/** Where a fit's boxes come from: one of the first three. They are found once, before the first epoch. */
 export interface BoxOptions {
-  /** Boxes around the lungs, in pixels of the network's input. */
+  /** A segmenter that finds the lungs of each image; its boxes are kept in `cacheDir`. */
+  readonly segmenter?: LungSegmenter;
+  /** Instead, a folder of lung masks: `NAME.png` or `NAME_mask.png` for the image `NAME`. */
+  readonly masks?: string;
+  /** Instead, the boxes themselves. */
   readonly boxes?: GivenBoxes;
+  /** Called as lungs are found. */
+  readonly onLungs?: (progress: {
+    readonly dataset: string;
+    readonly done: number;
+    readonly total: number;
+  }) => void;
+  /** Called once the lungs of a data set are found, with what deserves a look. */
+  readonly onBoxes?: (boxes: LungBoxes) => void;
 }
 
+const sources = ['segmenter', 'masks', 'boxes'] as const;
+
 /** Names of {@link BoxOptions}. */
-export const boxKeys: readonly (keyof BoxOptions)[] = ['boxes'];
+export const boxKeys: readonly (keyof BoxOptions)[] = [...sources, 'onLungs', 'onBoxes'];
 
 /** The boxes of both halves: x, y, width, height of each prepared image in a row. */
 export interface SplitBoxes {
@@ -31,33 +51,33 @@ export interface SplitBoxes {
 /**
  * Checks that a fit with an attention term says where its boxes come from, and one without does not.
  *
- * @returns what a run records of it
  * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  */
 export function checkBoxSource(
   options: BoxOptions & { readonly train: { length: number }; readonly validation: { length: number } },
   attention: AttentionForm,
-): Json {
-  const given = boxKeys.filter((name) => options[name] !== undefined);
-  if (attention === 'none') {
-    if (given.length === 0) return null;
-    throw invalidArgument(
-      `options.${given[0]}`,
-      "nothing with options.attention 'none'",
-      options[given[0] as 'boxes'],
-    );
-  }
+): void {
+  callback('options.onLungs', options.onLungs);
+  callback('options.onBoxes', options.onBoxes);
+  const given = sources.filter((name) => options[name] !== undefined);
   const [source, other] = given;
+  if (attention === 'none') {
+    if (source === undefined) return;
+    throw invalidArgument(`options.${source}`, "nothing with options.attention 'none'", options[source]);
+  }
   if (source === undefined || other !== undefined)
     throw new CxrGazeError(
       'ERR_INVALID_ARGUMENT',
-      `Expected one of options.${boxKeys.join(', options.')}: where the lungs of each image are`,
+      `Expected one of options.${sources.join(', options.')}: where the lungs of each image are`,
     );
-  const { train, validation } = object('options.boxes', options.boxes as GivenBoxes);
-  knownKeys('options.boxes', options.boxes as GivenBoxes, ['train', 'validation']);
+  if (options.masks !== undefined) text('options.masks', options.masks);
+  if (source === 'segmenter' && !(options.segmenter instanceof LungSegmenter))
+    throw invalidArgument('options.segmenter', 'a LungSegmenter', options.segmenter);
+  if (options.boxes === undefined) return;
+  const { train, validation } = object('options.boxes', options.boxes);
+  knownKeys('options.boxes', options.boxes, ['train', 'validation']);
   requireBoxes('options.boxes.train', train, options.train.length);
   requireBoxes('options.boxes.validation', validation, options.validation.length);
-  return 'given';
 }
 
 function requireBoxes(name: string, boxes: readonly Box[], count: number): void {
@@ -70,17 +90,56 @@ function requireBoxes(name: string, boxes: readonly Box[], count: number): void 
     throw invalidArgument(name, `${count} boxes, one for each image,`, `${boxes.length} boxes`);
 }
 
+/** What a run records of the source, so that it does not go on with other boxes. */
+export async function boxRecord({ segmenter, masks, boxes }: BoxOptions): Promise<Json> {
+  if (segmenter) return `segmenter ${await stateHash(segmenter.network)}`;
+  if (masks !== undefined) return `masks ${path.resolve(masks)}`;
+  if (boxes === undefined) return null;
+  const numbers = [boxes.train, boxes.validation].map((half) => half.map(fourOf));
+  return `boxes ${createHash('sha256').update(JSON.stringify(numbers)).digest('hex').slice(0, 12)}`;
+}
+
+const fourOf = ({ x, y, width, height }: Box) => [x, y, width, height];
+
 /** The boxes of the images that were prepared; those of images that were left out are left out with them. */
 export async function boxesOf(
   images: { readonly train: PreparedImages; readonly validation: PreparedImages },
-  options: BoxOptions,
+  options: BoxOptions & CommonFitOptions,
+  size: number,
 ): Promise<SplitBoxes> {
-  const { train, validation } = options.boxes as GivenBoxes;
-  return { train: packed(train, images.train), validation: packed(validation, images.validation) };
+  const { boxes } = options;
+  if (boxes)
+    return { train: kept(boxes.train, images.train), validation: kept(boxes.validation, images.validation) };
+  return {
+    train: await found(images.train, options, size),
+    validation: await found(images.validation, options, size),
+  };
 }
 
-function packed(boxes: readonly Box[], { skipped }: PreparedImages): Int32Array {
+function kept(boxes: readonly Box[], { skipped }: PreparedImages): Int32Array {
   const out = new Set(skipped.map(({ index }) => index));
-  const kept = boxes.filter((_, i) => !out.has(i));
-  return Int32Array.from(kept.flatMap(({ x, y, width, height }) => [x, y, width, height]));
+  return packed(boxes.filter((_, i) => !out.has(i)));
+}
+
+async function found(
+  { dataset }: PreparedImages,
+  { segmenter, masks, cacheDir, signal, onLungs, onBoxes }: BoxOptions & CommonFitOptions,
+  size: number,
+): Promise<Int32Array> {
+  const settings = {
+    size,
+    ...(cacheDir === undefined ? {} : { cacheDir }),
+    ...(signal ? { signal } : {}),
+    onProgress: (progress: { readonly done: number; readonly total: number }) =>
+      onLungs?.({ dataset: dataset.name, ...progress }),
+  };
+  const lungs = segmenter
+    ? await segmenter.boxes(dataset, settings)
+    : await lungBoxesOfMasks(dataset, masks as string, settings);
+  onBoxes?.(lungs);
+  return packed(lungs.boxes);
+}
+
+function packed(boxes: readonly Box[]): Int32Array {
+  return Int32Array.from(boxes.flatMap(fourOf));
 }

@@ -28,7 +28,7 @@ import { integer, number, oneOf } from '../../validate.js';
 import { sameClasses } from '../classifier/evaluate.js';
 import { cardToJson, type ModelCard } from '../classifier/model-card.js';
 import type { Network } from '../classifier/passes.js';
-import { type BoxOptions, boxesOf, boxKeys, checkBoxSource, type SplitBoxes } from './boxes.js';
+import { type BoxOptions, boxesOf, boxKeys, boxRecord, checkBoxSource, type SplitBoxes } from './boxes.js';
 import { type LocAttentionResult, locAttentionObjective } from './objective.js';
 import { type RegionChoice, regionsOf } from './region-choice.js';
 import { type LocAttentionScores, locAttentionScoring, selectionGoal } from './scoring.js';
@@ -115,12 +115,12 @@ export function checkedLocAttentionFit(
     beta: number('options.beta', options.beta ?? 0.9999, { min: 0, max: 1 }),
     earlyStopping: oneOf('options.earlyStopping', options.earlyStopping ?? 'reset', earlyStoppings),
     plateau: { ...checkedPlateau('options.plateau', options.plateau ?? {}) },
-    boxes: checkBoxSource(options, attention.attention),
     train: options.train.name,
     trainImages: options.train.length,
     validation: options.validation.name,
     validationImages: options.validation.length,
   };
+  checkBoxSource(options, attention.attention);
   integer('options.patience', settings.patience, { min: 1 });
   const criterion = criterionOf(settings, counts, card.classes);
   // The sets are balanced by design: no head, medium and tail, which evaluation would form from counts.
@@ -144,15 +144,16 @@ function criterionOf(
 export type LocAttentionTrainer = Trainer<Model, LocAttentionResult, LocAttentionScores>;
 
 /** @internal Prepares images, boxes, model and optimizer for training. */
-export function prepareLocAttentionFit(
+export async function prepareLocAttentionFit(
   { model, device }: Network,
   { options, settings, criterion, card }: CheckedLocAttentionFit,
 ): Promise<PreparedRun<LocAttentionTrainer>> {
   const datasets = [options.train, options.validation];
-  const plan = { options, settings, card: cardToJson(card), device, datasets };
+  const recorded = { ...settings, boxes: await boxRecord(options) };
+  const plan = { options, settings: recorded, card: cardToJson(card), device, datasets };
   return prepareRun(plan, async ({ precision, own, common }) => {
     const images = await preparedHalves(card, options, own);
-    const boxes = settings.attention === 'none' ? undefined : await boxesOf(images, options);
+    const boxes = settings.attention === 'none' ? undefined : await boxesOf(images, options, card.imageSize);
     if (precision === 'float64') model.to({ dtype: 'float64' });
     else model.to({ channelsLast: precision === 'bfloat16' });
     const { maxEpochs, patience, learningRate, earlyStopping, plateau, regions } = settings;

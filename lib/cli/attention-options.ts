@@ -1,0 +1,318 @@
+/** The flags of `train loc-attention` as `--help` shows them: the original's names, and ours. */
+import type { Command } from 'commander';
+import { localisationTasks } from '../losses/regions.js';
+import { type Architecture, architectures, publishedWidth, widths } from '../models/model.js';
+import { attentionForms, camClasses, followedLosses, selections } from '../systems/loc-attention/settings.js';
+import { earlyStoppings } from '../training/plateau-schedule.js';
+import { precisionChoices } from '../training/precision.js';
+import { asGpu } from './gpu.js';
+import { asChoice, asInteger, asNumber, asNumbers, asText, option } from './options.js';
+import { addImages, addIntervals } from './train-options.js';
+
+const data = 'Data:';
+const lungs = 'Lungs:';
+const network = 'Network:';
+const objective = 'Loss:';
+const training = 'Training:';
+const outputs = 'Output:';
+const machine = 'Machine:';
+
+/** The original's short names of its networks. */
+const shortNames: Readonly<Record<string, string>> = {
+  pvt: 'pvt_v2_b2_li',
+  vgg: 'vgg16',
+  resnet: 'resnet50',
+};
+
+/** Reads a network: one of the original's three short names, or an architecture. */
+export function asBackbone(text: string): Architecture {
+  const name = asChoice([...Object.keys(shortNames), ...architectures])(text);
+  return (shortNames[name] ?? name) as Architecture;
+}
+
+/** Adds all flags. */
+export function addAttentionOptions(command: Command): Command {
+  addData(command);
+  addLungs(command);
+  addNetwork(command);
+  addObjective(command);
+  addTraining(command);
+  addOutputs(command);
+  addIntervals(command);
+  return addMachine(command);
+}
+
+function addData(command: Command): void {
+  command
+    .addOption(
+      option(
+        data,
+        '--dataset <name>',
+        'what the files are called after; sample without --path is the embedded sample',
+        asText,
+      ),
+    )
+    .addOption(
+      option(
+        data,
+        '--path <folder>',
+        'holds train, val and test with a folder for each class; labels follow the sorted names',
+        asText,
+      ),
+    )
+    .addOption(
+      option(
+        data,
+        '--task <name>',
+        `${localisationTasks.join(', ')}: No Finding (n) against effusion, pneumothorax, subcutaneous emphysema`,
+        asChoice(localisationTasks),
+      ),
+    )
+    .addOption(
+      option(
+        data,
+        '--regions <file>',
+        'instead of --task: JSON {"class": "region"} with upper, lower, inside, outside, complement, whole or null',
+        asText,
+      ),
+    )
+    .addOption(
+      option(
+        data,
+        '--sample_per_class <n>',
+        'training films of each class of the sample (default: 200)',
+        asInteger({ min: 1 }),
+      ),
+    )
+    .addOption(
+      option(data, '--sample_seed <n>', 'which sample (default: 1)', asInteger({ min: 0, max: 2 ** 32 - 1 })),
+    );
+}
+
+function addLungs(command: Command): void {
+  command
+    .addOption(
+      option(
+        lungs,
+        '--unet <path>',
+        'trained lung segmenter: a run, a saved segmenter or a checkpoint',
+        asText,
+      ),
+    )
+    .addOption(
+      option(
+        lungs,
+        '--masks <folder>',
+        'instead of --unet: lung masks with the file names of the images',
+        asText,
+      ),
+    );
+}
+
+function addNetwork(command: Command): void {
+  command
+    .addOption(
+      option(
+        network,
+        '--backbone <name>',
+        `pvt, vgg, resnet, or one of ${architectures.join(', ')}`,
+        asBackbone,
+      ),
+    )
+    .addOption(
+      option(
+        network,
+        '--width <channels>',
+        "of the backbone's first stage; published weights fit no other than the default",
+        asInteger(widths),
+        publishedWidth,
+      ),
+    )
+    .addOption(
+      option(
+        network,
+        '--image_size <pixels>',
+        'side of the square input',
+        asInteger({ min: 32, max: 4096 }),
+        224,
+      ),
+    )
+    .addOption(
+      option(
+        network,
+        '--weights <file>',
+        'initial weights: .safetensors, .pt or .pth with torchvision, timm or published keys',
+        asText,
+      ),
+    )
+    .addOption(option(network, '--rand_init', 'begin with random weights instead'))
+    .addOption(
+      option(
+        network,
+        '--normalisation <kind>',
+        "half: pixels to [-1, 1], as published; imagenet: the weights' own statistics",
+        asChoice(['half', 'imagenet'] as const),
+        'half' as const,
+      ),
+    );
+}
+
+function addObjective(command: Command): void {
+  command
+    .addOption(
+      option(
+        objective,
+        '--attention <form>',
+        'published: has no gradient, moves only the logged loss and the rate; differentiable: trains; none: cross-entropy alone',
+        asChoice(attentionForms),
+        'published' as const,
+      ),
+    )
+    .addOption(
+      option(
+        objective,
+        '--lamda <weight>',
+        'weight of cross-entropy, the attention term has the rest; needed unless --isAdaptive',
+        asNumber({ min: 0, max: 1 }),
+      ),
+    )
+    .addOption(option(objective, '--isAdaptive', 'the weight falls from 1 to 0.2 with the epochs'))
+    .addOption(
+      option(objective, '--thresh <t>', 'what is hot in a map (default: 0.3)', asNumber({ min: 0, max: 1 })),
+    )
+    .addOption(
+      option(
+        objective,
+        '--tau <t>',
+        'differentiable: softness of being hot (default: 0.1)',
+        asNumber({ above: 0 }),
+      ),
+    )
+    .addOption(
+      option(
+        objective,
+        '--penalise_outside <mu>',
+        'differentiable: weight of heat outside the region (default: 0)',
+        asNumber({ min: 0 }),
+      ),
+    )
+    .addOption(
+      option(
+        objective,
+        '--cam_class <which>',
+        "whose map: predicted (published's default) or label (differentiable's)",
+        asChoice(camClasses),
+      ),
+    )
+    .addOption(
+      option(
+        objective,
+        '--log_thresholds <t,t,...>',
+        'thresholds at which the published term is logged besides',
+        asNumbers(1, 20),
+      ),
+    )
+    .addOption(
+      option(
+        objective,
+        '--rw_method <name>',
+        "class weights of the cross-entropy: '' for none, sklearn ('balanced'), cb (class-balanced)",
+        asChoice(['', 'sklearn', 'cb'] as const),
+        '' as const,
+      ),
+    );
+}
+
+function addTraining(command: Command): void {
+  command
+    .addOption(option(training, '--max_epochs <n>', 'most epochs', asInteger({ min: 1 }), 100))
+    .addOption(option(training, '--batch <n>', 'images a step', asInteger({ min: 1 }), 32))
+    .addOption(option(training, '--lr <rate>', "Adam's learning rate", asNumber({ above: 0 }), 1e-5))
+    .addOption(
+      option(training, '--patience <n>', 'ends at n epochs without improvement', asInteger({ min: 1 }), 30),
+    )
+    .addOption(
+      option(
+        training,
+        '--early_stopping <how>',
+        'reset: n in a row; cumulative: n in all, as the original',
+        asChoice(earlyStoppings),
+        'reset' as const,
+      ),
+    )
+    .addOption(
+      option(
+        training,
+        '--select <number>',
+        'number on validation by which the best epoch is chosen',
+        asChoice(selections),
+        'accuracy' as const,
+      ),
+    )
+    .addOption(
+      option(
+        training,
+        '--follow <loss>',
+        "validation loss that lowers the rate: loss (published's default) or crossEntropy (differentiable's)",
+        asChoice(followedLosses),
+      ),
+    )
+    .addOption(
+      option(training, '--seed <n>', 'of weights and sampling', asInteger({ min: 0, max: 2 ** 32 - 1 }), 0),
+    );
+}
+
+function addOutputs(command: Command): void {
+  command
+    .addOption(
+      option(
+        outputs,
+        '--results <folder>',
+        'where NAME.txt, NAME.safetensors and the folder NAME go',
+        asText,
+        'results',
+      ),
+    )
+    .addOption(option(outputs, '--overwrite', 'replace what is there already'))
+    .addOption(option(outputs, '--resume', 'go on with the run from its last checkpoint'))
+    .addOption(
+      option(
+        outputs,
+        '--save_every <steps>',
+        "also save every so many steps (default: only at an epoch's end)",
+        asInteger({ min: 1 }),
+      ),
+    )
+    .addOption(
+      option(
+        outputs,
+        '--keep <which>',
+        'checkpoints to keep: recent (best, last, previous) or all improvements',
+        asChoice(['recent', 'all'] as const),
+        'recent' as const,
+      ),
+    )
+    .addOption(option(outputs, '--json', 'for programs: one JSON object a line on standard output'));
+}
+
+function addMachine(command: Command): Command {
+  command
+    .addOption(
+      option(
+        machine,
+        '--gpu <n>',
+        'number of a GPU, or cpu (default: a GPU if there is one, else the CPU)',
+        asGpu,
+      ),
+    )
+    .addOption(
+      option(
+        machine,
+        '--precision <name>',
+        `arithmetic: ${precisionChoices.join(', ')}`,
+        asChoice(precisionChoices),
+        'auto' as const,
+      ),
+    );
+  return addImages(command);
+}

@@ -1,0 +1,49 @@
+/** Where the lungs of a run's images are: `--unet`, `--masks`, or what the sample knows. */
+import type { BoxOptions } from '../systems/loc-attention/boxes.js';
+import { LungSegmenter } from '../systems/segmenter/segmenter.js';
+import type { AttentionData } from './attention-data.js';
+import type { AttentionFlags } from './attention-flags.js';
+import type { Progress } from './progress.js';
+import type { Output, Session } from './session.js';
+
+/** Options of a fit, and what is to be freed after it. */
+export interface LungsAtHand extends Disposable {
+  /** Source and callbacks. */
+  readonly options: BoxOptions;
+}
+
+/** Opens what the flags name; how far the search is, and what deserves a look, is shown. */
+export async function lungsAtHand(
+  { unet, masks, attention }: AttentionFlags,
+  { boxes }: AttentionData,
+  device: string,
+  { session, output }: { readonly session: Session; readonly output: Output },
+): Promise<LungsAtHand> {
+  if (attention === 'none') return { options: {}, [Symbol.dispose]: () => {} };
+  const segmenter = unet === undefined ? undefined : await LungSegmenter.load(unet, { device });
+  let bar: Progress | undefined;
+  let of = '';
+  return {
+    options: {
+      ...(segmenter ? { segmenter } : {}),
+      ...(masks === undefined ? {} : { masks }),
+      ...(boxes ? { boxes } : {}),
+      onLungs: ({ dataset, done, total }) => {
+        if (dataset !== of) bar = session.progress(`finding the lungs of ${dataset}`, total);
+        of = dataset;
+        bar?.update(done);
+      },
+      onBoxes: ({ lungs, reused, warnings }) => {
+        bar?.end();
+        const findings = { whole: 0, one: 0, none: 0, implausible: 0 };
+        for (const { finding } of lungs) findings[finding]++;
+        output.event({ type: 'lungs', dataset: of, images: lungs.length, reused, ...findings });
+        for (const { kind, message, details } of warnings) output.warn(kind, message, { details });
+      },
+    },
+    [Symbol.dispose]: () => {
+      bar?.end();
+      segmenter?.dispose();
+    },
+  };
+}

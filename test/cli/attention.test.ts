@@ -1,0 +1,167 @@
+/** loc-attention's programs on a folder of class folders, by the command line. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import sharp from 'sharp';
+import t from 'tap';
+import { cli, linesOf } from '../support/cli.js';
+import { tinyPixels, tinySize } from '../support/tiny.js';
+
+t.setTimeout(600_000);
+
+const folder = t.testdir();
+const at = (...parts: string[]) => path.join(folder, ...parts);
+const read = (...parts: string[]) => readFileSync(at(...parts), 'utf8');
+const classes = ['0NoFinding', '1Effusion'];
+const data = path.join('data', 'NIH', 'nofind_effusion');
+
+async function png(file: string, pixels: Uint8Array): Promise<void> {
+  mkdirSync(path.dirname(file), { recursive: true });
+  const raw = { width: tinySize, height: tinySize, channels: 1 as const };
+  await sharp(pixels, { raw }).png().toFile(file);
+}
+
+t.before(async () => {
+  const mask = Uint8Array.from({ length: tinySize ** 2 }, (_, i) => {
+    const [x, y] = [i % tinySize, Math.floor(i / tinySize)];
+    return (x >= 4 && x < 13 && y >= 4 && y < 27) || (x >= 19 && x < 28 && y >= 4 && y < 27) ? 255 : 0;
+  });
+  for (const [split, films] of Object.entries({ train: 3, val: 2, test: 2 }))
+    for (const [label, name] of classes.entries())
+      for (let i = 0; i < films; i++) {
+        const film = `${split}_${name}_${i}.png`;
+        await png(at(data, split, name, film), tinyPixels(split, i, label));
+        await png(
+          at('masks', film),
+          split === 'val' && label === 1 && i === 0 ? new Uint8Array(mask.length) : mask,
+        );
+      }
+});
+
+const network = [
+  '--backbone',
+  'resnet18',
+  '--width',
+  '8',
+  '--image_size',
+  '64',
+  '--rand_init',
+  '--gpu',
+  'cpu',
+];
+const short = [
+  '--batch',
+  '3',
+  '--lr',
+  '1e-3',
+  '--max_epochs',
+  '1',
+  '--precision',
+  'float32',
+  '--bootstrap',
+  '0',
+];
+const program = ['train', 'loc-attention', '--dataset', 'nih', '--path', `${data}/`, ...network, ...short];
+const soft = [
+  '--attention',
+  'differentiable',
+  '--penalise_outside',
+  '1',
+  '--lamda',
+  '0.5',
+  '--masks',
+  'masks',
+];
+
+t.test(
+  'train loc-attention leaves log and checkpoint under the names of the original, and a run',
+  async (t) => {
+    const ended = await cli(
+      [...program, ...soft, '--task', 'ne', '--log_thresholds', '0.1', '--json'],
+      folder,
+    );
+    t.equal(ended.code, 0, ended.stderr);
+    const lines = linesOf(ended);
+    t.match(
+      lines.filter(({ type }) => type === 'data'),
+      [{ split: 'train', classes, counts: [3, 3] }, { split: 'val', counts: [2, 2] }, { split: 'test' }],
+    );
+    const lungs = lines.filter(({ type }) => type === 'lungs');
+    t.match(lungs, [
+      { images: 6, whole: 6 },
+      { images: 4, whole: 3, none: 1 },
+    ]);
+    t.match(ended.stderr, /1 of 4 images have no lung/);
+    const name = 'resnet18-w8_nih_ne_la0.5_t0.3_soft_mu1.0';
+    const log = read('results', `${name}.txt`).split('\n');
+    t.match(log[0], /^Execution Time: \d+\.\d+(e-\d+)? minutes$/);
+    t.equal(log.filter((line) => line.startsWith('False Omission Rate (FOR):  ')).length, 2);
+    t.ok(existsSync(at('results', `${name}.safetensors`)) || lines.at(-1)?.bestEpoch === 0);
+    const [header] = read('results', name, 'history.csv').split('\n');
+    t.equal(
+      header,
+      'epoch,phase,loss,cross_entropy,attention,outside,lambda,accuracy,balanced_acc,mcc,auroc,empty_regions,attention_t0.1',
+    );
+    for (const file of ['checkpoints', 'cam', 'metrics.json', 'options.json', 'report.html'])
+      t.ok(existsSync(at('results', name, file)), file);
+
+    const evaluated = await cli(
+      ['evaluate', `results/${name}`, '--out_dir', 'out', '--bootstrap', '0'],
+      folder,
+    );
+    t.equal(evaluated.code, 0, evaluated.stderr);
+    t.match(evaluated.stdout, /test, 4 images/);
+    const film = path.join(data, 'test', classes[1] as string);
+    const predicted = await cli(['predict', `results/${name}`, film, '--json'], folder);
+    t.match(linesOf(predicted), [
+      { type: 'prediction', class: /^[01]/, group: null },
+      { type: 'prediction' },
+    ]);
+    const explained = await cli(['explain', `results/${name}`, film, '--out_dir', 'overlays'], folder);
+    t.equal(explained.code, 0, explained.stderr);
+    t.equal(readdirSync(at('overlays')).length, 2);
+  },
+);
+
+t.test('train baseline --path is the cross-entropy baseline, with names that tell runs apart', async (t) => {
+  const own = ['--path', data, '--nclass', '2', '--lr', '1e-3', '--max_epochs', '1', '--bootstrap', '0'];
+  const started = ['train', 'baseline', '--loss', 'ce', ...own, ...network, '--precision', 'float32'];
+  const ended = await cli(started, folder);
+  t.equal(ended.code, 0, ended.stderr);
+  const name = 'resnet18-w8_NIH_nofind_effusion_ce';
+  t.notMatch(read('results', `${name}.txt`), /Specificity/);
+  t.match(JSON.parse(read('results', name, 'options.json')), { batch: 32, attention: 'none', patience: 30 });
+  t.match(await cli([...started, '--overwrite', '--drw'], folder), {
+    code: 2,
+    stderr: /--drw is without effect/,
+  });
+  t.match(await cli(['train', 'baseline', '--nclass', '2'], folder), { code: 2, stderr: /without --path/ });
+  const three = started.map((token, i) => (started[i - 1] === '--nclass' ? '3' : token));
+  t.match(await cli(three, folder), { code: 2, stderr: /--nclass says 3 classes but the data have 2/ });
+});
+
+t.test('what cannot be meant is refused before anything begins', async (t) => {
+  writeFileSync(at('regions.json'), JSON.stringify({ '0NoFinding': null }));
+  const refused: [readonly string[], RegExp][] = [
+    [[...program, '--task', 'ne', '--masks', 'masks'], /--lamda WEIGHT from 0 to 1, or --isAdaptive/],
+    [[...program, ...soft, '--task', 'nepp'], /Did you mean 'nep'/],
+    [[...program, ...soft, '--task', 'nep'], /--task nep has 3 classes but the data have 2/],
+    [[...program, ...soft], /--task NAME, or --regions FILE/],
+    [[...program, ...soft, '--regions', 'regions.json'], /'1Effusion' has no region/],
+    [[...program, '--lamda', '1.5'], /from 0 to 1/],
+    [
+      [...program, '--lamda', '0.5', '--tau', '1', '--task', 'ne'],
+      /--tau is without effect with --attention published/,
+    ],
+    [[...program, '--lamda', '0.5', '--task', 'ne'], /--unet PATH.*--masks FOLDER/],
+    [[...program, ...soft, '--task', 'ne', '--unet', 'u'], /exclude each other/],
+    [[...program, '--attention', 'none', '--masks', 'masks'], /--masks is without effect/],
+    [[...program, ...soft, '--task', 'ne', '--gpu', '97'], /Expected a GPU for --gpu 97/],
+    [[...program, ...soft, '--task', 'ne', '--backbone', 'resent'], /Did you mean 'resnet'/],
+    [[...program, ...soft, '--task', 'ne', '--attention', 'publish'], /Did you mean 'published'/],
+  ];
+  for (const [args, message] of refused) {
+    const ended = await cli(args, folder);
+    t.match(ended.stderr, message, args.slice(-2).join(' '));
+    t.not(ended.code, 0);
+  }
+});
