@@ -1,10 +1,7 @@
 import { writeFileAtomic } from '../checkpoints/atomic.js';
+import type { MeanWithInterval } from '../metrics/mean.js';
 import type { TeacherEvaluation } from '../systems/gazelt/teacher-evaluate.js';
-import type {
-  MeanWithInterval,
-  SaliencyMeasure,
-  WindowSaliency,
-} from '../systems/gazelt/teacher-saliency.js';
+import type { SaliencyMeasure, WindowSaliency } from '../systems/gazelt/teacher-saliency.js';
 import { learningCurve } from './charts/curves.js';
 import { pageTheme } from './charts/theme.js';
 import type { HalfRow } from './history.js';

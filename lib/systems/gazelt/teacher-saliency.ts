@@ -1,6 +1,5 @@
-import type { BootstrapSettings, ResamplingUnits } from '../../metrics/resample.js';
-import { percentileInterval, resampleWeights } from '../../metrics/resample.js';
-import type { Interval } from '../../metrics/types.js';
+import { type MeanWithInterval, meanWithInterval } from '../../metrics/mean.js';
+import { type BootstrapSettings, type ResamplingUnits, resampleWeights } from '../../metrics/resample.js';
 
 /** How alike a predicted and a recorded map are (gazelt.md 5). */
 export interface SaliencyScores {
@@ -16,14 +15,6 @@ export interface SaliencyScores {
 export type SaliencyMeasure = 'cc' | 'kl' | 'nss';
 
 const saliencyMeasures: readonly SaliencyMeasure[] = ['cc', 'kl', 'nss'];
-
-/** A mean with its bootstrap interval. */
-export interface MeanWithInterval {
-  /** Over readings; `null` where it is defined for none. */
-  readonly mean: number | null;
-  /** `null` where no bootstrap was asked for or hardly any resample defines it. */
-  readonly interval: Interval | null;
-}
 
 /** What is compared with the recorded maps. */
 export type Predictor = 'teacher' | 'centreBias' | 'uniform';
@@ -102,15 +93,8 @@ export class SaliencyTable {
     bootstrap: BootstrapSettings | null,
   ): WindowSaliency[] {
     const resamples = bootstrap ? Array.from(resampleWeights(units, bootstrap), (w) => w.slice()) : [];
-    const summed = (column: Column): MeanWithInterval => {
-      const ones = new Uint32Array(column.length).fill(1);
-      const draws = Float64Array.from(resamples, (weights) => weightedMean(column, weights));
-      const mean = weightedMean(column, ones);
-      return {
-        mean: Number.isNaN(mean) ? null : mean,
-        interval: bootstrap ? percentileInterval(draws, bootstrap.level) : null,
-      };
-    };
+    const summed = (column: Column): MeanWithInterval =>
+      meanWithInterval(column, resamples, bootstrap?.level ?? 0);
     const each = (column: (measure: SaliencyMeasure) => Column) => ({
       cc: summed(column('cc')),
       kl: summed(column('kl')),
@@ -134,15 +118,4 @@ export class SaliencyTable {
       };
     });
   }
-}
-
-function weightedMean(column: Column, weights: ArrayLike<number>): number {
-  let [sum, count] = [0, 0];
-  for (let i = 0; i < column.length; i++) {
-    const value = column[i] as number;
-    if (Number.isNaN(value)) continue;
-    sum += value * (weights[i] as number);
-    count += weights[i] as number;
-  }
-  return sum / count;
 }
