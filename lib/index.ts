@@ -291,6 +291,17 @@ export {
 export { type EpochScores, epochScores } from './metrics/epoch-scores.js';
 export { type EvaluationOptions, evaluatePredictions } from './metrics/evaluate.js';
 export { defaultGroupThresholds, groupsFromCounts } from './metrics/groups.js';
+export {
+  type EvaluateLocalisationOptions,
+  evaluateLocalisation,
+  type LocalisationEvaluation,
+  type LocalisationOptions,
+  type LocalisationScores,
+  type LocatedMap,
+  localisationScores,
+  type Place,
+} from './metrics/localisation.js';
+export type { MeanWithInterval } from './metrics/mean.js';
 export type { PredictionSet } from './metrics/predictions.js';
 export type { BootstrapOptions } from './metrics/resample.js';
 export { type RocCurve, type RocOptions, rocCurves } from './metrics/roc.js';
@@ -403,13 +414,21 @@ export type { TeacherFeatureOptions, TeacherFeatureReport } from './systems/gaze
 export type { TeacherFitOptions } from './systems/gazelt/teacher-fit.js';
 export type { TeacherScores } from './systems/gazelt/teacher-objective.js';
 export type {
-  MeanWithInterval,
   SaliencyMeasure,
   WindowSaliency,
 } from './systems/gazelt/teacher-saliency.js';
 export type { BoxOptions, GivenBoxes } from './systems/loc-attention/boxes.js';
 export type { LocAttentionFitOptions } from './systems/loc-attention/fit.js';
 export { LocAttention } from './systems/loc-attention/loc-attention.js';
+export {
+  type FindingSource,
+  framedFindings,
+  type KnownFinding,
+  type Localisation,
+  type LocalisationMeans,
+  type LocalisedImage,
+  type LocaliseOptions,
+} from './systems/loc-attention/localise.js';
 export {
   type PublishedAttentionBackbone,
   type PublishedAttentionChoice,

@@ -114,11 +114,14 @@ export function evaluateLocalisation(
   options: EvaluateLocalisationOptions = {},
 ): LocalisationEvaluation {
   knownKeys('options', options, [...optionKeys, 'bootstrap']);
+  if (typeof (maps as Partial<Iterable<unknown>> | undefined | null)?.[Symbol.iterator] !== 'function')
+    throw invalidArgument('maps', 'an iterable of maps with their places', maps);
   const { bootstrap, ...how } = options;
   const settings = bootstrapSettings(bootstrap);
   const each: LocalisationScores[] = [];
   const patients: (string | number | undefined)[] = [];
-  for (const { map, place, patient } of maps) {
+  for (const located of maps) {
+    const { map, place, patient } = object(`maps[${each.length}]`, located);
     each.push(localisationScores(map, place, how));
     patients.push(patient);
   }
