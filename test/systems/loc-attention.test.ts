@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import type { LungBoxes } from '../../lib/data/lung-boxes.js';
 import type { Region } from '../../lib/losses/regions.js';
 import type { LocAttentionFitOptions } from '../../lib/systems/loc-attention/fit.js';
 import { LocAttention } from '../../lib/systems/loc-attention/loc-attention.js';
 import type { LocAttentionScores } from '../../lib/systems/loc-attention/scoring.js';
+import { LungSegmenter } from '../../lib/systems/segmenter/segmenter.js';
 import { noGrad } from '../../lib/tensor/context.js';
 import { memoryStats } from '../../lib/tensor/create.js';
 import type { TrainEvent, TrainResult } from '../../lib/training/trainer.js';
@@ -161,6 +163,34 @@ t.test('logits that are no numbers end the run with the name of the batch', asyn
     message: /In epoch 1, batch 1: .*Expected finite logits .*; the batch holds train-\d\.png, train-\d\.png/,
   });
 });
+
+t.test(
+  'the lungs of each image are found once, by a segmenter, and by no other when a run goes on',
+  async (t) => {
+    const folder = temporaryFolder(t);
+    using segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 2 });
+    const found: LungBoxes[] = [];
+    const own = {
+      ...{ lambda: 0.5, boxes: undefined, segmenter, cacheDir: path.join(folder, 'cache') },
+      ...{ checkpoints: path.join(folder, 'run'), onBoxes: (boxes: LungBoxes) => found.push(boxes) },
+    };
+    using model = await create();
+    const [trained] = rowsOf(await eventsOf(model, own as unknown as Partial<LocAttentionFitOptions>));
+    t.ok(Number.isFinite(trained?.attention));
+    t.same(
+      found.map(({ boxes, size: side }) => [boxes.length, side]),
+      [
+        [6, size],
+        [4, size],
+      ],
+    );
+    for (const { x, y, width, height } of found.flatMap(({ boxes }) => boxes))
+      t.ok(x >= 0 && y >= 0 && x + width <= size && y + height <= size);
+    using other = await LungSegmenter.create({ init: 'random', size: 32, width: 2, seed: 1 });
+    const changed = eventsOf(model, { ...(own as object), segmenter: other, resume: true });
+    await t.rejects(changed, { code: 'ERR_RESUME', message: /boxes: "segmenter [0-9a-f]+" -> "segmenter/ });
+  },
+);
 
 t.test('what cannot be meant is refused at once, by name', async (t) => {
   using model = await create();
