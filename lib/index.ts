@@ -176,6 +176,7 @@ export { CxrGazeError, type ErrorCode, type ErrorOptions } from './errors.js';
 export type { FilmSizes, GazeReadOptions } from './gaze/builder.js';
 export { type EgdOptions, readEgd } from './gaze/egd.js';
 export { FilmFiles } from './gaze/film-files.js';
+export { type FocalClusterOptions, focalCluster } from './gaze/focal-cluster.js';
 export { type GazeCsvOptions, readGazeCsv } from './gaze/gaze-csv.js';
 export {
   type HeatmapOptions,

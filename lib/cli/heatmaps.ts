@@ -14,6 +14,7 @@ interface HeatmapFlags extends GazeFlags {
   readonly sigma: readonly number[];
   readonly windows: number;
   readonly as_published?: boolean;
+  readonly whole?: boolean;
   readonly arrays?: boolean;
   readonly overlay?: boolean;
   readonly out_dir: string;
@@ -71,6 +72,9 @@ export function heatmapsCommand(session: Session): Command {
       ),
     )
     .addOption(option(outputs, '--out_dir <folder>', 'where the maps go', asText, 'results/heatmaps'))
+    .addOption(
+      option(outputs, '--whole', 'also maps of whole readings: of all gaze, and of its larger cluster'),
+    )
     .addOption(option(outputs, '--arrays', 'also write float32 arrays (.npy)'))
     .addOption(option(outputs, '--overlay', 'also draw gaze and maps over the films of --data_dir'))
     .addOption(option(outputs, '--overwrite', 'replace heat maps that are there; other folders never are'))
@@ -101,7 +105,7 @@ async function heatmaps(flags: HeatmapFlags, session: Session): Promise<void> {
     {
       ...{ size: flags.size, sigma: { global, focal }, windows: flags.windows },
       convention: flags.as_published ? 'as-published' : 'half-open',
-      ...{ arrays: flags.arrays ?? false, overwrite: flags.overwrite ?? false },
+      ...{ whole: flags.whole ?? false, arrays: flags.arrays ?? false, overwrite: flags.overwrite ?? false },
       ...(flags.overlay && folder ? { film: (image: string) => folder.pixels(image) } : {}),
       source: {
         table: table.name,

@@ -8,7 +8,8 @@ import type { Pixels } from '../data/dataset.js';
 import { pngOf } from '../data/png.js';
 import { resizeArea } from '../data/resize.js';
 import { flag, integer, invalidArgument, knownKeys, number, oneOf, text } from '../validate.js';
-import { renderHeatmaps } from './heatmap.js';
+import { focalCluster } from './focal-cluster.js';
+import { readingPoints, renderHeatmaps, type WeightedPoints } from './heatmap.js';
 import { checkedName } from './names.js';
 import type { Reading } from './reading.js';
 import { drawScanpath } from './scanpath-picture.js';
@@ -25,6 +26,11 @@ export interface WriteHeatmapsOptions {
   readonly windows?: number;
   /** How windows are cut. Default `'half-open'`. */
   readonly convention?: WindowConvention;
+  /**
+   * Whether maps of whole readings are written too: `global` of all fixations, `focal` of their larger cluster
+   * ({@link focalCluster}). Default `false`.
+   */
+  readonly whole?: boolean;
   /** Whether the maps are also written as float32 arrays. Default `false`. */
   readonly arrays?: boolean;
   /**
@@ -64,8 +70,8 @@ const pictureSides = [512, 1024] as const;
 const largeMap = 1 << 20;
 
 const optionNames = [
-  ...(['size', 'sigma', 'windows', 'convention', 'arrays', 'film', 'overwrite', 'source', 'signal'] as const),
-  'onProgress',
+  ...(['size', 'sigma', 'windows', 'convention', 'whole', 'arrays', 'film', 'overwrite'] as const),
+  ...(['source', 'signal', 'onProgress'] as const),
 ] as const;
 
 interface Plan {
@@ -73,6 +79,7 @@ interface Plan {
   readonly sigma: Readonly<Record<GazeBranch, number>>;
   readonly windows: number;
   readonly convention: WindowConvention;
+  readonly whole: boolean;
   readonly arrays: boolean;
 }
 
@@ -87,6 +94,7 @@ function resolve(options: WriteHeatmapsOptions): Plan {
     sigma,
     windows: integer('options.windows', options.windows ?? 4, { min: 1, max: maxWindows }),
     convention: oneOf('options.convention', options.convention ?? 'half-open', windowConventions),
+    whole: flag('options.whole', options.whole ?? false),
     arrays: flag('options.arrays', options.arrays ?? false),
   };
 }
@@ -94,7 +102,7 @@ function resolve(options: WriteHeatmapsOptions): Plan {
 /**
  * Renders the heat maps of a whole gaze data set into a folder, reading by reading: for each time window k (from 0)
  * `timewindowed_K/focal_NAME.png`, the window alone, and `timewindowed_K/global_NAME.png`, the windows 0 to k together,
- * 8-bit grey with maximum 255. On request `arrays/focal_NAME.npy`, `arrays/global_NAME.npy`, float32
+ * 8-bit grey with maximum 255. On request `whole/global_NAME.png` and `whole/focal_NAME.png` of the reading as a whole, `arrays/focal_NAME.npy`, `arrays/global_NAME.npy`, float32
  * `[windows, height, width]` with maximum 1 (an empty window is zeros), and pictures over the films: `overlays/gaze_NAME.png`
  * and one for each map. `heatmaps.json` lists everything. NAME is the film's name, with the reading's behind it where a
  * film has several.
@@ -145,8 +153,9 @@ function fileNames(readings: readonly Reading[]): string[] {
   });
 }
 
-async function makeFolders(root: string, { windows, arrays }: Plan, overlays: boolean): Promise<void> {
+async function makeFolders(root: string, { windows, whole, arrays }: Plan, overlays: boolean): Promise<void> {
   const parts = Array.from({ length: windows }, (_, k) => `timewindowed_${k}`);
+  if (whole) parts.push('whole');
   const pictures = overlays ? ['overlays', ...parts.map((part) => path.join('overlays', part))] : [];
   for (const part of [...parts, ...(arrays ? ['arrays'] : []), ...pictures])
     await mkdir(path.join(root, part), { recursive: true });
@@ -210,18 +219,25 @@ async function renderReading(
     const drawn = await drawScanpath(picture, reading);
     await writeFile(path.join(root, 'overlays', `gaze_${name}.png`), await pngOf(drawn));
   }
-  for (const branch of gazeBranches) {
-    const points = teacherPoints(reading, branch, plan.windows, plan.convention);
-    const maps = await renderHeatmaps(points, { width, height, sigma: plan.sigma[branch] });
-    for (const [k, map] of maps.entries()) {
-      const isSeen = map.some((value) => value > 0);
-      present[branch].push(isSeen);
-      if (!isSeen) continue;
-      const file = path.join(`timewindowed_${k}`, `${branch}_${name}.png`);
-      await writeFile(path.join(root, file), await pngOf(greyOf(map, width, height)));
-      if (!picture) continue;
+  const write = async (part: string, branch: GazeBranch, map: Float32Array): Promise<boolean> => {
+    if (!map.some((value) => value > 0)) return false;
+    const file = path.join(part, `${branch}_${name}.png`);
+    await writeFile(path.join(root, file), await pngOf(greyOf(map, width, height)));
+    if (picture) {
       const over = overlay(picture, { width, height, data: map });
       await writeFile(path.join(root, 'overlays', file), await pngOf(over));
+    }
+    return true;
+  };
+  for (const branch of gazeBranches) {
+    const points = teacherPoints(reading, branch, plan.windows, plan.convention);
+    const size = { width, height, sigma: plan.sigma[branch] };
+    const maps = await renderHeatmaps(points, size);
+    for (const [k, map] of maps.entries())
+      present[branch].push(await write(`timewindowed_${k}`, branch, map));
+    if (plan.whole) {
+      const [map] = await renderHeatmaps([wholePoints(reading, branch, plan)], size);
+      await write('whole', branch, map as Float32Array);
     }
     if (plan.arrays) {
       const all = new Float32Array(plan.windows * width * height);
@@ -230,6 +246,16 @@ async function renderReading(
     }
   }
   return present;
+}
+
+/** As the windows weigh: by time, or as published each point the same. */
+function wholePoints(reading: Reading, branch: GazeBranch, { convention }: Plan): WeightedPoints {
+  const part = branch === 'focal' ? focalCluster(reading) : reading;
+  if (convention === 'half-open') return readingPoints(part);
+  return readingPoints(
+    part,
+    part.fixations.map((_, index) => ({ index, weight: 1 })),
+  );
 }
 
 /** A map with maximum 1 as 8-bit grey. */

@@ -22,10 +22,12 @@ const usualDuration = 0.25;
 /** Radii as shares of the long side: none vanishes, none covers the film. */
 const radiusRange = [0.004, 0.06] as const;
 const mostNumbers = 100;
+/** A tracker gives thousands of samples a reading: so many circles can still be told apart, and drawn in a second. */
+const mostMarks = 1000;
 
 /**
  * Draws a reading over its film: circles with the area of the time spent, coloured from blue (first) to red (last), joined
- * by lines and numbered. Fixations off the film are left out.
+ * by lines and numbered. Fixations off the film are left out; of more than 1000, neighbours in time are drawn as one.
  *
  * @param image the film, of any size
  * @param reading over that film
@@ -47,8 +49,9 @@ export async function drawScanpath(
   );
   const numbers = flag('options.numbers', options.numbers ?? seen.length <= mostNumbers);
   const radius = number('options.radius', options.radius ?? 0.02, { above: 0, max: 1 });
-  const marks = seen.map((fixation, i) =>
-    place(fixation, i / Math.max(1, seen.length - 1), reading, image, radius),
+  const shown = gathered(seen);
+  const marks = shown.map((fixation, i) =>
+    place(fixation, i / Math.max(1, shown.length - 1), reading, image, radius),
   );
   const drawing = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">`,
@@ -63,6 +66,23 @@ export async function drawScanpath(
     .raw()
     .toBuffer();
   return { width, height, channels: 3, data: new Uint8Array(drawn) };
+}
+
+/** Groups of successive fixations as one each: their mean place, by time, and all their time. */
+function gathered(fixations: readonly Fixation[]): readonly Fixation[] {
+  const size = Math.ceil(fixations.length / mostMarks);
+  if (size <= 1) return fixations;
+  return Array.from({ length: Math.ceil(fixations.length / size) }, (_, group) => {
+    const part = fixations.slice(group * size, (group + 1) * size);
+    const time = part.reduce((sum, { start, end }) => sum + end - start, 0);
+    const mean = (of: (one: Fixation) => number): number =>
+      part.reduce(
+        (sum, one) => sum + of(one) * (time > 0 ? (one.end - one.start) / time : 1 / part.length),
+        0,
+      );
+    const { start } = part[0] as Fixation;
+    return { x: mean(({ x }) => x), y: mean(({ y }) => y), start, end: start + time };
+  });
 }
 
 interface Mark {

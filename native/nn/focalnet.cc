@@ -88,7 +88,7 @@ class Block : public torch::nn::Module {
   double rate_;
 };
 
-class Layer : public torch::nn::Module {
+class Layer : public GazeLevel {
  public:
   /// @param first number of its first block among all
   Layer(int64_t width, int64_t depth, int64_t first, double dropPath, bool shrinks) {
@@ -99,7 +99,8 @@ class Layer : public torch::nn::Module {
     }
     if (shrinks) downsample_ = register_module("downsample", std::make_shared<Embedding>(width, 2 * width, 2));
   }
-  at::Tensor forward(at::Tensor x) {
+  at::Tensor forward(const at::Tensor& input) override {
+    auto x = input;
     for (auto& block : blocks_) x = block->forward(x);
     return downsample_ ? downsample_->forward(x) : x;
   }
@@ -113,37 +114,27 @@ class FocalNet : public GazeEncoder {
  public:
   explicit FocalNet(double dropPath)
       : patchEmbedding_(register_module("patch_embed", std::make_shared<Embedding>(3, kWidth, 4))) {
-    auto layers = register_module("layers", std::make_shared<Numbered>());
-    int64_t first = 0;
-    for (size_t i = 0; i < kLevels; ++i) {
-      layers_[i] = layers->register_module(
-          std::to_string(i),
-          std::make_shared<Layer>(kWidth << i, kDepths[i], first, dropPath, /*shrinks=*/i + 1 < kLevels));
-      first += kDepths[i];
-    }
+    addLevels("layers", kDepths, [=](size_t i, int64_t first) {
+      return std::make_shared<Layer>(kWidth << i, kDepths[i], first, dropPath, /*shrinks=*/i + 1 < kLevels);
+    });
     norm_ = register_module("norm", layerNorm(kWidth << 3));
     register_module("head", smallLinear(kWidth << 3, 1000));  // in checkpoints, unused
-  }
-
-  std::array<at::Tensor, kLevels> levels(const at::Tensor& images, Taps& taps) override {
-    auto x = patchEmbedding_->forward(images.permute({0, 2, 3, 1}));  // [B, 56, 56, 96]
-    std::array<at::Tensor, kLevels> outputs;
-    for (size_t i = 0; i < kLevels; ++i) {
-      x = layers_[i]->forward(x);
-      const auto sizes = x.sizes().vec();
-      x = taps("level" + std::to_string(i), x.flatten(1, 2)).view(sizes);  // tapped as the original's tokens
-      outputs[i] = x;
-    }
-    return outputs;
   }
 
   at::Tensor features(const at::Tensor& lastLevel) override { return norm_->forward(lastLevel); }
 
   std::array<int64_t, kLevels> widths() const override { return {192, 384, 768, 768}; }
 
+ protected:
+  at::Tensor embed(const at::Tensor& images) override { return patchEmbedding_->forward(images.permute({0, 2, 3, 1})); }
+
+  // Tapped as the original's tokens, [B, H W, C].
+  at::Tensor offer(Taps& taps, const std::string& name, const at::Tensor& level) override {
+    return taps(name, level.flatten(1, 2)).view(level.sizes());
+  }
+
  private:
   std::shared_ptr<Embedding> patchEmbedding_;
-  std::array<std::shared_ptr<Layer>, kLevels> layers_;
   LayerNorm norm_{nullptr};
 };
 

@@ -3,6 +3,8 @@
 // channels-last [B, C, H, W] without a copy.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "nn/gaze_encoder.h"
 #include "nn/layers.h"
 #include "nn/window_attention.h"
@@ -165,7 +167,7 @@ constexpr std::array<LevelOptions, 4> kTiny{{{64, 56, 3, 2, 7, 3, true},
                                              {512, 7, 5, 16, 7, 0, false}}};
 constexpr int64_t kBlocks = 31;
 
-class Level : public torch::nn::Module {
+class Level : public GazeLevel {
  public:
   /// @param first number of its first block among all
   Level(const LevelOptions& options, int64_t first, double dropPath) : options_(options) {
@@ -182,7 +184,7 @@ class Level : public torch::nn::Module {
                              std::make_shared<GlobalQuery>(options.width, options.heads, options.poolings));
   }
   /// [B, r, r, C] -> [B, r/2, r/2, 2C], or of the same shape in the last level.
-  at::Tensor forward(const at::Tensor& input) {
+  at::Tensor forward(const at::Tensor& input) override {
     const auto query = query_->forward(input);
     // All blocks of a level cut the same windows, and all else in them is local: cut once, join once.
     auto x = cut(input);
@@ -212,33 +214,23 @@ class GcVit : public GazeEncoder {
  public:
   explicit GcVit(double dropPath)
       : patchEmbedding_(register_module("patch_embed", std::make_shared<PatchEmbedding>(kTiny[0].width))) {
-    auto levels = register_module("levels", std::make_shared<Numbered>());
-    int64_t first = 0;
-    for (size_t i = 0; i < kLevels; ++i) {
-      levels_[i] = levels->register_module(std::to_string(i), std::make_shared<Level>(kTiny[i], first, dropPath));
-      first += kTiny[i].depth;
-    }
+    std::array<int64_t, kLevels> depths;
+    std::transform(kTiny.begin(), kTiny.end(), depths.begin(), [](const LevelOptions& one) { return one.depth; });
+    addLevels("levels", depths,
+              [=](size_t i, int64_t first) { return std::make_shared<Level>(kTiny[i], first, dropPath); });
     norm_ = register_module("norm", layerNorm(kTiny[3].width));
     register_module("head", smallLinear(kTiny[3].width, 1000));  // in checkpoints, unused
-  }
-
-  std::array<at::Tensor, kLevels> levels(const at::Tensor& images, Taps& taps) override {
-    auto x = patchEmbedding_->forward(images);
-    std::array<at::Tensor, kLevels> outputs;
-    for (size_t i = 0; i < kLevels; ++i) {
-      x = taps("level" + std::to_string(i), levels_[i]->forward(x));
-      outputs[i] = x;
-    }
-    return outputs;
   }
 
   at::Tensor features(const at::Tensor& lastLevel) override { return norm_->forward(lastLevel); }
 
   std::array<int64_t, kLevels> widths() const override { return {128, 256, 512, 512}; }
 
+ protected:
+  at::Tensor embed(const at::Tensor& images) override { return patchEmbedding_->forward(images); }
+
  private:
   std::shared_ptr<PatchEmbedding> patchEmbedding_;
-  std::array<std::shared_ptr<Level>, kLevels> levels_;
   LayerNorm norm_{nullptr};
 };
 

@@ -7,6 +7,8 @@ import { readNpy } from '../../lib/checkpoints/npy.js';
 import { phantom } from '../../lib/data/phantom/phantom.js';
 import { pngOf } from '../../lib/data/png.js';
 import { FilmFiles } from '../../lib/gaze/film-files.js';
+import { focalCluster } from '../../lib/gaze/focal-cluster.js';
+import { readingPoints, renderHeatmaps } from '../../lib/gaze/heatmap.js';
 import type { Reading } from '../../lib/gaze/reading.js';
 import { writeHeatmaps } from '../../lib/gaze/render-set.js';
 import { drawScanpath } from '../../lib/gaze/scanpath-picture.js';
@@ -39,7 +41,7 @@ t.test('maps of a data set: files, levels, arrays', async (t) => {
   const folder = join(t.testdir(), 'new', 'maps');
   const progress: [number, number][] = [];
   const written = await writeHeatmaps([first, pause], folder, {
-    ...{ size: 32, arrays: true, source: { table: 'phantoms' } },
+    ...{ size: 32, arrays: true, whole: true, source: { table: 'phantoms' } },
     onProgress: (done, total) => progress.push([done, total]),
   });
   t.match(written, { folder, readings: 2, maps: 14, empty: { global: 0, focal: 2 }, withoutFilm: [] });
@@ -51,7 +53,17 @@ t.test('maps of a data set: files, levels, arrays', async (t) => {
     'arrays',
     'heatmaps.json',
     ...[0, 1, 2, 3].map((k) => `timewindowed_${k}`),
+    'whole',
   ]);
+  const spans = [
+    ['global', readingPoints(first), 64],
+    ['focal', readingPoints(focalCluster(first)), 128],
+  ] as const;
+  for (const [branch, points, sigma] of spans) {
+    const [map] = await renderHeatmaps([points], { height: 32, width: 32, sigma });
+    const expected = Array.from(map as Float32Array, (value) => Math.round(255 * value));
+    t.same(await greys(join(folder, 'whole', `${branch}_${first.id}.png`)), expected, branch);
+  }
   t.same(readdirSync(join(folder, '..')), ['maps'], 'nothing unfinished is left beside it');
   t.same(readdirSync(join(folder, 'timewindowed_1')).sort(), [
     `focal_${first.id}.png`,
@@ -191,6 +203,13 @@ t.test('a scanpath: circles where somebody looked, lines between, numbers', asyn
   t.ok(lit(joined, 100, 50), 'the line');
   const numbered = await drawScanpath(black, reading, { lines: false });
   t.notSame(numbered.data, plain.data, 'numbers');
+  // Of a tracker's samples, however many, neighbours are drawn as one: a second a circle would take hours.
+  const samples = Array.from({ length: 100_000 }, (_, i) => ({
+    ...{ x: i < 50_000 ? 0.5 : 1.5, y: 0.5, start: i / 1000, end: (i + 1) / 1000 },
+  }));
+  const many = await drawScanpath(black, { ...reading, fixations: samples }, { lines: false });
+  t.ok(lit(many, 50, 50) && lit(many, 150, 50));
+  t.notOk(lit(many, 100, 50) || lit(many, 50, 150));
   const empty = await drawScanpath(black, { ...reading, fixations: [] });
   t.ok(empty.data.every((value) => value === 0));
   await t.rejects(drawScanpath({ ...black, height: 3 }, reading), { code: 'ERR_INVALID_ARGUMENT' });
