@@ -3,6 +3,7 @@ import { readTensor } from '../checkpoints/read-tensors.js';
 import type { TensorRecord } from '../checkpoints/tensor-record.js';
 import { type Architecture, headKey } from '../models/model.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { invalidArgument, object } from '../validate.js';
 
 /** What a file of published weights turns out to hold. */
 export interface PublishedWeights {
@@ -31,7 +32,9 @@ export async function describeWeights(file: string): Promise<PublishedWeights> {
 }
 
 /** Reads all tensors of a description; to be disposed by the caller or the enclosing `tidy`. */
-export function readWeights({ tensors }: PublishedWeights): Map<string, Tensor> {
+export function readWeights(weights: PublishedWeights): Map<string, Tensor> {
+  const { tensors } = object('weights', weights);
+  if (!(tensors instanceof Map)) throw invalidArgument('weights.tensors', 'a Map of tensors', tensors);
   return new Map([...tensors].map(([name, record]) => [name, readTensor(record)]));
 }
 
