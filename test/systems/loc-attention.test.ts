@@ -223,4 +223,13 @@ t.test('what cannot be meant is refused at once, by name', async (t) => {
       code: 'ERR_INVALID_ARGUMENT',
       message,
     });
+  for (const stranger of [null, undefined, 3, 'options'])
+    t.throws(() => model.fit(stranger as never), { code: 'ERR_INVALID_ARGUMENT' });
+  const run = model.fit(options({ lambda: 0.5 }));
+  t.throws(() => model.fit(options({ lambda: 0.5 })), { code: 'ERR_BUSY' });
+  await run.result;
+  const aborted = model.fit(options({ lambda: 0.5, signal: AbortSignal.abort() }));
+  await t.rejects(aborted.result, { code: 'ERR_ABORTED' });
+  model.dispose();
+  t.throws(() => model.fit(options({ lambda: 0.5 })), { code: 'ERR_DISPOSED' });
 });
