@@ -1,15 +1,10 @@
-import { performance } from 'node:perf_hooks';
-import process from 'node:process';
-import { writeSafetensors } from '../../dist/lib/checkpoints/safetensors-write.js';
 import { rng } from '../../dist/lib/data/random.js';
 import { crossEntropy } from '../../dist/lib/losses/cross-entropy.js';
 import { createModel } from '../../dist/lib/models/model.js';
 import { createSegmentationNetwork } from '../../dist/lib/models/segmentation.js';
 import { tensor } from '../../dist/lib/tensor/create.js';
-import { ask } from '../../dist/lib/tensor/run.js';
 import { tidy } from '../../dist/lib/tensor/tidy.js';
-import { createOptimizer } from '../../dist/lib/training/optimizer.js';
-import { withPrecision } from '../../dist/lib/training/precision.js';
+import { TimedTraining, writeNetwork } from './training.mjs';
 
 const learningRate = 1e-5;
 const classes = 2;
@@ -38,9 +33,6 @@ function makeNetwork({ network }) {
   return createModel({ architecture: network, classes, seed: 0, dropout: 0 });
 }
 
-/** @param {ArrayBufferView} values */
-const bytesOf = (values) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-
 /**
  * Writes weights and batch for the peer.
  *
@@ -48,42 +40,37 @@ const bytesOf = (values) => new Uint8Array(values.buffer, values.byteOffset, val
  * @param {Task} task
  */
 export async function writeTask(file, task) {
-  const network = makeNetwork(task);
   const { batch, size } = task;
   const { images, labels, mask } = dataOf(task);
-  await tidy(async () => {
-    /** @type {import('../../dist/lib/checkpoints/safetensors-write.js').SafetensorsEntry[]} */
-    const entries = [];
-    for (const { name, tensor: value } of await network.state()) {
-      await value.ready();
-      const values = await value.data();
-      entries.push({ name, dtype: value.dtype, shape: value.shape, bytes: async () => bytesOf(values) });
-    }
-    const add = (name, dtype, values, shape) =>
-      entries.push({ name: `bench.${name}`, dtype, shape, bytes: async () => bytesOf(values) });
-    add('images', 'float32', images, [batch, 3, size, size]);
-    if (labels) add('labels', 'int32', labels, [batch]);
-    if (mask) add('mask', 'float32', mask, [batch, 1, size, size]);
-    await writeSafetensors(file, entries);
-  });
-  network.dispose();
+  await writeNetwork(file, makeNetwork(task), [
+    { name: 'images', dtype: 'float32', shape: [batch, 3, size, size], values: images },
+    ...(labels
+      ? [{ name: 'labels', dtype: /** @type {const} */ ('int32'), shape: [batch], values: labels }]
+      : []),
+    ...(mask
+      ? [
+          {
+            name: 'mask',
+            dtype: /** @type {const} */ ('float32'),
+            shape: [batch, 1, size, size],
+            values: mask,
+          },
+        ]
+      : []),
+  ]);
 }
 
-/** The training step as a user of the library writes it. */
-export class Training {
+/** The training step of a backbone. */
+export class Training extends TimedTraining {
   /** @param {Task} task */
   constructor(task) {
-    this.task = task;
-    this.network = makeNetwork(task);
+    super(task, makeNetwork(task));
   }
 
   /** Weights, optimizer and batch: to be called once, before {@link Training.steps}. */
   async prepare() {
-    const { precision, batch, size, threads } = this.task;
-    await ask('threads', [], { threads });
-    this.network.train();
-    if (precision === 'bfloat16') this.network.to({ channelsLast: true });
-    this.optimizer = createOptimizer(await this.network.parameters(), { kind: 'adam', learningRate });
+    const { precision, batch, size } = this.task;
+    await this.begin(learningRate);
     const { images, labels, mask } = dataOf(this.task);
     this.images = tidy(() => {
       const plain = tensor(images, [batch, 3, size, size]);
@@ -94,37 +81,13 @@ export class Training {
     await this.images.ready();
   }
 
-  #objective() {
+  objective() {
     const logits = this.network.forward(this.images);
     if (this.labels) return crossEntropy(logits, this.labels);
     return logits.to({ dtype: 'float32' }).sigmoid().sub(this.mask).square().mean();
   }
 
-  #step() {
-    return tidy(async () => {
-      this.optimizer.zeroGrad();
-      const loss = withPrecision(this.task.precision, () => this.#objective());
-      loss.backward();
-      this.optimizer.step();
-      return loss.item();
-    });
-  }
-
-  /**
-   * @param {number} count
-   * @returns wall and processor milliseconds a step, and the losses
-   */
-  async steps(count) {
-    const losses = [];
-    const cpu = process.cpuUsage();
-    const begun = performance.now();
-    for (let step = 0; step < count; step++) losses.push(await this.#step());
-    const wall = performance.now() - begun;
-    const { user, system } = process.cpuUsage(cpu);
-    return { wall: wall / count, processor: (user + system) / 1000 / count, losses };
-  }
-
-  dispose() {
-    for (const part of [this.optimizer, this.images, this.labels, this.mask, this.network]) part?.dispose();
+  batch() {
+    return [this.images, this.labels, this.mask];
   }
 }

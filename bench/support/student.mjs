@@ -1,8 +1,6 @@
 import path from 'node:path';
-import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { writeSafetensors } from '../../dist/lib/checkpoints/safetensors-write.js';
 import { normalizeImages } from '../../dist/lib/data/normalize.js';
 import { rng } from '../../dist/lib/data/random.js';
 import { balancedClassWeights, ldamMargins } from '../../dist/lib/losses/class-weights.js';
@@ -12,9 +10,8 @@ import { createModel } from '../../dist/lib/models/model.js';
 import { tensor } from '../../dist/lib/tensor/create.js';
 import { ask } from '../../dist/lib/tensor/run.js';
 import { tidy } from '../../dist/lib/tensor/tidy.js';
-import { createOptimizer } from '../../dist/lib/training/optimizer.js';
-import { withPrecision } from '../../dist/lib/training/precision.js';
 import { residentPeak } from './resident.mjs';
+import { TimedTraining, writeNetwork } from './training.mjs';
 
 /** Training counts of NIH-CXR-LT, in class order. */
 const counts = [
@@ -45,9 +42,6 @@ function dataOf({ batch, size }) {
   return { pixels, labels, teachers };
 }
 
-/** @param {ArrayBufferView} values */
-const bytesOf = (values) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-
 /**
  * Writes weights, batch, margins and class weights for the peer.
  *
@@ -55,31 +49,16 @@ const bytesOf = (values) => new Uint8Array(values.buffer, values.byteOffset, val
  * @param {Task} task
  */
 export async function writeTask(file, task) {
-  const model = makeModel(task);
   const { pixels, labels, teachers } = dataOf(task);
   const { batch, size } = task;
-  await tidy(async () => {
-    /** @type {import('../../dist/lib/checkpoints/safetensors-write.js').SafetensorsEntry[]} */
-    const entries = [];
-    for (const { name, tensor: value } of await model.state()) {
-      await value.ready();
-      const values = await value.data();
-      entries.push({ name, dtype: value.dtype, shape: value.shape, bytes: async () => bytesOf(values) });
-    }
-    const float = (name, values, shape) =>
-      entries.push({ name, dtype: 'float32', shape, bytes: async () => bytesOf(values) });
-    entries.push(
-      { name: 'bench.pixels', dtype: 'uint8', shape: [batch, size, size, 1], bytes: async () => pixels },
-      { name: 'bench.labels', dtype: 'int32', shape: [batch], bytes: async () => bytesOf(labels) },
-    );
-    teachers.forEach((values, i) => {
-      float(`bench.teacher${i}`, values, [batch, 64]);
-    });
-    float('bench.margins', ldamMargins({ counts }), [counts.length]);
-    float('bench.weights', balancedClassWeights(counts), [counts.length]);
-    await writeSafetensors(file, entries);
-  });
-  model.dispose();
+  const float = (name, values, shape) => ({ name, dtype: /** @type {const} */ ('float32'), shape, values });
+  await writeNetwork(file, makeModel(task), [
+    { name: 'pixels', dtype: 'uint8', shape: [batch, size, size, 1], values: pixels },
+    { name: 'labels', dtype: 'int32', shape: [batch], values: labels },
+    ...teachers.map((values, i) => float(`teacher${i}`, values, [batch, 64])),
+    float('margins', ldamMargins({ counts }), [counts.length]),
+    float('weights', balancedClassWeights(counts), [counts.length]),
+  ]);
 }
 
 /** @param {Task} task */
@@ -87,21 +66,17 @@ function makeModel({ architecture }) {
   return createModel({ architecture, classes: counts.length, head: 'bottleneck64', seed: 0 });
 }
 
-/** The training step as a user of the library writes it. */
-export class Student {
+/** The training step of a student. */
+export class Student extends TimedTraining {
   /** @param {Task} task */
   constructor(task) {
-    this.task = task;
-    this.model = makeModel(task);
+    super(task, makeModel(task));
   }
 
   /** Weights, optimizer and batch: to be called once, before {@link Student.steps}. */
   async prepare() {
-    const { precision, batch, size, threads } = this.task;
-    await ask('threads', [], { threads });
-    this.model.train();
-    if (precision === 'bfloat16') this.model.to({ channelsLast: true });
-    this.optimizer = createOptimizer(await this.model.parameters(), { kind: 'adam', learningRate });
+    const { precision, batch, size } = this.task;
+    await this.begin(learningRate);
     const { pixels, labels, teachers } = dataOf(this.task);
     this.images = tidy(() => {
       const normal = normalizeImages(tensor(pixels, [batch, size, size, 1])); // channels-last
@@ -113,42 +88,16 @@ export class Student {
     await this.images.ready();
   }
 
-  #objective() {
+  objective() {
     const { distillation } = this.task;
-    if (!distillation) return ldamLoss(this.model.forward(this.images), this.labels, this.loss);
-    const { logits, taps } = this.model.forwardWithTaps(this.images, ['fc.0']);
+    if (!distillation) return ldamLoss(this.network.forward(this.images), this.labels, this.loss);
+    const { logits, taps } = this.network.forwardWithTaps(this.images, ['fc.0']);
     const drawn = distillationLoss(taps['fc.0'], this.teachers);
     return ldamLoss(logits, this.labels, this.loss).add(drawn.mul(distillationWeight));
   }
 
-  #step() {
-    return tidy(async () => {
-      this.optimizer.zeroGrad();
-      const loss = withPrecision(this.task.precision, () => this.#objective());
-      loss.backward();
-      this.optimizer.step();
-      return loss.item();
-    });
-  }
-
-  /**
-   * @param {number} count
-   * @returns wall and processor milliseconds a step, and the losses
-   */
-  async steps(count) {
-    const losses = [];
-    const cpu = process.cpuUsage();
-    const begun = performance.now();
-    for (let step = 0; step < count; step++) losses.push(await this.#step());
-    const wall = performance.now() - begun;
-    const { user, system } = process.cpuUsage(cpu);
-    return { wall: wall / count, processor: (user + system) / 1000 / count, losses };
-  }
-
-  dispose() {
-    for (const part of [this.optimizer, this.images, this.labels, ...(this.teachers ?? []), this.model]) {
-      part?.dispose();
-    }
+  batch() {
+    return [this.images, this.labels, ...(this.teachers ?? [])];
   }
 }
 

@@ -1,14 +1,8 @@
-import { performance } from 'node:perf_hooks';
-import process from 'node:process';
-import { writeSafetensors } from '../../dist/lib/checkpoints/safetensors-write.js';
 import { rng } from '../../dist/lib/data/random.js';
 import { attentionLoss } from '../../dist/lib/losses/attention.js';
 import { createTeacher } from '../../dist/lib/models/teacher.js';
 import { tensor } from '../../dist/lib/tensor/create.js';
-import { ask } from '../../dist/lib/tensor/run.js';
-import { tidy } from '../../dist/lib/tensor/tidy.js';
-import { createOptimizer } from '../../dist/lib/training/optimizer.js';
-import { withPrecision } from '../../dist/lib/training/precision.js';
+import { TimedTraining, writeNetwork } from './training.mjs';
 
 const learningRate = 1e-4;
 const size = 224;
@@ -35,9 +29,6 @@ function dataOf({ batch }) {
 /** Stochastic depth is off: the two sides would draw different samples. @param {Task} task */
 const makeTeacher = ({ branch }) => createTeacher({ branch, seed: 0, dropPath: 0 });
 
-/** @param {ArrayBufferView} values */
-const bytesOf = (values) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-
 /**
  * Writes weights and batch for the peer.
  *
@@ -45,81 +36,40 @@ const bytesOf = (values) => new Uint8Array(values.buffer, values.byteOffset, val
  * @param {Task} task
  */
 export async function writeTask(file, task) {
-  const teacher = makeTeacher(task);
   const { images, targets } = dataOf(task);
   const { batch } = task;
-  await tidy(async () => {
-    /** @type {import('../../dist/lib/checkpoints/safetensors-write.js').SafetensorsEntry[]} */
-    const entries = [];
-    for (const { name, tensor: value } of await teacher.state()) {
-      await value.ready();
-      const values = await value.data();
-      entries.push({ name, dtype: value.dtype, shape: value.shape, bytes: async () => bytesOf(values) });
-    }
-    const float = (name, values, shape) =>
-      entries.push({ name, dtype: 'float32', shape, bytes: async () => bytesOf(values) });
-    float('bench.images', images, [batch, 3, size, size]);
-    targets.forEach((values, k) => {
-      float(`bench.target${k}`, values, [batch, 1, size, size]);
-    });
-    await writeSafetensors(file, entries);
-  });
-  teacher.dispose();
+  const float = (name, values, shape) => ({ name, dtype: /** @type {const} */ ('float32'), shape, values });
+  await writeNetwork(file, makeTeacher(task), [
+    float('images', images, [batch, 3, size, size]),
+    ...targets.map((values, k) => float(`target${k}`, values, [batch, 1, size, size])),
+  ]);
 }
 
-/** The training step as a user of the library writes it. */
-export class Teacher {
+/** The training step of a teacher. */
+export class Teacher extends TimedTraining {
   /** @param {Task} task */
   constructor(task) {
-    this.task = task;
-    this.network = makeTeacher(task);
+    super(task, makeTeacher(task));
   }
 
   /** Weights, optimizer and batch: to be called once, before {@link Teacher.steps}. */
   async prepare() {
-    const { precision, batch, threads } = this.task;
-    await ask('threads', [], { threads });
-    this.network.train();
-    if (precision === 'bfloat16') this.network.to({ channelsLast: true });
-    this.optimizer = createOptimizer(await this.network.parameters(), { kind: 'adam', learningRate });
+    const { batch } = this.task;
+    await this.begin(learningRate);
     const { images, targets } = dataOf(this.task);
     this.images = tensor(images, [batch, 3, size, size]);
     this.targets = targets.map((values) => tensor(values, [batch, 1, size, size]));
     await this.images.ready();
   }
 
-  #objective() {
+  objective() {
     return this.network
       .maps(this.images)
       .map((map, k) => attentionLoss(map, this.targets[k], { reduction: 'sum' }))
       .reduce((sum, loss) => sum.add(loss));
   }
 
-  #step() {
-    return tidy(async () => {
-      this.optimizer.zeroGrad();
-      const loss = withPrecision(this.task.precision, () => this.#objective());
-      loss.backward();
-      this.optimizer.step();
-      return loss.item();
-    });
-  }
-
-  /**
-   * @param {number} count
-   * @returns wall and processor milliseconds a step, and the losses
-   */
-  async steps(count) {
-    const losses = [];
-    const cpu = process.cpuUsage();
-    const begun = performance.now();
-    for (let step = 0; step < count; step++) losses.push(await this.#step());
-    const wall = performance.now() - begun;
-    const { user, system } = process.cpuUsage(cpu);
-    return { wall: wall / count, processor: (user + system) / 1000 / count, losses };
-  }
-
-  dispose() {
-    for (const part of [this.optimizer, this.images, ...(this.targets ?? []), this.network]) part?.dispose();
+  batch() {
+    return [this.images, ...(this.targets ?? [])];
   }
 }

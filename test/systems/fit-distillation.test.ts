@@ -176,6 +176,10 @@ t.test('what cannot be distilled is refused at once', async (t) => {
   refuses(() => model.fit(fit({ ...distillation, weight: -1 })), /distillation\.weight/);
   refuses(() => model.fit(fit({ ...distillation, featuresDir: '' })), /featuresDir/);
   refuses(
+    () => model.fit(fit({ ...distillation, teacherBatchSize: 2 })),
+    /nothing without teachers for options\.distillation\.teacherBatchSize/,
+  );
+  refuses(
     () => model.fit(fit({ ...distillation, weigth: 1 } as DistillationSettings)),
     /did you mean 'weight'/,
   );

@@ -33,6 +33,9 @@ export function checkSource(settings: DistillationSettings, films: Films): Vecto
     throw invalidArgument('options.distillation', 'an object', settings);
   const { teachers, features, featuresDir } = settings;
   if (teachers === undefined) {
+    for (const name of ['teacherImages', 'teacherBatchSize', 'onTeach'] as const)
+      if (settings[name] !== undefined)
+        throw invalidArgument(`options.distillation.${name}`, 'nothing without teachers', settings[name]);
     const set = text('options.distillation.features', features);
     return fromFiles(set, text('options.distillation.featuresDir', featuresDir), films);
   }
