@@ -6,6 +6,7 @@ import type { AttentionFlags } from './attention-flags.js';
 import { asBackbone } from './attention-options.js';
 import { asGpu } from './gpu.js';
 import { asInteger, asText, option, usageError } from './options.js';
+import { slug } from './png.js';
 import type { TrainFlags } from './train-flags.js';
 
 /** The flags that `train baseline` has for these baselines besides its own. */
@@ -41,6 +42,11 @@ export function addAttentionBaseline(command: Command): void {
         asGpu,
       ),
     );
+}
+
+/** A folder's name as file names bear it. */
+function nameOf(folder: string): string {
+  return slug(path.basename(folder));
 }
 
 const own = ['path', 'nclass', 'backbone', 'gpu'] as const;
@@ -99,7 +105,7 @@ export function attentionBaseline(
   return Object.fromEntries(
     Object.entries({
       // The original's programs are told neither: the folder says which set and which task.
-      ...{ dataset: path.basename(path.dirname(root)), task_name: path.basename(root), path: flags.path },
+      ...{ dataset: nameOf(path.dirname(root)), task_name: nameOf(root), path: flags.path },
       ...{ attention: 'none', select: 'accuracy', early_stopping: 'reset', normalisation: 'half' },
       ...{ backbone: flags.backbone ?? flags.model_name, width: flags.width, classes: flags.nclass },
       image_size: given('image_size', flags.image_size, 224),

@@ -12,6 +12,7 @@ import { halfNormalisation, imagenetNormalisation } from '../training/inputs.js'
 import type { EarlyStopping } from '../training/plateau-schedule.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import { usageError } from './options.js';
+import { slug } from './png.js';
 import { weightings } from './train-flags.js';
 
 /** The flags of `train loc-attention` as commander gives them. */
@@ -103,6 +104,10 @@ function checkSource({ path: folder, dataset, unet, masks, attention, ...flags }
   const isSample = folder === undefined && dataset === 'sample';
   if (folder === undefined && !isSample) throw usageError('Expected --path FOLDER with train, val and test');
   if (dataset === undefined) throw usageError('Expected --dataset NAME, which the files are called after');
+  if (!/^[\w.+-]+$/.test(dataset) || dataset.startsWith('.'))
+    throw usageError(
+      `Expected a name of letters, digits, '_', '.', '+' and '-' for --dataset but received '${dataset}'`,
+    );
   if (!isSample) {
     for (const name of ['sample_per_class', 'sample_seed'] as const)
       if (flags[name] !== undefined) throw usageError(`--${name} is without effect with --path`);
@@ -189,7 +194,7 @@ export async function attentionRegions(
 /** What a run's files are called: the original's names for its own program, `..._ce` for cross-entropy alone. */
 export function attentionName(flags: AttentionFlags): string {
   const { attention, task, regions, dataset, lamda, isAdaptive, thresh, tau, penalise_outside } = flags;
-  const ofRegions = regions === undefined ? undefined : path.parse(regions).name;
+  const ofRegions = regions === undefined ? undefined : slug(path.parse(regions).name);
   const common = {
     backbone: backboneName(flags.backbone as Architecture, flags.width),
     dataset: dataset as string,

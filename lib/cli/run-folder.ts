@@ -77,7 +77,7 @@ export class RunFolder<Row extends HalfRow = HistoryRow> {
     }
     const isThere = entries !== undefined && entries.length > 0;
     if (isThere && existing === 'refuse') {
-      const message = `${target} holds a run already: go on with it by --resume, replace it by --overwrite, or choose another --out_dir`;
+      const message = `${target} holds a run already: go on with it by --resume, replace it by --overwrite, or choose another folder`;
       throw new CxrGazeError('ERR_EXISTS', message, { details });
     }
     if (isThere) {

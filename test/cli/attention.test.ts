@@ -148,6 +148,7 @@ t.test('what cannot be meant is refused before anything begins', async (t) => {
     [[...program, ...soft], /--task NAME, or --regions FILE/],
     [[...program, ...soft, '--regions', 'regions.json'], /'1Effusion' has no region/],
     [[...program, '--lamda', '1.5'], /from 0 to 1/],
+    [[...program, ...soft, '--task', 'ne', '--dataset', '../nih'], /Expected a name of letters.*'\.\.\/nih'/],
     [
       [...program, '--lamda', '0.5', '--tau', '1', '--task', 'ne'],
       /--tau is without effect with --attention published/,
