@@ -2,7 +2,14 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import type { DataWarning } from '../data/image-table.js';
-import { type MaskPairs, openPairTable, pairFolders, phantomPairs, splitPairs } from '../data/mask-pairs.js';
+import {
+  type FoundPairs,
+  type MaskPairs,
+  openPairTable,
+  pairFolders,
+  phantomPairs,
+  splitPairs,
+} from '../data/mask-pairs.js';
 import { phantomSplits } from '../data/phantom/splits.js';
 import type { WhereClause } from '../data/table-dataset.js';
 import { asClause } from './data-options.js';
@@ -22,6 +29,7 @@ export interface PairFlags {
   readonly patient_column?: string;
   readonly group_column?: string;
   readonly where?: readonly WhereClause[];
+  readonly train_where?: readonly WhereClause[];
   readonly phantoms?: number;
   readonly test_phantoms: number;
   readonly seed: number;
@@ -78,6 +86,14 @@ export function addPairOptions(command: Command): Command {
     )
     .addOption(
       option(
+        tables,
+        '--train_where <column=value>',
+        'as --where, for training and validation only; the test split keeps all rows',
+        collect(asClause),
+      ),
+    )
+    .addOption(
+      option(
         sample,
         '--phantoms <n>',
         'train on so many films of the embedded sample',
@@ -117,25 +133,37 @@ function drawn(pairs: MaskPairs, { val_share: validation, test_share: test, seed
 
 async function fromTable(csv: string, flags: PairFlags): Promise<OpenedPairs> {
   const file = path.resolve(csv);
-  const { data_dir: root = path.dirname(file), split_column: splitColumn, where } = flags;
+  const { split_column: splitColumn, where = [], train_where: trainWhere } = flags;
+  const name = path.basename(file, path.extname(file));
+  if (splitColumn === undefined) {
+    if (trainWhere) throw usageError('--train_where needs --split_column: a test split of its own');
+    const { pairs, warnings } = await openTable(file, flags, where);
+    return { name, ...drawn(pairs.get('all') as MaskPairs, flags), warnings };
+  }
+  const { pairs, warnings } = await openTable(file, flags, where);
+  const chosen = trainWhere ? (await openTable(file, flags, [...where, ...trainWhere])).pairs : pairs;
+  const [train, validation] = [chosen.get('train'), chosen.get('val')];
+  if (train && validation) return { name, train, validation, test: pairs.get('test'), warnings };
+  throw usageError(
+    `${file}: expected the splits train and val in column '${splitColumn}' but found ${[...chosen.keys()].join(', ')}`,
+  );
+}
+
+function openTable(
+  csv: string,
+  flags: PairFlags,
+  where: readonly WhereClause[],
+): Promise<FoundPairs<Map<string, MaskPairs>>> {
+  const { data_dir: root = path.dirname(csv), split_column: splitColumn } = flags;
   const column = (name: 'image' | 'mask' | 'patient' | 'group') => {
     const given = flags[`${name}_column`];
     return given === undefined ? {} : { [`${name}Column`]: given };
   };
-  const { pairs, warnings } = await openPairTable({
-    ...{ csv: file, root: path.resolve(root) },
+  return openPairTable({
+    ...{ csv, root: path.resolve(root), where },
     ...{ ...column('image'), ...column('mask'), ...column('patient'), ...column('group') },
     ...(splitColumn === undefined ? {} : { splitColumn }),
-    ...(where === undefined ? {} : { where }),
   });
-  const name = path.basename(file, path.extname(file));
-  const all = pairs.get('all');
-  if (splitColumn === undefined && all) return { name, ...drawn(all, flags), warnings };
-  const [train, validation] = [pairs.get('train'), pairs.get('val')];
-  if (train && validation) return { name, train, validation, test: pairs.get('test'), warnings };
-  throw usageError(
-    `${file}: expected the splits train and val in column '${splitColumn}' but found ${[...pairs.keys()].join(', ')}`,
-  );
 }
 
 function fromPhantoms(

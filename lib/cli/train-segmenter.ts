@@ -57,6 +57,9 @@ Examples:
   A table with patients and splits, small and quick, scored source by source:
     cxr-gaze train segmenter --csv pairs.csv --split_column split --patient_column patient --group_column source \\
       --rand_init --size 128 --max_epochs 15
+  Trained on two sources, tested on all, each by itself:
+    cxr-gaze train segmenter --csv pairs.csv --split_column split --patient_column patient --group_column source \\
+      --train_where source=montgomery,shenzhen --rand_init --size 128 --max_epochs 15
   On phantoms:
     cxr-gaze train segmenter --phantoms 200 --rand_init --size 128 --max_epochs 5
   Interrupted? The same command with --resume goes on. Then: cxr-gaze segment --help`;

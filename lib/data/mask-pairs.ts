@@ -6,6 +6,7 @@ import { listImages } from './image-files.js';
 import { type DataWarning, featureName, ImageTable } from './image-table.js';
 import { MaskFolder, readMask, someOf, withoutSuffix } from './mask-folder.js';
 import { resolveInside } from './paths.js';
+import { PhantomDataset } from './phantom/splits.js';
 import { rng } from './random.js';
 import { openTable, type WhereClause } from './table-dataset.js';
 
@@ -164,26 +165,19 @@ export async function openPairTable(options: PairTableOptions): Promise<FoundPai
   return { pairs, warnings: table.warnings.filter(({ kind }) => kind !== 'class-without-training-images') };
 }
 
-/** Phantoms of any set, with the lung masks that they were drawn with. */
-export function phantomPairs(
-  films: Dataset & {
-    /** The whole phantom of an index. */
-    phantom(index: number): {
-      readonly id: string;
-      readonly lungMask: Uint8Array;
-      readonly pixels: { readonly width: number };
-    };
-  },
-): MaskPairs {
+/** Phantoms, with the lung masks that they were drawn with. */
+export function phantomPairs(films: PhantomDataset): MaskPairs {
   requireDataset('films', films);
-  if (typeof films.phantom !== 'function') throw invalidArgument('films', 'a set of phantoms', films);
+  if (!(films instanceof PhantomDataset)) throw invalidArgument('films', 'a set of phantoms', films);
   const masks = Array.from({ length: films.length }, (_, index): ImageSource => {
-    const { id } = films.sample(index);
-    const pixels = () => {
-      const { lungMask, pixels: film } = films.phantom(index);
-      return { width: film.width, height: film.width, channels: 1 as const, data: lungMask };
-    };
-    return { kind: 'pixels', name: `lungs of ${id}`, pixels };
+    const { size: side } = films;
+    const pixels = () => ({
+      width: side,
+      height: side,
+      channels: 1 as const,
+      data: films.masks(index).lungMask,
+    });
+    return { kind: 'pixels', name: `lungs of ${films.sample(index).id}`, pixels };
   });
   return { images: films, masks };
 }

@@ -15,7 +15,16 @@ const read = (...parts: string[]) => readFileSync(at(...parts), 'utf8');
 const run = 'results/train/segmenter_pairs_64-w2_rand_lr-0.01_bs-4';
 const network = ['--rand_init', '--size', '64', '--width', '2', '--lr', '0.01', '--batch_size', '4'];
 const table = ['--csv', 'films/pairs.csv', '--split_column', 'split', '--patient_column', 'patient'];
-const train = ['train', 'segmenter', ...table, '--group_column', 'label', ...network];
+const train = [
+  'train',
+  'segmenter',
+  ...table,
+  '--group_column',
+  'label',
+  '--train_where',
+  'label=ill',
+  ...network,
+];
 
 t.before(async () => {
   await writePhantoms(at('films'), { size: 64, train: 9, valPerClass: 1, testPerClass: 0, test: 9 });
@@ -33,7 +42,7 @@ t.test('train segmenter leaves a run, scored group by group', async (t) => {
   const lines = linesOf(ended);
   t.match(
     lines.find(({ type }) => type === 'data'),
-    { pairs: { train: 9, validation: 9, test: 9 } },
+    { pairs: { train: 8, validation: 8, test: 9 } },
   );
   const files = readdirSync(at(run));
   for (const name of ['checkpoints', 'history.csv', 'metrics.json', 'options.json', 'test_overlap.csv'])
@@ -117,6 +126,10 @@ t.test('prepare-tasks divides a table, and checks a folder', async (t) => {
 t.test('wrong use', async (t) => {
   const segmenter = (...flags: string[]) => cli(['train', 'segmenter', ...flags], folder);
   t.match(await segmenter('--phantoms', '9'), { code: 2, stderr: /--weights FILE or --rand_init/ });
+  t.match(await segmenter('--rand_init', '--csv', 'films/pairs.csv', '--train_where', 'label=ill'), {
+    code: 2,
+    stderr: /--train_where needs --split_column/,
+  });
   t.match(await segmenter('--rand_init'), { code: 2, stderr: /one of --images FOLDER with --masks/ });
   t.match(await segmenter('--rand_init', '--images', 'films/images'), { code: 2, stderr: /together/ });
   t.match(await segmenter('--rand_init', '--phantoms', '9', '--size', '100'), {

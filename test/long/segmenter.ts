@@ -17,7 +17,7 @@ export async function lungSegmenter(check: Check): Promise<void> {
   const run = segmenter.fit({
     train: phantomPairs(splits.train),
     validation: phantomPairs(splits['balanced-val']),
-    ...{ maxEpochs: 2, batchSize: 4 },
+    ...{ maxEpochs: 2, batchSize: 2 },
   });
   for await (const event of run)
     if (event.type === 'epoch' && event.phase === 'val')
