@@ -31,10 +31,14 @@ export async function describeWeights(file: string): Promise<PublishedWeights> {
   return { tensors, architecture, classes: classesOf(tensors, architecture), moduleClass };
 }
 
-/** Reads all tensors of a description; to be disposed by the caller or the enclosing `tidy`. */
+/**
+ * Reads all tensors that {@link describeWeights} has found; to be disposed by the caller or the enclosing `tidy`.
+ *
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`; `ERR_FILE` when read
+ */
 export function readWeights(weights: PublishedWeights): Map<string, Tensor> {
   const { tensors } = object('weights', weights);
-  if (!(tensors instanceof Map)) throw invalidArgument('weights.tensors', 'a Map of tensors', tensors);
+  if (!(tensors instanceof Map)) throw invalidArgument('weights', 'what describeWeights gives', weights);
   return new Map([...tensors].map(([name, record]) => [name, readTensor(record)]));
 }
 
