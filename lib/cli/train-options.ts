@@ -181,7 +181,7 @@ function addDecoupling(command: Command): void {
       option(
         objective,
         '--decoupling_weights <path>',
-        'what both begin from: a run, a checkpoint, a saved model, or a .safetensors, .pt or .pth file',
+        'what both begin from: a run, a checkpoint or a saved model, which say what network it is, or a .safetensors, .pt or .pth file',
         asText,
       ),
     )

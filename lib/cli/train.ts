@@ -12,6 +12,7 @@ import { asPublished } from './as-published.js';
 import { addAttentionBaseline, attentionBaseline } from './attention-baseline.js';
 import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { type OpenedData, openData, trainingSplits } from './datasets.js';
+import { networkOfBase } from './network-of-base.js';
 import { explicitFlags } from './options.js';
 import { Output, type Session } from './session.js';
 import { addAttentionCommand, trainAttention } from './train-attention.js';
@@ -84,7 +85,12 @@ export async function train(
     return;
   }
   const output = new Output(session, given.json ?? false);
-  const { flags, deviations } = asPublished(system, given, explicit);
+  const base = await networkOfBase(given, explicit);
+  const { flags, deviations } = asPublished(
+    system,
+    { ...given, ...base },
+    new Set([...explicit, ...Object.keys(base)]),
+  );
   checkTrainFlags(flags, system);
   for (const deviation of deviations) output.warn('not-as-published', deviation);
   if (flags.workers !== undefined) dataThreads(flags.workers);

@@ -57,13 +57,19 @@ t.test('evaluate repeats the run, and takes other splits', async (t) => {
 t.test('a trained run begins both ways of decoupling', async (t) => {
   const decoupled = (...flags: string[]) => [
     ...['train', 'gazelt', '--features', 'none', '--group_thresholds', '4,2', '--n_TTA', '1', ...filmFlags],
-    ...['--model_name', 'resnet18', '--width', '8', '--image_size', '32'],
-    ...['--precision', 'float32', '--bootstrap', '0'],
-    ...['--batch_size', '6', '--decoupling_weights', run, ...flags, '--json'],
+    ...['--image_size', '32', '--precision', 'float32', '--bootstrap', '0', '--batch_size', '6'],
+    ...['--decoupling_weights', run, ...flags, '--json'],
   ];
+  // What network it is stands in the run's card: no flag says so, and none may say otherwise.
+  const wider = await cli(decoupled('--decoupling_method', 'cRT', '--width', '16'), folder);
+  t.equal(wider.code, 2);
+  t.match(wider.stderr, /--width is 16 but the network in .*-w8_.* has 8: .*leave --width out/);
   const tau = await cli(decoupled('--decoupling_method', 'tau_norm', '--tau', '0.7'), folder);
   t.equal(tau.code, 0, tau.stderr);
   const left = linesOf(tau).find(({ type }) => type === 'done')?.folder as string;
+  t.match(path.basename(left), /^labels_resnet18-w8_decoupling-tau_norm_/);
+  const record = JSON.parse(readFileSync(path.join(left, 'options.json'), 'utf8'));
+  t.match(record, { model_name: 'resnet18', width: 8 });
   t.notOk(existsSync(path.join(left, 'checkpoints')), 'nothing is trained');
   const again = await cli(['evaluate', left, '--bootstrap', '0', '--json'], folder);
   t.equal(again.code, 0, again.stderr);
@@ -76,10 +82,9 @@ t.test('a trained run begins both ways of decoupling', async (t) => {
 
   const retrained = await cli(decoupled('--decoupling_method', 'cRT', '--max_epochs', '1'), folder);
   t.equal(retrained.code, 0, retrained.stderr);
-  t.match(
-    linesOf(retrained).find(({ type }) => type === 'done'),
-    { epochs: 1 },
-  );
+  const done = linesOf(retrained).find(({ type }) => type === 'done');
+  t.match(done, { epochs: 1 });
+  t.match(path.basename(done?.folder as string), /^labels_resnet18-w8_decoupling-cRT_/);
 });
 
 t.test('predict and explain', async (t) => {

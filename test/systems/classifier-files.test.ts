@@ -146,6 +146,7 @@ t.test('a saved model comes back as it was', async (t) => {
   t.same(readdirSync(folder).sort(), ['model.json', 'model.safetensors']);
   using loaded = await GazeLT.load(folder);
   t.same(loaded.card, model.card);
+  t.equal(loaded.card.width, 8);
   t.same(loaded.card.trainCounts, [3, 4, 2]);
   t.same(await answersOf(loaded), await answersOf(model));
   t.equal((await loaded.predict(images))[0]?.group, 'tail');

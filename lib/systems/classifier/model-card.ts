@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type Json, readJson } from '../../checkpoints/folder.js';
 import { type Interpolation, interpolations } from '../../data/resize.js';
@@ -14,6 +15,7 @@ import {
 } from '../../models/model.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
 import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../../validate.js';
+import { findSaved } from '../saved.js';
 
 /** What a saved classifier is: everything that prediction needs besides the weights. */
 export interface ModelCard {
@@ -86,6 +88,20 @@ export async function readCard(folder: string, file: string): Promise<ModelCard>
     if (!(cause instanceof CxrGazeError)) throw cause;
     throw new CxrGazeError('ERR_CHECKPOINT', `${name}: ${cause.message}`, { cause, details: { file: name } });
   }
+}
+
+/**
+ * The card of what a user begins with.
+ *
+ * @param given a file of weights, or the folder of a saved model, a checkpoint or a run
+ * @returns `undefined` for a file: weights without a card
+ * @throws CxrGazeError `ERR_CHECKPOINT` for a folder that holds no classifier
+ */
+export async function cardOf(given: string): Promise<ModelCard | undefined> {
+  const found = await stat(given).catch(() => undefined);
+  if (!found?.isDirectory()) return undefined;
+  const { folder, card } = await findSaved(given, cardFile);
+  return readCard(folder, card);
 }
 
 function cardFrom(value: unknown): ModelCard {
