@@ -16,7 +16,8 @@ const at = (...parts: string[]) => path.join(folder, ...parts);
 const command = [
   ...['reproduce', 'gazelt', '--csv', 'films/labels.csv', '--split_column', 'split'],
   ...['--patient_column', 'patient', '--group_thresholds', '4,2', '--bootstrap', '20', '--batch_size', '6'],
-  ...['--rand_init', '--model_name', 'resnet18', '--image_size', '32', '--lr', '1e-3', '--max_epochs', '1'],
+  ...['--rand_init', '--model_name', 'resnet18', '--width', '8', '--image_size', '32'],
+  ...['--lr', '1e-3', '--max_epochs', '1'],
 ];
 const equal = (...more: string[]) => [...command, '--conditions', 'equal', '--precision', 'float32', ...more];
 const table = (out: string) =>

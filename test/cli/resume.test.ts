@@ -10,7 +10,7 @@ t.setTimeout(420_000);
 await oneThread;
 
 const folder = t.testdir();
-const run = 'labels_resnet18_rand_ce_lr-0.001_bs-4';
+const run = 'labels_resnet18-w8_rand_ce_lr-0.001_bs-4';
 const command = (out: string) => [
   ...[
     'train',
@@ -22,7 +22,17 @@ const command = (out: string) => [
     '--patient_column',
     'patient',
   ],
-  ...['--rand_init', '--model_name', 'resnet18', '--image_size', '32', '--precision', 'float32'],
+  ...[
+    '--rand_init',
+    '--model_name',
+    'resnet18',
+    '--width',
+    '8',
+    '--image_size',
+    '32',
+    '--precision',
+    'float32',
+  ],
   ...['--batch_size', '4', '--lr', '1e-3', '--max_epochs', '2', '--bootstrap', '0', '--out_dir', out],
 ];
 const file = (out: string, name: string) => readFileSync(path.join(folder, out, run, name), 'utf8');
