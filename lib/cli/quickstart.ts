@@ -7,11 +7,12 @@ import { recoverFolder, sweepTemporaries, writeFolderAtomic } from '../checkpoin
 import { phantomSplits } from '../data/phantom/splits.js';
 import { CxrGazeError } from '../errors.js';
 import type { Notice } from '../metrics/types.js';
+import { backboneName, publishedWidth } from '../models/model.js';
 import type { OptionValue } from '../report/report-data.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import { resolvePrecision } from '../training/precision.js';
 import { evaluateSplits, explainExamples, headline, throwIfStopped, writeResults } from './evaluation.js';
-import { asInteger, asText, option } from './options.js';
+import { asInteger, asNumber, asText, option } from './options.js';
 import { duration } from './progress.js';
 import { followRun, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
@@ -29,12 +30,14 @@ export interface QuickstartSettings {
   readonly epochs: number;
   /** Last epoch without class weights. */
   readonly drwEpoch: number;
+  /** Channels of the backbone's first stage. */
+  readonly width: number;
   /** Adam's rate. */
   readonly learningRate: number;
 }
 
 // Chosen for the best held-out result within eight epochs from random weights.
-const learningRate = 1e-3;
+const defaultLearningRate = 1e-3;
 
 const phantomNotice: Notice = {
   code: 'phantoms',
@@ -51,11 +54,8 @@ const teachersTakeLonger: Notice = {
 
 /** The command. */
 export function quickstartCommand(session: Session): Command {
-  const hidden = (flags: string, fallback: number) =>
-    new Option(flags)
-      .argParser(asInteger({ min: 1 }))
-      .default(fallback)
-      .hideHelp();
+  const hidden = (flags: string, fallback: number, read = asInteger({ min: 1 })) =>
+    new Option(flags).argParser(read).default(fallback).hideHelp();
   return new Command('quickstart')
     .description("train GazeLT's student on the embedded sample, evaluate and explain it")
     .addOption(option('Output:', '--out_dir <folder>', 'replaced whole', asText, 'runs/quickstart'))
@@ -64,6 +64,8 @@ export function quickstartCommand(session: Session): Command {
     .addOption(hidden('--size <pixels>', 128))
     .addOption(hidden('--epochs <n>', 8))
     .addOption(hidden('--drw_epoch <n>', 5))
+    .addOption(hidden('--width <channels>', publishedWidth))
+    .addOption(hidden('--lr <rate>', defaultLearningRate, asNumber({ above: 0 })))
     .addHelpText(
       'after',
       `
@@ -78,11 +80,13 @@ cores. It leaves report.html, metrics.json, history.csv, checkpoints and Grad-CA
         size: number;
         epochs: number;
         drw_epoch: number;
+        width: number;
+        lr: number;
       }) => {
         await quickstart(
           {
             ...{ folder: flags.out_dir, train: flags.train, size: flags.size, epochs: flags.epochs },
-            ...{ drwEpoch: flags.drw_epoch, learningRate },
+            ...{ drwEpoch: flags.drw_epoch, width: flags.width, learningRate: flags.lr },
           },
           session,
           new Output(session, flags.json ?? false),
@@ -120,7 +124,7 @@ async function build(
   output: Output,
 ): Promise<void> {
   const begun = performance.now();
-  const { train, size, epochs, drwEpoch } = settings;
+  const { train, size, epochs, drwEpoch, width } = settings;
   const splits = phantomSplits({ seed: 1, size, train });
   const thresholds = { head: Math.floor(train / 8), tail: Math.ceil(train / 32) };
   const options = recordOf(settings, thresholds);
@@ -130,7 +134,7 @@ async function build(
   for (const { message } of [phantomNotice, teachersTakeLonger]) output.say(message);
   const { classes } = splits.train;
   using model = await GazeLT.create({
-    ...{ classes, init: 'random', architecture: 'resnet18', imageSize: size, seed: 0, thresholds },
+    ...{ classes, init: 'random', architecture: 'resnet18', width, imageSize: size, seed: 0, thresholds },
   });
   const folder = await RunFolder.open(temporary, 'refuse');
   await folder.writeJson('options.json', options);
@@ -156,7 +160,7 @@ async function build(
     evaluated,
     {
       title: "GazeLT's student on phantom radiographs",
-      description: `ResNet18 at ${size} pixels with GazeLT's two-layer head, LDAM with deferred re-weighting, ${train} training phantoms.`,
+      description: `${backboneName('resnet18', width)} at ${size} pixels with GazeLT's two-layer head, LDAM with deferred re-weighting, ${train} training phantoms.`,
       ...{ options, notices: [phantomNotice, teachersTakeLonger], history: folder.history },
       bestEpoch: schedule.bestEpoch > 0 ? schedule.bestEpoch : null,
       ...{ trainingPrecision: await resolvePrecision('auto'), device: 'cpu' },
@@ -174,12 +178,13 @@ async function build(
 }
 
 function recordOf(
-  { train, size, epochs, drwEpoch, learningRate: lr }: QuickstartSettings,
+  { train, size, epochs, drwEpoch, width, learningRate: lr }: QuickstartSettings,
   thresholds: { readonly head: number; readonly tail: number },
 ): Readonly<Record<string, OptionValue>> {
   return {
     ...{ command: 'quickstart', dataset: 'sample', sample_train: train, sample_seed: 1 },
-    ...{ model_name: 'resnet18', head: 'bottleneck64', image_size: size, rand_init: true, features: 'none' },
+    ...{ model_name: 'resnet18', width, head: 'bottleneck64', image_size: size },
+    ...{ rand_init: true, features: 'none' },
     ...{ loss: 'ldam', rw_method: 'sklearn', drw: true, drw_epoch: drwEpoch, drw_lr_factor: 0.1 },
     ...{ max_epochs: epochs, batch_size: 16, lr, seed: 0, precision: 'auto' },
     group_thresholds: [thresholds.head, thresholds.tail],
