@@ -13,6 +13,9 @@ import { GazeLT } from '../../lib/systems/gazelt/gazelt.js';
 import { cli } from '../support/cli.js';
 import { allBlocks, type Block, blocksOf, promised } from './blocks.js';
 
+/** Channels of the first stage in place of the 64 that the guides train. */
+const width = 16;
+
 const fixtureClasses = ['No Finding', 'Effusion', 'Hernia'];
 
 /** What the guides' programs find around them. */
@@ -29,12 +32,15 @@ async function furnish(folder: string): Promise<void> {
   await copyFile(path.join(data, 'gaze', 'fixations.csv'), path.join(folder, 'fixations.csv'));
   await copyFile(path.join(folder, 'images', 'images', films[0] as string), path.join(folder, 'film.png'));
 
-  const small = { classes: fixtureClasses, init: 'random', architecture: 'resnet18', imageSize: 32 } as const;
+  const network = { architecture: 'resnet18', imageSize: 32, width } as const;
+  const small = { classes: fixtureClasses, init: 'random', ...network } as const;
   const model = await GazeLT.create(small);
   await mkdir(path.join(folder, 'runs'));
   await model.save(path.join(folder, 'runs', 'quickstart'));
   model.dispose();
-  const backbone = await GazeLT.create({ ...small, head: 'linear', classes: ['a', 'b'] });
+  // A backbone as it is published: a guide tells its shapes.
+  const published = { ...small, width: 64, head: 'linear', classes: ['a', 'b'] } as const;
+  const backbone = await GazeLT.create(published);
   await backbone.save(path.join(folder, 'backbone'));
   backbone.dispose();
   await copyFile(path.join(folder, 'backbone', 'model.safetensors'), path.join(folder, 'resnet50.pth'));
@@ -48,6 +54,7 @@ function shrink(code: string): string {
     .replace(/batchSize: \d+/g, 'batchSize: 9')
     .replace(/maxEpochs: \d+/g, 'maxEpochs: 1')
     .replace(/(init: \{ weights: 'resnet50.pth' \}) \}/g, '$1, imageSize: 32 }')
+    .replace(/architecture: 'resnet18'/g, `architecture: 'resnet18', width: ${width}`)
     .replace(/init: \{ weights/g, "architecture: 'resnet18', init: { weights");
 }
 
@@ -60,6 +67,7 @@ function commandsOf(code: string): string[][] {
     .map((line) =>
       line
         .replace(/--image_size \d+/, '--image_size 32')
+        .replace(/--model_name resnet18/, `--model_name resnet18 --width ${width}`)
         .replace(/--max_epochs \d+/, '--max_epochs 1')
         .replace(/--batch_size \d+/, '--batch_size 9')
         .trim()
