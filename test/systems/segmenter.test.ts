@@ -1,15 +1,19 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { writeTensors } from '../../lib/checkpoints/write-tensors.js';
 import type { Dataset } from '../../lib/data/dataset.js';
 import type { MaskPairs } from '../../lib/data/mask-pairs.js';
+import { normalizeImages } from '../../lib/data/normalize.js';
 import { LungSegmenter, type SegmenterEvent } from '../../lib/systems/segmenter/segmenter.js';
-import { overlaps } from '../../lib/systems/segmenter/segmenter-objective.js';
+import { lungLogits, overlaps } from '../../lib/systems/segmenter/segmenter-objective.js';
+import { noGrad } from '../../lib/tensor/context.js';
 import { memoryStats, tensor } from '../../lib/tensor/create.js';
 import { tidy } from '../../lib/tensor/tidy.js';
 import { overlap } from '../reference/segmentation.js';
+import { noise } from '../support/images.js';
 import { failure } from '../support/outcome.js';
+import { fixture } from '../support/paths.js';
 import { oneThread } from '../support/tiny.js';
 
 await oneThread;
@@ -163,6 +167,33 @@ t.test('a bad image is left out with its mask', async (t) => {
   const fit = { train: { ...good, images }, validation, maxEpochs: 1, batchSize: 2 };
   t.match(await failure(segmenter.fit(fit).result), { code: 'ERR_IMAGE' });
   await segmenter.fit({ ...fit, onError: 'skip' }).result;
+});
+
+t.test("the authors' unet_model.pt, a pickled module, gives PyTorch's logits", async (t) => {
+  const expected = JSON.parse(readFileSync(fixture('checkpoints', 'unet_model.json'), 'utf8')) as {
+    readonly side: number;
+    readonly logits: readonly number[];
+  };
+  const { side: size, logits } = expected;
+  using segmenter = await LungSegmenter.load(fixture('checkpoints', 'unet_model.pt'), { size });
+  t.same([segmenter.card.width, segmenter.card.imageSize], [1, size]);
+  const image = noise('unet.image', size, size, 3);
+  const found = await tidy(async () => {
+    const batch = tensor(image.data, [1, size, size, 3], { dtype: 'uint8' });
+    const images = normalizeImages(batch, segmenter.card.normalisation);
+    return (await noGrad(() =>
+      lungLogits(segmenter.network, images, { evaluation: true }),
+    ).data()) as Float32Array;
+  });
+  const worst = Math.max(...logits.map((value, i) => Math.abs(value - (found[i] as number))));
+  t.ok(worst < 1e-5, `within ${worst}`);
+  const source = { kind: 'pixels', name: 'noise', pixels: () => image } as const;
+  for await (const { mask } of segmenter.segment(source))
+    t.same(
+      mask.data,
+      logits.map((value) => (value > 0 ? 255 : 0)),
+      'the mask is where the logit is positive',
+    );
 });
 
 t.test('the numbers of an overlap', async (t) => {
