@@ -18,6 +18,8 @@ export interface ScriptOptions {
   readonly flags?: readonly string[];
   /** Sends this signal so many milliseconds after the child has printed `ready`. */
   readonly signal?: { readonly name: NodeJS.Signals; readonly after: number };
+  /** More variables of its environment. */
+  readonly env?: NodeJS.ProcessEnv;
   /** After so many milliseconds the child is killed and the promise rejects; default 60,000. */
   readonly deadline?: number;
 }
@@ -75,10 +77,10 @@ export function childEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 
 /** Runs an ES module, given as text, in a Node process of its own. */
 export async function runScript(source: string, options: ScriptOptions = {}): Promise<Ended> {
-  const { flags = [], signal, deadline = 60_000 } = options;
+  const { flags = [], signal, env, deadline = 60_000 } = options;
   const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', source], {
     cwd: root,
-    env: childEnv(),
+    env: childEnv(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const text = { out: '', err: '' };
