@@ -1,6 +1,8 @@
 /** The readings that `train teacher` learns from, whatever source the flags name. */
 import type { Dataset } from '../data/dataset.js';
+import { featureName } from '../data/image-table.js';
 import { PhantomDataset } from '../data/phantom/splits.js';
+import { CxrGazeError } from '../errors.js';
 import { FilmFiles } from '../gaze/film-files.js';
 import { type Reading, withinChestBox } from '../gaze/reading.js';
 import { type GazeDataset, matchReadings, phantomGaze } from '../systems/gazelt/gaze-dataset.js';
@@ -37,8 +39,9 @@ export async function openSplits(
   for (const [name, dataset] of data.tests) {
     if (dataset.length === 0) continue;
     const gaze = await one(name, dataset).catch((error: unknown) => {
+      if (!(error instanceof CxrGazeError) || error.code !== 'ERR_DATASET') throw error;
       // A test split may well be without gaze; training and validation may not.
-      output.warn('split-without-gaze', `${name} is not evaluated: ${(error as Error).message}`);
+      output.warn('split-without-gaze', `${name} is not evaluated: ${error.message}`);
     });
     if (gaze) tests.push([name, gaze]);
   }
@@ -65,12 +68,29 @@ async function gazeOf(
   const table = await openGaze(source, films, session);
   sayFiltered(table, output);
   const readings: readonly Reading[] = flags.chest_box ? table.readings.map(withinChestBox) : table.readings;
+  warnUnmatched(data, readings, output);
   return async (dataset) => {
     const matched = matchReadings(dataset, readings);
+    if (matched.empty > 0) output.say(`  ${matched.empty} recordings of its films have no fixation`);
     if (matched.unread > 0)
       output.say(`  ${matched.unread} of ${dataset.length} films of ${dataset.name} have no reading`);
     return matched;
   };
+}
+
+/** Recordings of films that are in no split at all: a sign of names that do not fit. */
+function warnUnmatched(data: OpenedData, readings: readonly Reading[], output: Output): void {
+  const names = new Set<string>();
+  for (const dataset of data.splits.values())
+    for (let i = 0; i < dataset.length; i++) names.add(featureName(dataset.sample(i).id));
+  const strange = readings.filter(({ image }) => !names.has(image));
+  if (strange.length === 0) return;
+  const examples = [...new Set(strange.map(({ image }) => image))].slice(0, 3).join(', ');
+  output.warn(
+    'gaze-unmatched',
+    `${strange.length} of ${readings.length} recordings are of films that are in no split: ${examples}`,
+    { images: [...new Set(strange.map(({ image }) => image))] },
+  );
 }
 
 async function samplesGaze(dataset: Dataset, session: Session): Promise<GazeDataset> {

@@ -63,12 +63,17 @@ interface Plan {
   readonly normalise: 'max' | 'none';
 }
 
+/** @internal Whether a heat map may be so large. */
+export function fitsMap(width: number, height: number): boolean {
+  return width <= maxSide && height <= maxSide && width * height <= maxPixels;
+}
+
 /** Defaults filled in, ranges checked. */
 function resolve(options: HeatmapOptions): Plan {
   knownKeys('options', options, optionNames);
   const height = integer('options.height', options.height ?? 224, { min: 1, max: maxSide });
   const width = integer('options.width', options.width ?? 224, { min: 1, max: maxSide });
-  if (height * width > maxPixels)
+  if (!fitsMap(width, height))
     throw invalidArgument('options.height', `at most ${maxPixels} pixels a map`, `${height} x ${width}`);
   const layout = oneOf('options.layout', options.layout ?? 'image', ['image', 'original']);
   const usualUnit = layout === 'original' ? 'pixel' : 'film';

@@ -9,7 +9,7 @@ import { pngOf } from '../data/png.js';
 import { resizeArea } from '../data/resize.js';
 import { flag, integer, invalidArgument, knownKeys, number, oneOf, text } from '../validate.js';
 import { focalCluster } from './focal-cluster.js';
-import { readingPoints, renderHeatmaps, type WeightedPoints } from './heatmap.js';
+import { fitsMap, readingPoints, renderHeatmaps, type WeightedPoints } from './heatmap.js';
 import { checkedName } from './names.js';
 import type { Reading } from './reading.js';
 import { drawScanpath } from './scanpath-picture.js';
@@ -127,6 +127,16 @@ export async function writeHeatmaps(
   const unsized = size === 'film' ? readings.find(({ width, height }) => width < 2 || height < 2) : undefined;
   if (unsized)
     throw invalidArgument('options.size', `a number where films have no size (${unsized.id})`, size);
+  const large = readings.find((reading) => {
+    const { width, height } = mapSize(reading, plan);
+    return !fitsMap(width, height);
+  });
+  if (large)
+    throw invalidArgument(
+      'options.size',
+      `a number where films are as large as that of ${large.id} (${large.width} x ${large.height})`,
+      size,
+    );
   await refuseExistingFolder(target, flag('options.overwrite', options.overwrite ?? false), kind);
   const written = await writeFolderAtomic(target, async (temporary) => {
     await makeFolders(temporary, plan, options.film !== undefined);

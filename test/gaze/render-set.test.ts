@@ -115,6 +115,16 @@ t.test('several readings of a film, film sizes, other windows', async (t) => {
   t.notOk(existsSync(other));
 });
 
+t.test('a film larger than any map is told by its reading, before anything is drawn', async (t) => {
+  const folder = join(t.testdir(), 'maps');
+  const huge = { ...first, id: 'huge', width: 1e6 };
+  await t.rejects(writeHeatmaps([first, huge], folder, { size: 'film' }), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: /a number where films are as large as that of huge \(1000000 x 64\) for options\.size/,
+  });
+  t.notOk(existsSync(folder));
+});
+
 t.test('only heat maps are replaced, and only whole ones', async (t) => {
   const folder = join(t.testdir({ mine: { 'thesis.txt': 'x' } }), 'maps');
   await writeHeatmaps([first], folder, { size: 8 });

@@ -98,8 +98,12 @@ t.test('a teacher learns from readings, and ends with its best epoch', async (t)
   using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random', seed: 3, dropPath: 0 });
   const expected = await lossesBefore(teacher);
   const lost = path.join(checkpoints, 'lost.png');
+  const { images, readings } = withLostFilm(train, lost);
   const options = {
-    train: withLostFilm(train, lost),
+    train: {
+      images: { ...images, length: 4, sample: (index: number) => images.sample(index % 3) },
+      readings: [...readings, { ...tinyReading('blind', []), id: 'blind' }],
+    },
     validation: withLostFilm(validation, lost),
     onError: 'skip' as const,
     maxEpochs: 1,
@@ -119,9 +123,10 @@ t.test('a teacher learns from readings, and ends with its best epoch', async (t)
   for await (const event of run) events.push(event);
   t.same(
     events.map(({ type }) => type),
-    ['start', 'step', 'epoch', 'epoch', 'checkpoint'],
+    ['warning', 'start', 'step', 'epoch', 'epoch', 'checkpoint'],
   );
-  const [, step, first, second] = events as [unknown, { loss: number }, TeacherRow, TeacherRow];
+  t.match(events[0], { message: '1 of 4 readings of train look at nothing of their film and are left out' });
+  const [, , step, first, second] = events as [unknown, unknown, { loss: number }, TeacherRow, TeacherRow];
   const sum = expected.reduce((a, b) => a + b, 0);
   t.ok(Math.abs(step.loss - sum) < 1e-4 * sum, `${step.loss} is the sum of the windows' ${sum}`);
   for (const [k, loss] of expected.entries()) {

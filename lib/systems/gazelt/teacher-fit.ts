@@ -64,20 +64,28 @@ export interface CheckedTeacherFit {
   readonly settings: TeacherSettings;
   readonly train: GazeDataset;
   readonly validation: GazeDataset;
+  /** What was left out, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /** @internal Judges everything that needs no image. @throws CxrGazeError `ERR_INVALID_ARGUMENT` */
 export function checkedTeacherFit(card: TeacherCard, options: TeacherFitOptions): CheckedTeacherFit {
   checkCommonFit(options, optionNames);
   const windows = oneOf('options.windows', options.windows ?? 'half-open', windowConventions);
+  const warnings: string[] = [];
   const readable = (name: 'train' | 'validation'): GazeDataset => {
     requireGaze(`options.${name}`, options[name]);
-    const { gaze } = readableGaze(options[name], { branch: card.branch, windows });
+    const { gaze, empty } = readableGaze(options[name], { branch: card.branch, windows });
+    if (empty > 0)
+      warnings.push(
+        `${empty} of ${empty + gaze.readings.length} readings of ${gaze.images.name} look at nothing of their film and are left out`,
+      );
     if (gaze.readings.length > 0) return gaze;
     throw invalidArgument(`options.${name}`, 'a reading that looks at its film', options[name]);
   };
   const [train, validation] = [readable('train'), readable('validation')];
-  return { options, train, validation, settings: settingsOf(options, { windows, train, validation }) };
+  const settings = settingsOf(options, { windows, train, validation });
+  return { options, train, validation, settings, warnings };
 }
 
 function settingsOf(

@@ -216,6 +216,7 @@ export class GazeTeacher {
     const { signal, resume = false } = fit.options;
     try {
       using prepared = await prepareTeacherFit(this, fit);
+      for (const message of fit.warnings) yield { type: 'warning', message };
       return yield* prepared.trainer.events({ signal, resume }, stop);
     } finally {
       this.#training = false;
