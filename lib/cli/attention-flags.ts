@@ -29,6 +29,7 @@ export interface AttentionFlags {
   readonly sample_seed?: number;
   readonly unet?: string;
   readonly masks?: string;
+  readonly finding_boxes?: string;
   readonly backbone?: Architecture;
   readonly width: number;
   readonly image_size: number;
@@ -224,7 +225,7 @@ export function attentionRecord(
       ? { sample: sample_seed ?? 1 }
       : { dataset: 'folder', data_dir: path.resolve(folder), class_order: 'name' };
   const paths = Object.fromEntries(
-    (['unet', 'masks', 'regions'] as const).map((name) => [name, absolute(flags[name])]),
+    (['unet', 'masks', 'regions', 'finding_boxes'] as const).map((name) => [name, absolute(flags[name])]),
   );
   const record = { command, name: dataset, ...kept, ...paths, ...source };
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Record<

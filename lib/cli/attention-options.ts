@@ -106,6 +106,14 @@ function addLungs(command: Command): void {
         'instead of --unet: lung masks with the file names of the images',
         asText,
       ),
+    )
+    .addOption(
+      option(
+        'Evaluation:',
+        '--finding_boxes <file>',
+        "NIH's BBox_List_2017.csv: tells how well maps meet framed findings (known of the sample)",
+        asText,
+      ),
     );
 }
 

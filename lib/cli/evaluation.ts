@@ -17,6 +17,7 @@ import type { Classifier } from '../systems/classifier/classifier.js';
 import type { EvaluateOptions, Evaluation } from '../systems/classifier/evaluate.js';
 import { type PrecisionChoice, processor } from '../training/precision.js';
 import { splitFileName } from './datasets.js';
+import { type LocalisedSplit, localisedRows, meansOf } from './localised.js';
 import { pngOf, slug } from './png.js';
 import { duration } from './progress.js';
 import type { Output, Session } from './session.js';
@@ -136,6 +137,8 @@ export interface ResultFacts {
   readonly seconds: number;
   /** Whether the tables of predictions and truth have a column of ids. */
   readonly withIds: boolean;
+  /** How well maps meet findings whose place is known; default none. */
+  readonly localised?: readonly LocalisedSplit[];
 }
 
 /**
@@ -170,6 +173,7 @@ export async function writeResults(
       ...{ device: facts.device, trainingPrecision: facts.trainingPrecision },
       ...{ evaluationPrecision: first?.precision ?? null, bestEpoch, seconds: Math.round(facts.seconds) },
       ...{ trainCounts: classifier.card.trainCounts, notices: facts.notices },
+      ...(facts.localised ? { localisation: localisationOf(facts.localised) } : {}),
     },
     splits: Object.fromEntries(evaluated.map(({ split, evaluation }) => [split, evaluation.metrics])),
   });
@@ -183,6 +187,12 @@ export async function writeResults(
     ...{ options: facts.options, notices: facts.notices, history, bestEpoch, gallery },
     evaluations: evaluated.map(({ split, evaluation, roc }) => ({ split, metrics: evaluation.metrics, roc })),
   });
+}
+
+function localisationOf(localised: readonly LocalisedSplit[]): Record<string, unknown> {
+  return Object.fromEntries(
+    localised.map(({ split, localisation, classes }) => [split, meansOf(localisation, classes)]),
+  );
 }
 
 interface Environment {
@@ -206,6 +216,7 @@ function factRows(
     ...(trainingPrecision === null ? [] : [{ name: 'Training', value: trainingPrecision }]),
     ...(evaluation ? [{ name: 'Evaluation', value: evaluation.precision }] : []),
     ...(bestEpoch === null ? [] : [{ name: 'Best epoch', value: String(bestEpoch) }]),
+    ...(facts.localised ?? []).flatMap(localisedRows),
     { name: 'Device', value: `${facts.device}, ${threads} threads, ${capability}` },
     { name: 'Duration', value: duration(facts.seconds) },
     { name: 'Versions', value: `Node ${node}, LibTorch ${libtorch}` },

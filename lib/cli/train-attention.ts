@@ -39,6 +39,7 @@ import {
   writeResults,
 } from './evaluation.js';
 import { gpuDevice } from './gpu.js';
+import { localiseSplits } from './localised.js';
 import { lungsAtHand } from './lungs-at-hand.js';
 import { followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
@@ -220,6 +221,9 @@ async function finish(run: Finished): Promise<EvaluatedSplit[]> {
   const [validation, test] = evaluated;
   if (test === undefined) output.warn('no-test-split', `${data.name} has no test split: no log is written`);
   const gallery = test ? await explainExamples(folder.path, model, test, { session, precision }) : [];
+  const localised = await localiseSplits(model, evaluated.slice(1), {
+    ...{ settings, session, output, findingBoxes: flags.finding_boxes },
+  });
   throwIfStopped(session);
   const { bestEpoch } = result.schedule;
   await writeResults(
@@ -236,6 +240,7 @@ async function finish(run: Finished): Promise<EvaluatedSplit[]> {
       device: model.device,
       seconds: (performance.now() - run.begun) / 1000,
       withIds: flags.with_ids ?? false,
+      ...(localised.length > 0 ? { localised } : {}),
     },
     gallery,
   );

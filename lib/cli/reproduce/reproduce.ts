@@ -13,6 +13,7 @@ import { Output, type Session } from '../session.js';
 import { absoluteDataFlags, sayData } from '../train.js';
 import { featuresNeeded } from '../train-flags.js';
 import { addTrainOptions } from '../train-options.js';
+import { locAttentionCommand } from './attention.js';
 import { type TableFacts, tableSplits } from './outcome.js';
 import { featuresLacking, type PlannedRow, planRow } from './plan.js';
 import { type Conditions, tableRows } from './rows.js';
@@ -123,6 +124,7 @@ export function reproduceCommand(session: Session): Command {
   sub
     .addHelpText('after', help)
     .action((flags: ReproduceFlags, made: Command) => reproduce(flags, commonFlags(made), session));
+  command.addCommand(locAttentionCommand(session));
   return command;
 }
 

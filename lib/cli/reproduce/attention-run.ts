@@ -1,0 +1,139 @@
+/** One run of loc-attention's tables: the command of `train` that it is, and what it leaves. */
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { Command } from 'commander';
+import { writeFileAtomic } from '../../checkpoints/atomic.js';
+import { readJson } from '../../checkpoints/folder.js';
+import { CxrGazeError } from '../../errors.js';
+import {
+  type AttentionFlags,
+  attentionName,
+  attentionRecord,
+  checkAttentionFlags,
+} from '../attention-flags.js';
+import { addAttentionOptions } from '../attention-options.js';
+import type { EvaluatedSplit } from '../evaluation.js';
+import { usageError } from '../options.js';
+import type { Session } from '../session.js';
+import { trainAttention } from '../train-attention.js';
+import type { AttentionRun, FinishedRun, StoredPredictions } from './attention-plan.js';
+import { refuseOtherOptions } from './state.js';
+
+const doneFile = 'run.json';
+const command = 'train loc-attention';
+
+/** Which runs are meant, besides backbone, λ, t and seed. */
+export interface RunPlace {
+  /** Of the table. */
+  readonly folder: string;
+  /** Flags that name the task's data, as tokens. */
+  readonly data: readonly string[];
+  /** Flags for every run as the user gave them, by name. */
+  readonly common: ReadonlyMap<string, readonly string[]>;
+  readonly attention: 'published' | 'differentiable';
+  /** File of initial weights, if any. */
+  readonly weightsOf: (run: AttentionRun) => string | undefined;
+  readonly overwrite: boolean;
+  readonly json: boolean;
+}
+
+/** A run as `train` does it. */
+export interface PlannedAttention {
+  readonly run: AttentionRun;
+  /** As `train loc-attention` takes them: the command that makes this run alone. */
+  readonly argv: readonly string[];
+  readonly flags: AttentionFlags;
+  /** Folder of the run. */
+  readonly target: string;
+}
+
+/** Without an attention term these would be without effect, which `train` refuses. */
+const ofTerm = new Set(['regions', 'unet', 'masks', 'tau', 'penalise_outside', 'cam_class']);
+
+/** Works out one run. @throws CxrGazeError `ERR_INVALID_ARGUMENT` where its flags do not go together */
+export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttention {
+  const { common, folder, attention } = place;
+  const { lambda, threshold, backbone, seed } = run;
+  const weights = place.weightsOf(run);
+  const term =
+    threshold === null
+      ? ['--attention', 'none']
+      : [
+          ...['--attention', attention, '--thresh', String(threshold)],
+          ...(lambda === 'adaptive' ? ['--isAdaptive'] : ['--lamda', String(lambda)]),
+        ];
+  const results = path.join(folder, `seed${seed}`);
+  const given = [...common].filter(([name]) => threshold !== null || !ofTerm.has(name));
+  const argv = [
+    ...[...place.data, '--backbone', backbone, ...term, '--seed', String(seed), '--results', results],
+    ...(weights === undefined ? [] : ['--weights', weights]),
+    ...given.flatMap(([, tokens]) => tokens),
+    ...(place.json ? ['--json'] : []),
+  ];
+  const flags = parse(argv);
+  checkAttentionFlags(flags);
+  return { run, argv, flags, target: path.join(results, attentionName(flags)) };
+}
+
+/** Reads a command line as `train loc-attention` itself does. */
+function parse(argv: readonly string[]): AttentionFlags {
+  const reader = addAttentionOptions(new Command('loc-attention')).exitOverride();
+  reader.configureOutput({ writeErr: () => {}, writeOut: () => {} });
+  try {
+    reader.parse([...argv], { from: 'user' });
+  } catch (cause) {
+    throw usageError((cause as Error).message);
+  }
+  return reader.opts<AttentionFlags>();
+}
+
+/**
+ * What a run left, if it is finished.
+ *
+ * @throws CxrGazeError `ERR_RESUME` where it was finished with other options
+ */
+export async function finishedRun(plan: PlannedAttention): Promise<FinishedRun | undefined> {
+  const entries = await readdir(plan.target).catch((): string[] => []);
+  if (!entries.includes(doneFile)) return undefined;
+  const before = await readJson(path.join(plan.target, doneFile));
+  const { run, target, flags } = plan;
+  refuseOtherOptions({ name: run.name, target }, before.options, attentionRecord(flags, command));
+  const { validation, test } = before as unknown as FinishedRun;
+  return { run, validation, test };
+}
+
+/** Trains a run, or goes on with it, and marks it as finished. */
+export async function trainRun(
+  plan: PlannedAttention,
+  overwrite: boolean,
+  session: Session,
+): Promise<FinishedRun> {
+  const { run, target, argv } = plan;
+  const isThere = (await readdir(target).catch((): string[] => [])).length > 0;
+  const existing = isThere ? (overwrite ? { overwrite } : { resume: true }) : {};
+  const flags = { ...plan.flags, ...existing };
+  const [validation, test] = (await trainAttention(flags, command, session)).map(stored);
+  if (validation === undefined || test === undefined)
+    throw new CxrGazeError('ERR_DATASET', `${flags.dataset}: expected splits val and test, both with images`);
+  const content = {
+    ...{ format: 'cxr-gaze/attention-run', version: 1, run: run.name },
+    command: `cxr-gaze ${command} ${argv.join(' ')}`,
+    ...{ options: attentionRecord(plan.flags, command), validation, test },
+  };
+  await writeFileAtomic(path.join(target, doneFile), `${JSON.stringify(content)}\n`);
+  return { run, validation, test };
+}
+
+function stored({ evaluation, split }: EvaluatedSplit): StoredPredictions {
+  const { classes, labels, patients, probabilities, ids } = evaluation;
+  return {
+    ...{ split, classes, labels: Array.from(labels), probabilities: Array.from(probabilities) },
+    patients: patients ?? patientsOf(ids),
+  };
+}
+
+/** NIH's images are called after their patients: `00000013_033.png`. */
+function patientsOf(ids: readonly string[]): string[] | null {
+  const found = ids.map((id) => /(?:^|\/)(\d{8})_\d{3}\.[a-z]+$/.exec(id)?.[1]);
+  return found.every((patient) => patient !== undefined) ? (found as string[]) : null;
+}

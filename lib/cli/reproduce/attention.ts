@@ -1,0 +1,178 @@
+/** `cxr-gaze reproduce loc-attention`: trains the runs of loc-attention's tables, task by task, and writes the tables. */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { dataThreads } from '../../data/resize.js';
+import { writeComparison } from '../../report/comparison/write.js';
+import { publishedAttentionDatasets } from '../../systems/loc-attention/published.js';
+import { type AttentionData, openAttentionData } from '../attention-data.js';
+import { trainingSplits } from '../datasets.js';
+import { usageError } from '../options.js';
+import { Output, type Session } from '../session.js';
+import { bootstrapOf } from '../train-flags.js';
+import { attentionCommand, commonTokens, type ReproduceAttentionFlags } from './attention-flags.js';
+import { type AttentionGrid, attentionRuns, type FinishedRun } from './attention-plan.js';
+import {
+  finishedRun,
+  type PlannedAttention,
+  planAttention,
+  type RunPlace,
+  trainRun,
+} from './attention-run.js';
+import { type AttentionFacts, type AttentionProgress, attentionTable } from './attention-table.js';
+import { type TaskSource, taskSources } from './attention-tasks.js';
+import { failedRow, refuseFailed, refuseStopped, sayTable } from './run-rows.js';
+
+/** The command. */
+export function locAttentionCommand(session: Session): Command {
+  return attentionCommand().action((flags: ReproduceAttentionFlags, made: Command) =>
+    reproduceAttention(flags, commonTokens(made), session),
+  );
+}
+
+interface Outcome {
+  readonly name: string;
+  readonly status: 'done' | 'failed' | 'not-trained';
+  readonly note: string | null;
+  readonly error?: unknown;
+}
+
+/** A task that is ready to be worked on. */
+interface TaskWork {
+  readonly folder: string;
+  readonly plans: readonly PlannedAttention[];
+  readonly finished: Map<string, FinishedRun>;
+  readonly grid: AttentionGrid;
+  readonly facts: AttentionFacts;
+  readonly overwrite: boolean;
+  readonly session: Session;
+  readonly output: Output;
+}
+
+async function reproduceAttention(
+  flags: ReproduceAttentionFlags,
+  common: ReadonlyMap<string, readonly string[]>,
+  session: Session,
+): Promise<void> {
+  const output = new Output(session, flags.json ?? false);
+  checkInit(flags);
+  if (flags.workers !== undefined) dataThreads(flags.workers);
+  // What is wrong with a later task shall not be found out after a week of the first one.
+  const tasks: TaskWork[] = [];
+  for (const source of await taskSources(flags))
+    tasks.push(await prepare(flags, source, common, { session, output }));
+  const outcomes: Outcome[] = [];
+  for (const task of tasks) outcomes.push(...(await taskTable(task)));
+  const failed = outcomes.filter(({ status }) => status === 'failed');
+  output.event({ type: 'done', runs: outcomes.length, failed: failed.map(({ name }) => name) });
+  refuseFailed(outcomes);
+}
+
+function checkInit({ weights, rand_init, backbones }: ReproduceAttentionFlags): void {
+  if (weights !== undefined && rand_init) throw usageError('--weights and --rand_init exclude each other');
+  const without = backbones.filter((backbone) => !rand_init && !weights?.has(backbone));
+  if (without.length === 0) return;
+  throw usageError(
+    `Expected --weights ${without.map((name) => `${name}=FILE`).join(',')} or --rand_init: initial weights are never assumed`,
+  );
+}
+
+/** Everything of a task that can be judged before its first epoch. */
+async function prepare(
+  flags: ReproduceAttentionFlags,
+  { dataset, task, tokens }: TaskSource,
+  common: ReadonlyMap<string, readonly string[]>,
+  speakers: { readonly session: Session; readonly output: Output },
+): Promise<TaskWork> {
+  const folder = path.resolve(flags.out_dir, `loc-attention_${dataset}_${task}`);
+  const { backbones, lambdas, thresholds, seeds, attention, tau = 0.1, penalise_outside = 0 } = flags;
+  const grid: AttentionGrid = {
+    ...{ dataset, task, backbones, lambdas, thresholds, seeds, attention, tau },
+    penaliseOutside: penalise_outside,
+  };
+  const isCached = dataset === 'sample' || common.has('cache_dir');
+  const place: RunPlace = {
+    ...{ folder, data: tokens, attention, json: flags.json ?? false, overwrite: flags.overwrite ?? false },
+    common: isCached
+      ? common
+      : new Map([...common, ['cache_dir', ['--cache_dir', path.join(folder, 'cache')]]]),
+    weightsOf: ({ backbone }) => flags.weights?.get(backbone),
+  };
+  const plans = attentionRuns(grid).map((run) => planAttention(place, run));
+  const finished = new Map<string, FinishedRun>();
+  for (const plan of plans) {
+    const done = flags.overwrite ? undefined : await finishedRun(plan);
+    if (done) finished.set(plan.run.name, done);
+  }
+  const [first] = plans as [PlannedAttention];
+  const data = await openAttentionData(first.flags);
+  const facts = factsOf(flags, data, first);
+  return { folder, plans, finished, grid, facts, overwrite: place.overwrite, ...speakers };
+}
+
+function factsOf(
+  { weights, published, dataset, ...flags }: ReproduceAttentionFlags,
+  data: AttentionData,
+  { flags: { bootstrap } }: PlannedAttention,
+): AttentionFacts {
+  const { train, validation } = trainingSplits(data);
+  const [test] = data.tests;
+  if (test === undefined) throw usageError(`${data.name} has no test split, so there is nothing to tabulate`);
+  const own = publishedAttentionDatasets.find((name) => name === dataset) ?? null;
+  const named = { dataset, published, weights: Object.fromEntries(weights ?? []) };
+  return {
+    classes: data.classes,
+    sizes: { train: train.length, validation: validation.length, test: test[1].length },
+    bootstrap: bootstrapOf(bootstrap),
+    published: published === undefined ? own : published === 'none' ? null : published,
+    options: {
+      command: 'reproduce loc-attention',
+      ...flags,
+      ...named,
+    } as unknown as AttentionFacts['options'],
+  };
+}
+
+/** All runs of one task, and its table after each. */
+async function taskTable(work: TaskWork): Promise<Outcome[]> {
+  const { folder, plans, finished, grid, facts, session, output } = work;
+  output.say(`${grid.dataset}, task ${grid.task}: ${facts.classes.join(', ')}; ${plans.length} runs`);
+  await mkdir(folder, { recursive: true });
+  const failures = new Map<string, string>();
+  const write = async () => {
+    const progress: AttentionProgress = { grid, runs: plans.map(({ run }) => run), finished, failures };
+    const comparison = attentionTable(progress, facts);
+    await writeComparison(folder, comparison);
+    return comparison;
+  };
+  const outcomes: Outcome[] = [];
+  for (const [i, plan] of plans.entries()) {
+    if (session.signal.aborted) break;
+    const outcome = await attempt(work, plan, i);
+    if (outcome.status === 'failed') failures.set(outcome.name, outcome.note ?? '');
+    outcomes.push(outcome);
+    const { name, status, note } = outcome;
+    output.event({ type: 'run', task: grid.task, run: name, status, note, folder: plan.target });
+    await write();
+  }
+  sayTable(await write(), { output, folder });
+  refuseStopped({ session, folder });
+  return outcomes;
+}
+
+async function attempt(work: TaskWork, plan: PlannedAttention, place: number): Promise<Outcome> {
+  const { finished, output, plans, overwrite, session } = work;
+  const { name } = plan.run;
+  if (finished.has(name)) {
+    output.say(`${name}: finished already (${plan.target})`);
+    return { name, status: 'done', note: null };
+  }
+  output.say('');
+  output.say(`${name} (${place + 1} of ${plans.length}): train loc-attention ${plan.argv.join(' ')}`);
+  try {
+    finished.set(name, await trainRun(plan, overwrite, session));
+    return { name, status: 'done', note: null };
+  } catch (error) {
+    return { name, ...failedRow(error, name, { session, output }) };
+  }
+}

@@ -1,0 +1,272 @@
+/** `reproduce loc-attention`: which runs there are, what is chosen of them, and the command itself on a few small films. */
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse } from 'csv-parse/sync';
+import t from 'tap';
+import { pngOf } from '../../lib/cli/png.js';
+import { attentionCommand } from '../../lib/cli/reproduce/attention-flags.js';
+import {
+  type AttentionGrid,
+  attentionRuns,
+  bestSetting,
+  type FinishedRun,
+  wholeSettings,
+} from '../../lib/cli/reproduce/attention-plan.js';
+import { planAttention } from '../../lib/cli/reproduce/attention-run.js';
+import {
+  type AttentionFacts,
+  attentionTable,
+  noGradientNotice,
+} from '../../lib/cli/reproduce/attention-table.js';
+import { taskSources } from '../../lib/cli/reproduce/attention-tasks.js';
+import { comparisonMarkdown } from '../../lib/report/comparison/write.js';
+import { cli } from '../support/cli.js';
+import { noise } from '../support/images.js';
+
+t.setTimeout(420_000);
+
+const grid: AttentionGrid = {
+  ...{ dataset: 'nih', task: 'ne', backbones: ['resnet50'], lambdas: [1, 0.5, 'adaptive'] },
+  ...{ thresholds: [0.1, 0.3], seeds: [0, 1], attention: 'published', tau: 0.1, penaliseOutside: 0 },
+};
+
+const labels = Array.from({ length: 20 }, (_, i) => i % 2);
+
+/** Predictions of which so many are right. */
+function predictions(right: number) {
+  const probabilities = labels.flatMap((label, i) => {
+    const p = i < right === (label === 1) ? 0.8 : 0.2;
+    return [1 - p, p];
+  });
+  return {
+    classes: ['No Finding', 'Effusion'],
+    labels,
+    patients: labels.map((_, i) => `p${i >> 1}`),
+    probabilities,
+  };
+}
+
+/** A run that is done, with so many right on validation and on test. */
+function finished(name: string, validation: number, test: number): [string, FinishedRun] {
+  const run = attentionRuns(grid).find((one) => one.name === name);
+  if (run === undefined) throw new Error(name);
+  return [name, { run, validation: predictions(validation), test: predictions(test) }];
+}
+
+const facts: AttentionFacts = {
+  ...{ classes: ['No Finding', 'Effusion'], sizes: { train: 8, validation: 20, test: 20 } },
+  ...{ bootstrap: { resamples: 20 }, published: 'nih', options: {} },
+};
+
+t.test('one run for all thresholds where the loss has no attention term', async (t) => {
+  const names = attentionRuns(grid).map(({ name }) => name);
+  t.strictSame(names.slice(0, 5), [
+    'resnet_nih_ne_ce_seed0',
+    'resnet_nih_ne_la0.5_t0.1_seed0',
+    'resnet_nih_ne_la0.5_t0.3_seed0',
+    'resnet_nih_ne_laa_t0.1_seed0',
+    'resnet_nih_ne_laa_t0.3_seed0',
+  ]);
+  t.equal(new Set(names).size, 10);
+  const soft = attentionRuns({ ...grid, attention: 'differentiable', penaliseOutside: 1 });
+  t.equal(soft[1]?.name, 'resnet_nih_ne_la0.5_t0.1_soft_mu1.0_seed0');
+});
+
+t.test('t and λ are chosen on validation, and once more on test', async (t) => {
+  const runs = new Map([
+    finished('resnet_nih_ne_ce_seed0', 12, 12),
+    finished('resnet_nih_ne_ce_seed1', 12, 14),
+    finished('resnet_nih_ne_la0.5_t0.1_seed0', 16, 12),
+    finished('resnet_nih_ne_la0.5_t0.1_seed1', 16, 10),
+    finished('resnet_nih_ne_la0.5_t0.3_seed0', 14, 18),
+    finished('resnet_nih_ne_la0.5_t0.3_seed1', 14, 18),
+    finished('resnet_nih_ne_laa_t0.1_seed0', 18, 13),
+    finished('resnet_nih_ne_laa_t0.1_seed1', 18, 13),
+    finished('resnet_nih_ne_laa_t0.3_seed0', 10, 11),
+  ]);
+  t.equal(wholeSettings([...runs.values()], grid.seeds).length, 4, 'a setting without all its seeds is none');
+  const half = wholeSettings(
+    [...runs.values()].filter(({ run }) => run.lambda === 0.5),
+    grid.seeds,
+  );
+  t.equal(bestSetting(half, 'validation')?.threshold, 0.1);
+  t.equal(bestSetting(half, 'test')?.threshold, 0.3);
+
+  const progress = { grid, runs: attentionRuns(grid), failures: new Map<string, string>() };
+  const partial = attentionTable({ ...progress, finished: runs }, facts);
+  t.strictSame(
+    partial.rows.map(({ name, status }) => [name, status]),
+    [
+      ['resnet50_1', 'done'],
+      ['resnet50_0.5', 'done'],
+      ['resnet50_adaptive', 'not-trained'],
+      ['resnet50_best', 'not-trained'],
+    ],
+    'nothing is chosen among some of the settings',
+  );
+  t.match(partial.rows[2]?.note, /1 of 4 runs are not trained yet/);
+  const failures = new Map([['resnet_nih_ne_laa_t0.3_seed1', 'out of memory']]);
+  t.match(attentionTable({ ...progress, failures, finished: runs }, facts).rows[2], {
+    status: 'failed',
+    note: /seed1: out of memory/,
+  });
+
+  runs.set(...finished('resnet_nih_ne_laa_t0.3_seed1', 10, 11));
+  const whole = attentionTable({ ...progress, finished: runs }, facts);
+  const [ce, half05, , best] = whole.rows;
+  t.match(ce, { note: null, figures: { accuracy: { range: { low: 0.6, high: 0.7 } } } });
+  t.equal(ce?.figures?.accuracy?.value?.toFixed(6), '0.650000');
+  t.strictSame(ce?.figures?.accuracy, ce?.figures?.accuracyBestOnTest, 'there is no t to choose');
+  t.match(half05?.note, 't 0.1 on validation; t 0.3 best on test');
+  t.match(half05?.figures, { accuracy: { value: 0.55 }, accuracyBestOnTest: { value: 0.9 } });
+  t.ok(half05?.figures?.auroc?.interval);
+  t.match(best?.note, 'λ adaptive, t 0.1 on validation; λ 0.5, t 0.3 best on test');
+  t.match(ce?.published, { accuracyBestOnTest: { value: 0.809 }, youdenBestOnTest: { value: 0.618 } });
+  t.equal(ce?.published?.accuracy, undefined, 'published figures are of the second kind');
+  t.match(best?.published, { sensitivityBestOnTest: { value: 0.828 } });
+
+  const text = comparisonMarkdown(whole);
+  t.ok(text.indexOf(noGradientNotice) > 0 && text.indexOf(noGradientNotice) < text.indexOf('| Method'));
+  t.match(text, /Acc \/ Rec: chosen on validation \| Acc \/ Rec: best on test, as published/);
+  const soft = attentionTable(
+    { ...progress, grid: { ...grid, attention: 'differentiable' }, finished: runs },
+    { ...facts, published: null },
+  );
+  t.strictSame(soft.notices, [], 'the differentiable form has a gradient');
+});
+
+t.test('the flags of each run are those that train takes', async (t) => {
+  const place = {
+    ...{ folder: 'out', data: ['--dataset', 'sample', '--task', 'ne'], overwrite: false, json: false },
+    common: new Map([
+      ['rand_init', ['--rand_init']],
+      ['tau', ['--tau', '0.2']],
+    ]),
+    attention: 'differentiable' as const,
+    weightsOf: () => undefined,
+  };
+  const [ce, half, , adaptive] = attentionRuns({ ...grid, backbones: ['resnet18'] });
+  t.match(planAttention(place, ce as never), {
+    flags: { attention: 'none', tau: undefined, seed: 0, backbone: 'resnet18' },
+    target: path.join('out', 'seed0', 'resnet18_sample_ne_ce'),
+  });
+  t.match(planAttention(place, half as never), {
+    flags: { attention: 'differentiable', lamda: 0.5, thresh: 0.1, tau: 0.2 },
+    target: path.join('out', 'seed0', 'resnet18_sample_ne_la0.5_t0.1_soft_tau0.2'),
+  });
+  t.match(planAttention(place, adaptive as never), { flags: { isAdaptive: true } });
+  t.match(attentionCommand().helpInformation(), /--lambdas <values>/);
+});
+
+t.test('which data are the tasks', async (t) => {
+  const root = t.testdir({ nofind_effusion: {}, nep: {}, nf_p: {} });
+  const common = {
+    backbones: [],
+    lambdas: [],
+    thresholds: [],
+    seeds: [],
+    attention: 'published' as const,
+    out_dir: '',
+  };
+  const tasksOf = async (flags: object) =>
+    (await taskSources({ ...common, ...flags } as never)).map(({ task, tokens }) => [
+      task,
+      path.basename(tokens.at(-1) as string),
+    ]);
+  t.strictSame(await tasksOf({ dataset: 'nih', path: root }), [
+    ['ne', 'nofind_effusion'],
+    ['nep', 'nep'],
+  ]);
+  t.strictSame(await tasksOf({ dataset: 'ottawa', path: root }), [
+    ['np', 'nf_p'],
+    ['nep', 'nep'],
+  ]);
+  t.strictSame(
+    (await tasksOf({ dataset: 'sample' })).map(([task]) => task),
+    ['ne', 'np', 'nep'],
+  );
+  t.strictSame(await tasksOf({ dataset: 'folder', path: root, tasks: ['np'] }), [['np', 'np']]);
+  const refused = (flags: object, message: RegExp) =>
+    t.rejects(tasksOf(flags), { code: 'ERR_INVALID_ARGUMENT', message });
+  await refused({}, /Expected --dataset/);
+  await refused({ dataset: 'nih' }, /Expected --path/);
+  await refused({ dataset: 'nih', path: root, tasks: ['np'] }, /a folder nofind_pneumothorax or np in/);
+  await refused({ dataset: 'nih', path: path.join(root, 'nep') }, /but found none/);
+  await refused({ dataset: 'sample', tasks: ['ns'] }, /The sample has no task ns/);
+  await refused({ dataset: 'folder', path: root }, /Expected one of --tasks, or --regions/);
+  await refused({ dataset: 'nih', path: root, regions: 'a.json' }, /--regions is for/);
+});
+
+t.test('the command, twice', async (t) => {
+  const folder = t.testdir();
+  for (const [split, films] of Object.entries({ train: 3, val: 2, test: 3 }))
+    for (const name of ['0NoFinding', '1Effusion']) {
+      mkdirSync(path.join(folder, 'nf_e', split, name), { recursive: true });
+      for (let i = 0; i < films; i++)
+        writeFileSync(
+          path.join(folder, 'nf_e', split, name, `${split}${i}.png`),
+          await pngOf(noise(`${split}${i}${name}`, 32, 32, 1)),
+        );
+    }
+  const header = 'Image Index,Finding Label,Bbox [x,y,w,h],,,';
+  writeFileSync(path.join(folder, 'boxes.csv'), `${header}\ntest0.png,Effusion,0,512,1024,512\n`);
+  const words = [
+    ...[
+      'reproduce',
+      'loc-attention',
+      '--finding_boxes',
+      'boxes.csv',
+      '--dataset',
+      'folder',
+      '--path',
+      'nf_e',
+      '--tasks',
+      'ne',
+    ],
+    ...['--backbones', 'resnet18', '--width', '8', '--lambdas', '1', '--rand_init', '--image_size', '32'],
+    ...['--max_epochs', '1', '--batch', '6', '--bootstrap', '20', '--precision', 'float32'],
+  ];
+  const { code, stdout, stderr } = await cli(words, folder);
+  t.equal(code, 0, stderr);
+  t.match(stdout, /has no gradient/);
+  const out = path.join(folder, 'results/reproduce/loc-attention_nf_e_ne');
+  for (const file of ['table.html', 'table.csv', 'table.md', 'seed0/resnet18-w8_nf_e_ne_ce.txt'])
+    t.ok(existsSync(path.join(out, file)), file);
+  const rows = parse(readFileSync(path.join(out, 'table.csv'), 'utf8'), { columns: true }) as Record<
+    string,
+    string
+  >[];
+  t.strictSame(
+    rows.map(({ row, status }) => [row, status]),
+    [['resnet18_1', 'done']],
+  );
+  t.ok(rows[0]?.accuracy_best_on_test_low);
+
+  const { run } = JSON.parse(
+    readFileSync(path.join(out, 'seed0/resnet18-w8_nf_e_ne_ce/metrics.json'), 'utf8'),
+  );
+  t.match(run.localisation.test, { all: { images: 1, energy: { mean: Number } }, correct: {} });
+  t.match(run.localisation.test.byClass, { '0NoFinding': { images: 0 }, '1Effusion': { images: 1 } });
+  t.match(
+    readFileSync(path.join(out, 'seed0/resnet18-w8_nf_e_ne_ce/report.html'), 'utf8'),
+    /Energy in the finding, test/,
+  );
+
+  const done = path.join(out, 'seed0/resnet18-w8_nf_e_ne_ce/run.json');
+  const before = statSync(done).mtimeMs;
+  rmSync(path.join(out, 'table.csv'));
+  const again = await cli(words, folder);
+  t.equal(again.code, 0, again.stderr);
+  t.match(again.stdout, /resnet18_nf_e_ne_ce_seed0: finished already/);
+  t.equal(statSync(done).mtimeMs, before, 'nothing is trained again');
+  t.ok(existsSync(path.join(out, 'table.csv')));
+  const other = await cli([...words, '--lr', '1e-3'], folder);
+  t.equal(other.code, 1);
+  t.match(other.stderr, /^ERR_RESUME: The row .*lr: 0\.00001 -> 0\.001/m);
+  const none = await cli(
+    words.filter((word) => word !== '--rand_init'),
+    folder,
+  );
+  t.equal(none.code, 2);
+  t.match(none.stderr, /Expected --weights resnet18=FILE or --rand_init/);
+});
