@@ -28,6 +28,8 @@ function settings() {
       weights: { type: 'string' },
       out: { type: 'string', default: 'runs/your-own' },
       architecture: { type: 'string', default: 'resnet50' },
+      // Channels of the first stage: weights of others fit no width but 64.
+      width: { type: 'string', default: '64' },
       size: { type: 'string', default: '224' },
       epochs: { type: 'string', default: '60' },
       batch: { type: 'string', default: '32' },
@@ -66,6 +68,7 @@ async function main() {
     // Without a file of weights learning starts from nothing, and takes far more images.
     init: given.weights === undefined ? 'random' : { weights: given.weights },
     architecture: given.architecture,
+    width: Number(given.width),
     imageSize: Number(given.size),
   });
 

@@ -30,7 +30,8 @@ t.test('trains on a table, goes on where it was, and leaves metrics and a model'
   await writePhantoms(data, { seed: 2, size: 64, train: 24, valPerClass: 1, testPerClass: 1, test: 16 });
   const out = path.join(folder, 'run');
   const flags = ['--csv', path.join(data, 'labels.csv'), '--root', data, '--out', out];
-  const small = ['--architecture', 'resnet18', '--size', '32', '--batch', '12', '--epochs', '2'];
+  const network = ['--architecture', 'resnet18', '--width', '16', '--size', '32'];
+  const small = [...network, '--batch', '12', '--epochs', '2'];
 
   const first = await run(...flags, ...small);
   t.equal(first.code, 0, first.errors);
@@ -39,7 +40,7 @@ t.test('trains on a table, goes on where it was, and leaves metrics and a model'
   t.match(first.output, /test: balanced accuracy 0\.\d+ \(95 % of resamples from 0\.\d+ to 0\.\d+/);
   const metrics = JSON.parse(await readFile(path.join(out, 'metrics.json'), 'utf8'));
   t.equal(metrics.splits.test.samples, 16);
-  t.equal(metrics.run.card.imageSize, 32);
+  t.match(metrics.run.card, { imageSize: 32, width: 16 });
   const files = await readdir(out);
   for (const file of ['test_pred.csv', 'test_true.csv', 'test_summary.txt', 'test_cm.png', 'checkpoints'])
     t.ok(files.includes(file), file);

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { dataThreads, resizeArea } from '../../../lib/data/resize.js';
 import { native } from '../../../lib/native.js';
+import { childEnv } from '../../support/child.js';
 import { noise } from '../../support/images.js';
 
 const resizeModule = new URL('../../../lib/data/resize.js', import.meta.url).href;
@@ -20,6 +21,7 @@ const busy = `
 /** Runs a program in a process of its own; its exit code, or the signal that ended it. */
 async function exitOf(program: string): Promise<number | string> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    env: childEnv(),
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
