@@ -2,13 +2,15 @@
 import { access, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
+import { type CamMethod, camMethods } from '../cam/attention-map.js';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
+import { type Box, scaleBox } from '../data/box.js';
 import { featureName } from '../data/image-table.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import { percent } from './evaluation.js';
-import { asInteger, asText, option } from './options.js';
+import { asChoice, asInteger, asNumbers, asText, asTexts, option, usageError } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { pngOf, slug } from './png.js';
 import { Output, type Session } from './session.js';
@@ -19,34 +21,64 @@ interface ExplainFlags extends PassFlags {
   readonly out_dir: string;
   readonly overwrite?: boolean;
   readonly json?: boolean;
-  readonly layer?: string;
+  readonly method: CamMethod;
+  readonly layer?: readonly string[];
   readonly class?: string;
+  readonly top_channels?: number;
+  readonly lungs?: readonly number[];
 }
 
 const help = `
-Each image becomes a PNG: the radiograph under the Grad-CAM map of one class. A bright region is where the network
-looked, not where a finding is. ${notClinical}
+Each image becomes a PNG: the radiograph under the attention map of one class. A bright region is where the network
+looked, not where a finding is. With a box around the lungs, its outline is drawn and the share of the heat inside it is told.
+${notClinical}
 
 Examples:
   cxr-gaze explain runs/quickstart film.png --out_dir overlays/
-  cxr-gaze explain runs/quickstart films/ --class Effusion --layer layer3.1`;
+  cxr-gaze explain runs/quickstart films/ --class Effusion --layer layer3.1
+  cxr-gaze explain runs/quickstart film.png --method scorecam --top_channels 64 --lungs 0.1,0.1,0.8,0.75`;
 
 /** The command. */
 export function explainCommand(session: Session): Command {
   const command = new Command('explain')
-    .description('show where the network looked: Grad-CAM overlays as PNG')
+    .description('show where the network looked: attention maps over the films as PNG')
     .argument('<model>', 'folder of a run, a checkpoint or a saved model')
     .argument('<files...>', 'images or folders of images')
     .addOption(
       option(
         'Explanation:',
-        '--layer <name>',
-        'activation to explain (default: the last feature map)',
-        asText,
+        '--method <name>',
+        `how the map is made: ${camMethods.join(', ')}; scorecam takes minutes an image`,
+        asChoice(camMethods),
+        'gradcam',
+      ),
+    )
+    .addOption(
+      option(
+        'Explanation:',
+        '--layer <names>',
+        'activation to explain, or several with commas between, averaged (default: the last feature map)',
+        asTexts,
       ),
     )
     .addOption(
       option('Explanation:', '--class <name>', 'class to explain (default: the predicted one)', asText),
+    )
+    .addOption(
+      option(
+        'Explanation:',
+        '--top_channels <n>',
+        'scorecam: only the n channels that vary most (default: all)',
+        asInteger({ min: 1 }),
+      ),
+    )
+    .addOption(
+      option(
+        'Explanation:',
+        '--lungs <x,y,width,height>',
+        'box around the lungs, as fractions of the width and height of each image',
+        asNumbers(4, 4),
+      ),
     )
     .addOption(option('Machine:', '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
   addOutput(command, 'explain');
@@ -67,23 +99,44 @@ async function explain(
   const folder = path.resolve(flags.out_dir);
   await mkdir(folder, { recursive: true });
   const taken = new Set<string>();
+  const lungs = flags.lungs === undefined ? undefined : boxOf(flags.lungs, classifier.card.imageSize);
   const pass = passOf('explaining', flags, { session, output });
   const images = classifier.explain(files, {
     ...pass.options,
-    ...(flags.layer === undefined ? {} : { layer: flags.layer }),
+    method: flags.method,
+    ...(flags.layer === undefined ? {} : { layer: layersOf(flags.layer) }),
     ...(flags.class === undefined ? {} : { class: flags.class }),
+    ...(flags.top_channels === undefined ? {} : { topChannels: flags.top_channels }),
+    ...(lungs === undefined ? {} : { lungs: () => lungs }),
   });
-  for await (const { id, class: predicted, probability, group, explained, overlay } of images) {
+  for await (const image of images) {
+    const { id, class: predicted, probability, group, explained, overlay, insideLungs } = image;
     const file = path.join(folder, freeName(id, taken));
     if (!flags.overwrite) await refuseExisting(file);
     await writeFileAtomic(file, await pngOf(overlay));
-    output.say(
-      `${file}  ${predicted} (${percent(probability)})${explained === predicted ? '' : `, map of ${explained}`}`,
-    );
-    output.event({ type: 'explanation', id, class: predicted, probability, group, explained, file });
+    const of = explained === predicted ? '' : `, map of ${explained}`;
+    const inside = insideLungs === null ? '' : `, ${percent(insideLungs)} of the heat within the lungs' box`;
+    output.say(`${file}  ${predicted} (${percent(probability)})${of}${inside}`);
+    output.event({
+      ...{ type: 'explanation', id, class: predicted, probability, group, explained, file },
+      ...(insideLungs === null ? {} : { inside_lungs: insideLungs }),
+    });
   }
   pass.end();
   session.note(notClinical);
+}
+
+/** One layer as itself, for the methods that take no more. */
+function layersOf(names: readonly string[]): string | readonly string[] {
+  return names.length === 1 ? (names[0] as string) : names;
+}
+
+/** A box of fractions in pixels of the network's input. */
+function boxOf(fractions: readonly number[], side: number): Box {
+  const [x, y, width, height] = fractions as [number, number, number, number];
+  if (!(width > 0 && height > 0 && x + width <= 1 && y + height <= 1))
+    throw usageError(`Expected a box within 0 to 1 for --lungs but received ${fractions.join(',')}`);
+  return scaleBox({ x, y, width, height }, { width: 1, height: 1 }, { width: side, height: side });
 }
 
 /** Two images of one name in different folders must not overwrite each other. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
+import { drawBox } from '../../lib/cam/draw-box.js';
 import { jet } from '../../lib/cam/jet.js';
 import { overlay } from '../../lib/cam/overlay.js';
 import { fixture } from '../support/paths.js';
@@ -67,4 +68,26 @@ t.test('refuses what does not fit', async (t) => {
   });
   t.throws(() => overlay(image, { ...map, data: Float32Array.of(Number.NaN, 0) }), { code, message: /NaN/ });
   t.throws(() => overlay(image, map, { imageWeight: 2 }), { code, message: /imageWeight/ });
+});
+
+t.test('a box is drawn as an outline, cut off at the border', async (t) => {
+  const image = { width: 5, height: 4, channels: 1 as const, data: new Uint8Array(20).fill(9) };
+  const drawn = drawBox(image, { x: 1, y: 0.4, width: 3, height: 3 }, { colour: [200, 9, 9] });
+  t.same([drawn.width, drawn.height, drawn.channels], [5, 4, 3]);
+  const red = Array.from({ length: 20 }, (_, p) => Number(drawn.data[3 * p] === 200));
+  t.same(red, [0, 1, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]);
+  t.ok(drawn.data.every((value, i) => value === 9 || i % 3 === 0));
+  t.ok(
+    image.data.every((value) => value === 9),
+    'the image is left as it is',
+  );
+  const over = drawBox(image, { x: -2, y: 2, width: 4, height: 9 }, { thickness: 1 });
+  t.same(
+    Array.from({ length: 20 }, (_, p) => Number(over.data[3 * p] === 255)),
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0],
+  );
+  const code = 'ERR_INVALID_ARGUMENT';
+  t.throws(() => drawBox({ ...image, height: 3 }, { x: 0, y: 0, width: 1, height: 1 }), { code });
+  t.throws(() => drawBox(image, { x: 0, y: 0, width: Number.NaN, height: 1 }), { code, message: /box/ });
+  t.throws(() => drawBox(image, { x: 0, y: 0, width: 1, height: 1 }, { colour: [0, 0, 256] }), { code });
 });

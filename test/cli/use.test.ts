@@ -124,13 +124,22 @@ t.test('predict and explain', async (t) => {
     'Hernia',
     '--layer',
     'layer3.1',
+    '--method',
+    'layercam',
+    '--lungs',
+    '0.1,0.2,0.5,0.5',
     '--out_dir',
     'maps',
   ];
   const explained = await cli([...explain, '--json'], folder);
   t.equal(explained.code, 0, explained.stderr);
   t.match(linesOf(explained), [{ type: 'explanation', explained: 'Hernia' }, { explained: 'Hernia' }]);
+  for (const { inside_lungs: share } of linesOf(explained))
+    t.ok(typeof share === 'number' && share >= 0 && share <= 1, 'the share of the heat within the box');
   t.equal(readdirSync(at('maps')).length, 2);
+  const off = await cli([...explain, '--lungs', '0.5,0,0.6,1', '--overwrite'], folder);
+  t.equal(off.code, 2);
+  t.match(off.stderr, /within 0 to 1 for --lungs/);
   t.equal((await cli(explain, folder)).code, 1, 'overlays that are there are not overwritten');
   const wrong = await cli(['explain', run, first, '--class', 'Hernai', '--out_dir', 'maps'], folder);
   t.equal(wrong.code, 2);

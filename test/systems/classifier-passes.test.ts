@@ -253,10 +253,58 @@ for (const [name, make] of Object.entries(systems)) {
       code: 'ERR_INVALID_ARGUMENT',
       message: /'upper', 'lower', 'left'.*right/,
     });
+    t.throws(() => model.explain(imageOf(0), { class: 'uper' }), { message: /nearest: 'upper'/ });
     const wrong = await failure(all(model.explain(imageOf(0), { layer: 'layer3' })));
     t.match(wrong, { code: 'ERR_INVALID_ARGUMENT', message: /nearest.*'layer3.0'/ });
   });
 }
+
+t.test('explains by every method, several layers, and measures what lies within the lungs', async (t) => {
+  using model = await tinyGazeLT();
+  const [plain] = (await all(model.explain(imageOf(0)))) as [ExplainedImage];
+  t.match([plain.lungs, plain.insideLungs], [null, null]);
+  const layer = ['layer2.1', 'layer3.1'];
+  for (const method of ['gradcam++', 'hirescam', 'layercam'] as const) {
+    const [other] = (await all(model.explain(imageOf(0), { method, layer }))) as [ExplainedImage];
+    t.ok(
+      other.map.data.some((value, at) => value !== plain.map.data[at]),
+      method,
+    );
+  }
+  const scored = { method: 'scorecam', layer: 'layer1.0', topChannels: 2, class: 'left' } as const;
+  const asked: string[] = [];
+  const lungs = { x: 4, y: 6, width: 20, height: 16 };
+  const found = await all(
+    model.explain(images.slice(0, 2), {
+      ...scored,
+      lungs: async (id) => (asked.push(id) === 1 ? lungs : null),
+    }),
+  );
+  t.same(
+    asked,
+    found.map(({ id }) => id),
+  );
+  const [first, second] = found as [ExplainedImage, ExplainedImage];
+  t.same([first.explained, first.lungs, second.lungs, second.insideLungs], ['left', lungs, null, null]);
+  const { data, width } = first.map;
+  let [inside, sum] = [0, 0];
+  for (const [at, value] of data.entries()) {
+    const [x, y] = [at % width, Math.floor(at / width)];
+    sum += value;
+    if (x >= 4 && x < 24 && y >= 6 && y < 22) inside += value;
+  }
+  t.ok(Math.abs((first.insideLungs as number) - inside / sum) < 1e-9);
+  const corner = 3 * (6 * width + 4);
+  t.same(Array.from(first.overlay.data.slice(corner, corner + 3)), [255, 255, 255], 'the outline');
+  const code = 'ERR_INVALID_ARGUMENT';
+  const refused = (options: object, message: RegExp) =>
+    t.throws(() => model.explain(imageOf(0), options), { code, message });
+  refused({ method: 'grad-cam' }, /nearest: 'gradcam'/);
+  refused({ topChannels: 3 }, /topChannels.*scorecam|scorecam.*topChannels/);
+  refused({ method: 'scorecam', layer }, /one layer/);
+  refused({ layer: 3 }, /options\.layer/);
+  refused({ lungs }, /options\.lungs/);
+});
 
 t.test('passes are given up between two images', async (t) => {
   using model = await tinyGazeLT();
