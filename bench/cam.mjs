@@ -6,7 +6,8 @@ import { comparePairs } from './support/compare.mjs';
 import { Peer } from './support/peer.mjs';
 
 /** What `--help` says. */
-export const description = "Grad-CAM maps of a batch of 16 at 224 px (float32) beside batched Grad-CAM in PyTorch";
+export const description =
+  'Grad-CAM maps of a batch of 16 at 224 px (float32) beside batched Grad-CAM in PyTorch';
 
 const needs = 'torch of the same version as LibTorch, torchvision, timm and numpy';
 

@@ -8,6 +8,7 @@ const benchmarks = [
   'teacher',
   'backbones',
   'loc-attention',
+  'cam',
   'data',
   'loop',
   'metrics',

@@ -1,6 +1,5 @@
 #include "cam/explain.h"
 
-#include <ATen/Context.h>
 #include <c10/util/StringUtil.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -46,26 +45,6 @@ void checkClass(int64_t value, size_t index, int64_t count) {
   throw invalidArgument("Expected a class from 0 to " + std::to_string(count - 1) + " for classes[" +
                         std::to_string(index) + "] but received " + std::to_string(value));
 }
-
-/// Fused attention kernels have no second derivative; the plain one has. Only the compute lane reads the setting.
-class DifferentiableAttention {
- public:
-  DifferentiableAttention()
-      : flash_(at::globalContext().userEnabledFlashSDP()), efficient_(at::globalContext().userEnabledMemEfficientSDP()) {
-    at::globalContext().setSDPUseFlash(false);
-    at::globalContext().setSDPUseMemEfficient(false);
-  }
-  ~DifferentiableAttention() {
-    at::globalContext().setSDPUseFlash(flash_);
-    at::globalContext().setSDPUseMemEfficient(efficient_);
-  }
-  DifferentiableAttention(const DifferentiableAttention&) = delete;
-  DifferentiableAttention& operator=(const DifferentiableAttention&) = delete;
-
- private:
-  bool flash_;
-  bool efficient_;
-};
 
 /// The gradient of the chosen logits by each activation. In eval mode a logit depends on its own image alone, so that
 /// the gradient of the sum holds each image's own.
@@ -123,13 +102,15 @@ at::Tensor chosenClasses(const at::Tensor& logits, const at::Tensor& given, cons
   return classes.size() == 1 ? chosen.expand({batch}).contiguous() : chosen;
 }
 
-at::Tensor explained(const at::Tensor& activation, const at::Tensor& images, const std::string& layer, bool rectified) {
-  const at::Tensor map = featureMap(activation, images.size(2), images.size(3));
+at::Tensor explained(const Network& network, const std::string& layer, const at::Tensor& x, const at::Tensor& images) {
+  const at::Tensor map = network.hasChannelsLast(layer) && x.dim() == 4
+                             ? x.permute({0, 3, 1, 2})
+                             : featureMap(x, images.size(2), images.size(3));
   if (map.dim() != 4) {
     throw invalidShape("Expected a layer that gives [B, K, h, w] or tokens [B, N, D] for layer but '" + layer + "' gives " +
                        c10::str(map.sizes()));
   }
-  return rectified ? map.relu() : map;
+  return map;
 }
 
 Explanation explain(Network& network, const at::Tensor& images, const at::Tensor& given, const Question& question,
@@ -144,10 +125,8 @@ Explanation explain(Network& network, const at::Tensor& images, const at::Tensor
   const at::Tensor head = layers.size() == 1 && layers[0] == network.camLayer() ? network.poolingHead() : at::Tensor();
   Taps taps(head.defined() ? layers : std::vector<std::string>{});
   if (!head.defined()) taps.differentiateBy(layers, /*cut=*/!graph);
-  std::optional<DifferentiableAttention> attention;
-  if (graph && !head.defined()) attention.emplace();
-  const at::Tensor given32 = network.forward(images, taps);
-  const at::Tensor logits = given32.to(given32.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+  const at::Tensor output = network.forward(images, taps);
+  const at::Tensor logits = output.to(output.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
   const at::Tensor chosen = chosenClasses(logits.detach(), given, question.classes);
 
   std::vector<at::Tensor> activations;
@@ -159,12 +138,13 @@ Explanation explain(Network& network, const at::Tensor& images, const at::Tensor
   std::vector<at::Tensor> raw;
   RawMap single;
   for (size_t i = 0; i < layers.size(); i++) {
-    const at::Tensor a = explained(activations[i], images, layers[i], question.rectified);
+    at::Tensor a = explained(network, layers[i], activations[i], images);
+    if (question.rectified) a = a.relu();
     if (head.defined()) {
       const at::Tensor weights = head.to(a.scalar_type()).index_select(0, chosen) / (a.size(2) * a.size(3));
       single = rawMapOfConstant(method, a, weights);
     } else {
-      single = rawMap(method, a, featureMap(gradients[i], images.size(2), images.size(3)));
+      single = rawMap(method, a, explained(network, layers[i], gradients[i], images));
     }
     raw.push_back(single.raw);
   }

@@ -42,7 +42,7 @@ at::Tensor chosenClasses(const at::Tensor& logits, const at::Tensor& given, cons
 /// Throws for what is no batch of images.
 void checkImages(const at::Tensor& images);
 
-/// The activation as [B, K, h, w], rectified if the question says so.
-at::Tensor explained(const at::Tensor& activation, const at::Tensor& images, const std::string& layer, bool rectified);
+/// A layer's activation, or the gradient by it, as [B, K, h, w].
+at::Tensor explained(const Network& network, const std::string& layer, const at::Tensor& x, const at::Tensor& images);
 
 }  // namespace cxr::cam

@@ -23,7 +23,8 @@ ScoreSubject scoreSubject(Network& network, const at::Tensor& images, const at::
   at::Tensor logits = network.forward(images, taps);
   if (logits.scalar_type() != at::kDouble) logits = logits.to(at::kFloat);
   const at::Tensor chosen = chosenClasses(logits, given, question.classes);
-  const at::Tensor a = explained(taps.at(layers[0]), images, layers[0], question.rectified).contiguous();
+  at::Tensor a = explained(network, layers[0], taps.at(layers[0]), images).contiguous();
+  if (question.rectified) a = a.relu();
   const int64_t count = a.size(1);
   const int64_t kept = topChannels > 0 ? std::min(topChannels, count) : count;
   at::Tensor channels;

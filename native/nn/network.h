@@ -59,6 +59,8 @@ class Network : public torch::nn::Module {
   /// The weight W [C, K] where logits = W · mean over h, w of the activation at `camLayer()`, plus a bias: the gradient of
   /// logit c by that activation is then W[c, k] / (h w) everywhere, and needs no backward pass. Undefined otherwise.
   virtual at::Tensor poolingHead() const { return {}; }
+  /// Whether a tap gives [B, h, w, K] rather than [B, K, h, w].
+  virtual bool hasChannelsLast(const std::string& /*tap*/) const { return false; }
 };
 
 /// A job on a network: reads options on the JavaScript thread, runs on the compute lane.

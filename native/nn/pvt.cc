@@ -263,6 +263,10 @@ class Pvt : public Network {
 
   at::Tensor poolingHead() const override { return head_->weight(); }
 
+  bool hasChannelsLast(const std::string& tap) const override {
+    return tap == "patch_embed" || tap.ends_with(".downsample");
+  }
+
  private:
   static std::string stageName(size_t i) { return "stages." + std::to_string(i); }
 

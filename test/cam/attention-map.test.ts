@@ -167,12 +167,20 @@ t.test(
         ['layer4.0.bn1.weight', 'layer4.1.bn2.bias', 'layer3.1.bn2.weight', 'fc.weight'],
       ],
     ];
+    using pvt = createModel({ architecture: 'pvt_v2_b0', classes: 4, seed: 2 }).to({ dtype: 'float64' });
+    // Attention lies behind this one.
+    cases.push([
+      pvt,
+      'stages.2',
+      true,
+      ['stages.3.blocks.0.attn.q.weight', 'stages.2.norm.weight', 'head.weight'],
+    ]);
     for (const [network, layer, training, names] of cases) {
       if (training) network.train();
       else network.eval();
       const [exact, numeric] = await slope(network, layer, names);
       network.eval();
-      const what = `${network.options.head} ${layer} ${training ? 'training' : 'evaluation'}`;
+      const what = `${network.architecture} ${network.options.head} ${layer} ${training ? 'training' : 'evaluation'}`;
       t.ok(
         Math.abs(exact - numeric) <= 1e-5 * (1 + Math.abs(numeric)),
         `${what}: ${exact} against ${numeric}`,
@@ -181,6 +189,67 @@ t.test(
     }
   },
 );
+
+t.test("each of PVT's layers can be explained, whatever the order of its axes", async (t) => {
+  using pvt = createModel({ architecture: 'pvt_v2_b0', classes: 4, seed: 1 }).eval();
+  const { taps, camLayer } = await pvt.tapNames();
+  t.equal(camLayer, 'stages.3');
+  const x = place(input('attention.wide', [1, 3, 64, 96]), 'float32');
+  let hot = 0;
+  for (const layer of taps) {
+    const stride = layer === 'patch_embed' ? 4 : 4 << Number(layer.split('.')[1]);
+    await tidy(async () => {
+      const cut = attentionMap(pvt, x, { layer, method: 'layercam', classes: 1 });
+      t.same((await (cut.raw as Tensor).ready()).shape, [1, 64 / stride, 96 / stride], layer);
+      const kept = attentionMap(pvt, x, { layer, method: 'layercam', classes: 1, differentiable: true });
+      const [a, b] = [await read(cut.maps), await read(kept.maps.detach())];
+      t.ok(worstDifference(b, a) < 1e-4, 'the same map with the graph kept');
+      hot += Number(a.some((value) => value > 0));
+    });
+  }
+  t.ok(hot > taps.length / 2, `${hot} of ${taps.length} layers have something that speaks for the class`);
+  await tidy(async () => {
+    // The channels of patch_embed are its last axis.
+    const { logits, taps: found } = pvt.forwardWithTaps(x.clone().requiresGrad_(true), ['patch_embed']);
+    const activation = found.patch_embed as Tensor;
+    const [gradient] = gradients(logits.select(1, 1).sum(), [activation]) as [Tensor];
+    const turn = (values: Tensor): Tensor => values.permute([0, 3, 1, 2]).contiguous();
+    const maps = camFromActivation(turn(activation.detach()), turn(gradient), { height: 64, width: 96 });
+    const own = attentionMap(pvt, x, { layer: 'patch_embed', classes: 1 });
+    t.ok(worstDifference(await read(own.maps), await read(maps)) < 1e-4);
+  });
+  x.dispose();
+});
+
+t.test("VGG's last convolution before and after its ReLU", async (t) => {
+  using vgg = createModel({ architecture: 'vgg16', classes: 4, width: 8, seed: 1 });
+  vgg.to({ dtype: 'float64' }).eval();
+  await tidy(async () => {
+    const x = place(input('attention.vgg', [2, 3, 32, 48]), 'float64');
+    const { logits, taps } = vgg.forwardWithTaps(x.clone().requiresGrad_(true), ['features.28']);
+    const activation = taps['features.28'] as Tensor;
+    const chosen = logits.gather(1, labelTensor(classes).unsqueeze(1)).sum();
+    const [gradient] = gradients(chosen, [activation]) as [Tensor];
+    const { shape } = await activation.ready();
+    const before = await read(activation.detach());
+    const g = doubles(shape, await read(gradient));
+    const after = before.map((value) => Math.max(value, 0));
+    t.notSame(before, after, 'they differ');
+    for (const [activations, a] of [
+      ['before_relu', before],
+      ['after_relu', after],
+    ] as const) {
+      const { maps } = attentionMap(vgg, x, { classes, activations });
+      const expected = flat(twins.gradCam(doubles(shape, a), g, 32, 48));
+      t.ok(worstDifference(await read(maps), expected) < 1e-9, activations);
+    }
+    const byDefault = await read(attentionMap(vgg, x, { classes }).maps);
+    t.same(byDefault, await read(attentionMap(vgg, x, { classes, activations: 'before_relu' }).maps));
+    t.throws(() => attentionMap(vgg, x, { layer: 'features.30', activations: 'after_relu' }), {
+      message: /features\.28.*vgg16's features\.30/,
+    });
+  });
+});
 
 t.test(
   'a differentiable map is that of the pass in the mode of the network; others leave no graph',

@@ -5,12 +5,13 @@ import { tidy } from '../../lib/tensor/tidy.js';
 import { createOptimizer } from '../../lib/training/optimizer.js';
 import type { Check } from './check.js';
 
-const MIB = 1024 * 1024;
+/** Bytes of a mebibyte. */
+export const MIB = 1024 * 1024;
 /** What the resident size may grow by from the end of the warm-up to the end. */
 const ALLOWED = 16 * MIB;
 
 /** Resident bytes of this process, as the system counts them. */
-function residentBytes(): number {
+export function residentBytes(): number {
   const [, pages] = readFileSync('/proc/self/statm', 'utf8').split(' ').map(Number) as [number, number];
   return pages * 4096;
 }

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { threads } from '../../lib/tensor/create.js';
 import { allPvtSizes } from './backbones.js';
 import { checking, type Tally } from './check.js';
+import { flatExplanations } from './explained.js';
 import { unbrokenCheckpoints } from './kills.js';
 import { flatFootprint } from './leak.js';
 import { allLocAttentionSteps } from './loc-attention-steps.js';
@@ -28,6 +29,7 @@ const tally: Tally = { passed: 0, failed: 0 };
 const check = checking(tally);
 const suites: Readonly<Record<string, () => Promise<void>>> = {
   leak: () => flatFootprint(Number(values.steps), check),
+  explained: () => flatExplanations(1000, 2000, check),
   kills: () => unbrokenCheckpoints(Number(values.kills), check),
   student: () => allStudentSteps(check),
   teachers: () => allTeacherSteps(check),
