@@ -4,20 +4,20 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { type CamMethod, camMethods } from '../cam/attention-map.js';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
-import { type Box, scaleBox } from '../data/box.js';
 import { featureName } from '../data/image-table.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import { percent } from './evaluation.js';
-import { asChoice, asInteger, asNumbers, asText, asTexts, option, usageError } from './options.js';
+import { type LungFlags, lungsOfFilms } from './lungs-of-films.js';
+import { asChoice, asInteger, asNumbers, asText, asTexts, option } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { pngOf, slug } from './png.js';
 import { Output, type Session } from './session.js';
 import { addImages, addOutput, addPrecision } from './train-options.js';
 import { notClinical } from './train-run.js';
 
-interface ExplainFlags extends PassFlags {
+interface ExplainFlags extends PassFlags, LungFlags {
   readonly out_dir: string;
   readonly overwrite?: boolean;
   readonly json?: boolean;
@@ -25,12 +25,12 @@ interface ExplainFlags extends PassFlags {
   readonly layer?: readonly string[];
   readonly class?: string;
   readonly top_channels?: number;
-  readonly lungs?: readonly number[];
 }
 
 const help = `
 Each image becomes a PNG: the radiograph under the attention map of one class. A bright region is where the network
-looked, not where a finding is. With a box around the lungs, its outline is drawn and the share of the heat inside it is told.
+looked, not where a finding is. With a box around the lungs (--lungs, --masks or --unet), its outline is drawn and the share of
+the heat inside it is told.
 ${notClinical}
 
 Examples:
@@ -80,6 +80,22 @@ export function explainCommand(session: Session): Command {
         asNumbers(4, 4),
       ),
     )
+    .addOption(
+      option(
+        'Explanation:',
+        '--masks <folder>',
+        'lung masks whose boxes are drawn: NAME.png or NAME_mask.png for the film NAME',
+        asText,
+      ),
+    )
+    .addOption(
+      option(
+        'Explanation:',
+        '--unet <path>',
+        'lung segmenter that finds the boxes: a run, a saved segmenter or a checkpoint',
+        asText,
+      ),
+    )
     .addOption(option('Machine:', '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
   addOutput(command, 'explain');
   return addImages(addPrecision(command, 'float32'), false)
@@ -99,7 +115,7 @@ async function explain(
   const folder = path.resolve(flags.out_dir);
   await mkdir(folder, { recursive: true });
   const taken = new Set<string>();
-  const lungs = flags.lungs === undefined ? undefined : boxOf(flags.lungs, classifier.card.imageSize);
+  using found = await lungsOfFilms(files, flags, classifier.card.imageSize, flags.device);
   const pass = passOf('explaining', flags, { session, output });
   const images = classifier.explain(files, {
     ...pass.options,
@@ -107,7 +123,7 @@ async function explain(
     ...(flags.layer === undefined ? {} : { layer: layersOf(flags.layer) }),
     ...(flags.class === undefined ? {} : { class: flags.class }),
     ...(flags.top_channels === undefined ? {} : { topChannels: flags.top_channels }),
-    ...(lungs === undefined ? {} : { lungs: () => lungs }),
+    ...(found.lungs === undefined ? {} : { lungs: found.lungs }),
   });
   for await (const image of images) {
     const { id, class: predicted, probability, group, explained, overlay, insideLungs } = image;
@@ -129,14 +145,6 @@ async function explain(
 /** One layer as itself, for the methods that take no more. */
 function layersOf(names: readonly string[]): string | readonly string[] {
   return names.length === 1 ? (names[0] as string) : names;
-}
-
-/** A box of fractions in pixels of the network's input. */
-function boxOf(fractions: readonly number[], side: number): Box {
-  const [x, y, width, height] = fractions as [number, number, number, number];
-  if (!(width > 0 && height > 0 && x + width <= 1 && y + height <= 1))
-    throw usageError(`Expected a box within 0 to 1 for --lungs but received ${fractions.join(',')}`);
-  return scaleBox({ x, y, width, height }, { width: 1, height: 1 }, { width: side, height: side });
 }
 
 /** Two images of one name in different folders must not overwrite each other. */

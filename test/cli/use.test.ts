@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { LungSegmenter } from '../../lib/systems/segmenter/segmenter.js';
 import { cli, linesOf } from '../support/cli.js';
 import { filmFlags, smallRun, smallRunFolder, writeFilms } from '../support/small-run.js';
 
@@ -140,6 +141,25 @@ t.test('predict and explain', async (t) => {
   const off = await cli([...explain, '--lungs', '0.5,0,0.6,1', '--overwrite'], folder);
   t.equal(off.code, 2);
   t.match(off.stderr, /within 0 to 1 for --lungs/);
+  const segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 4 });
+  await segmenter.save(at('lungs'));
+  segmenter.dispose();
+  for (const flags of [
+    ['--masks', 'films/masks'],
+    ['--unet', 'lungs'],
+  ]) {
+    const boxed = await cli(
+      ['explain', run, first, ...flags, '--out_dir', 'maps', '--overwrite', '--json'],
+      folder,
+    );
+    t.equal(boxed.code, 0, boxed.stderr);
+    t.match(linesOf(boxed)[0], { type: 'explanation', class: String });
+    if (flags[0] === '--masks') t.match(linesOf(boxed)[0], { inside_lungs: Number });
+  }
+  const both = ['--masks', 'films/masks', '--unet', 'lungs', '--overwrite'];
+  const two = await cli(['explain', run, first, ...both, '--out_dir', 'maps'], folder);
+  t.equal(two.code, 2);
+  t.match(two.stderr, /--masks and --unet exclude each other/);
   t.equal((await cli(explain, folder)).code, 1, 'overlays that are there are not overwritten');
   const wrong = await cli(['explain', run, first, '--class', 'Hernai', '--out_dir', 'maps'], folder);
   t.equal(wrong.code, 2);

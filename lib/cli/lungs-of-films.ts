@@ -1,0 +1,81 @@
+/** Where the lungs of explained films are: `--lungs`, `--masks` or `--unet`. */
+import { type Box, scaleBox } from '../data/box.js';
+import { lungBox } from '../data/lung-box.js';
+import { MaskFolder, readMask } from '../data/mask-folder.js';
+import { checkInput, inputDataset } from '../systems/classifier/inputs.js';
+import { LungSegmenter } from '../systems/segmenter/segmenter.js';
+import { usageError } from './options.js';
+
+/** The flags that say where lungs are. */
+export interface LungFlags {
+  readonly lungs?: readonly number[];
+  readonly masks?: string;
+  readonly unet?: string;
+}
+
+/** What tells the box of a film, and is to be freed after the last one. */
+export interface LungsOfFilms extends Disposable {
+  /** In pixels of a square of `side`; `null` where no lung was found. Absent where no flag asks for boxes. */
+  readonly lungs?: (id: string) => Promise<Box | null>;
+}
+
+/**
+ * Opens what the flags name; masks that are missing are told before the first film.
+ *
+ * @param films paths of films and folders
+ * @param flags at most one of them may be given
+ * @param side of the network's input
+ * @param device of the segmenter
+ */
+export async function lungsOfFilms(
+  films: readonly string[],
+  { lungs, masks, unet }: LungFlags,
+  side: number,
+  device: string,
+): Promise<LungsOfFilms> {
+  const given = Object.entries({ lungs, masks, unet }).filter(([, value]) => value !== undefined);
+  if (given.length > 1)
+    throw usageError(`${given.map(([name]) => `--${name}`).join(' and ')} exclude each other`);
+  const nothing = { [Symbol.dispose]: () => {} };
+  if (lungs !== undefined) {
+    const box = boxOf(lungs, side);
+    return { ...nothing, lungs: async () => box };
+  }
+  if (masks !== undefined) return { ...nothing, lungs: await fromMasks(films, masks, side) };
+  if (unet === undefined) return nothing;
+  const segmenter = await LungSegmenter.load(unet, { device });
+  return {
+    async lungs(id) {
+      for await (const { mask } of segmenter.segment(id)) return boxOfMask(mask, side);
+      return null;
+    },
+    [Symbol.dispose]: () => segmenter.dispose(),
+  };
+}
+
+/** A box of fractions in pixels of the network's input. */
+function boxOf(fractions: readonly number[], side: number): Box {
+  const [x, y, width, height] = fractions as [number, number, number, number];
+  if (!(width > 0 && height > 0 && x + width <= 1 && y + height <= 1))
+    throw usageError(`Expected a box within 0 to 1 for --lungs but received ${fractions.join(',')}`);
+  return scaleBox({ x, y, width, height }, { width: 1, height: 1 }, { width: side, height: side });
+}
+
+async function fromMasks(
+  films: readonly string[],
+  folder: string,
+  side: number,
+): Promise<(id: string) => Promise<Box | null>> {
+  const dataset = await inputDataset(checkInput(films), []);
+  const { masks } = (await MaskFolder.open(folder)).masksOf(dataset);
+  const ofFilm = new Map(masks.map((mask, i) => [dataset.sample(i).id, mask]));
+  return async (id) => {
+    const mask = ofFilm.get(id);
+    return mask === undefined ? null : boxOfMask(await readMask(mask), side);
+  };
+}
+
+async function boxOfMask(mask: Parameters<typeof lungBox>[0], side: number): Promise<Box | null> {
+  const { box, finding } = await lungBox(mask, side);
+  return finding === 'none' ? null : box;
+}
