@@ -164,7 +164,10 @@ t.test('refuse what does not fit', async (t) => {
   const box = Int32Array.of(0, 0, 2, 2);
   const code = 'ERR_INVALID_ARGUMENT';
   const ne = { regions: regionTable('ne') };
-  const rejects = (call: () => { attention: Tensor }, error: { code?: string; message: RegExp }): Promise<unknown> =>
+  const rejects = (
+    call: () => { attention: Tensor },
+    error: { code?: string; message: RegExp },
+  ): Promise<unknown> =>
     t.rejects(
       tidy(async () => call().attention.data()),
       error,
