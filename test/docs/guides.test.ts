@@ -54,7 +54,7 @@ function shrink(code: string): string {
     .replace(/batchSize: \d+/g, 'batchSize: 9')
     .replace(/maxEpochs: \d+/g, 'maxEpochs: 1')
     .replace(/(init: \{ weights: 'resnet50.pth' \}) \}/g, '$1, imageSize: 32 }')
-    .replace(/architecture: 'resnet18'/g, `architecture: 'resnet18', width: ${width}`)
+    .replace(/architecture: 'resnet18'(?!.*\bwidth: \d)/g, `architecture: 'resnet18', width: ${width}`)
     .replace(/init: \{ weights/g, "architecture: 'resnet18', init: { weights");
 }
 
