@@ -1,13 +1,12 @@
 /** The flags of `train loc-attention` as `--help` shows them: the original's names, and ours. */
 import type { Command } from 'commander';
 import { localisationTasks } from '../losses/regions.js';
-import { type Architecture, architectures, publishedWidth, widths } from '../models/model.js';
+import { type Architecture, architectures } from '../models/model.js';
 import { attentionForms, camClasses, followedLosses, selections } from '../systems/loc-attention/settings.js';
 import { earlyStoppings } from '../training/plateau-schedule.js';
-import { precisionChoices } from '../training/precision.js';
 import { asGpu } from './gpu.js';
 import { asChoice, asInteger, asNumber, asNumbers, asText, option } from './options.js';
-import { addImages, addIntervals } from './train-options.js';
+import { addArithmetic, addImages, addIntervals, addStart, addWriting } from './shared-options.js';
 
 const data = 'Data:';
 const lungs = 'Lungs:';
@@ -118,51 +117,24 @@ function addLungs(command: Command): void {
 }
 
 function addNetwork(command: Command): void {
-  command
-    .addOption(
-      option(
-        network,
-        '--backbone <name>',
-        `pvt, vgg, resnet, or one of ${architectures.join(', ')}`,
-        asBackbone,
-      ),
-    )
-    .addOption(
-      option(
-        network,
-        '--width <channels>',
-        "of the backbone's first stage; published weights fit no other than the default",
-        asInteger(widths),
-        publishedWidth,
-      ),
-    )
-    .addOption(
-      option(
-        network,
-        '--image_size <pixels>',
-        'side of the square input',
-        asInteger({ min: 32, max: 4096 }),
-        224,
-      ),
-    )
-    .addOption(
-      option(
-        network,
-        '--weights <file>',
-        'initial weights: .safetensors, .pt or .pth with torchvision, timm or published keys',
-        asText,
-      ),
-    )
-    .addOption(option(network, '--rand_init', 'begin with random weights instead'))
-    .addOption(
-      option(
-        network,
-        '--normalisation <kind>',
-        "half: pixels to [-1, 1], as published; imagenet: the weights' own statistics",
-        asChoice(['half', 'imagenet'] as const),
-        'half' as const,
-      ),
-    );
+  command.addOption(
+    option(
+      network,
+      '--backbone <name>',
+      `pvt, vgg, resnet, or one of ${architectures.join(', ')}`,
+      asBackbone,
+    ),
+  );
+  addStart(command, 224);
+  command.addOption(
+    option(
+      network,
+      '--normalisation <kind>',
+      "half: pixels to [-1, 1], as published; imagenet: the weights' own statistics",
+      asChoice(['half', 'imagenet'] as const),
+      'half' as const,
+    ),
+  );
 }
 
 function addObjective(command: Command): void {
@@ -271,56 +243,26 @@ function addTraining(command: Command): void {
 }
 
 function addOutputs(command: Command): void {
-  command
-    .addOption(
-      option(
-        outputs,
-        '--results <folder>',
-        'where NAME.txt, NAME.safetensors and the folder NAME go',
-        asText,
-        'results',
-      ),
-    )
-    .addOption(option(outputs, '--overwrite', 'replace what is there already'))
-    .addOption(option(outputs, '--resume', 'go on with the run from its last checkpoint'))
-    .addOption(
-      option(
-        outputs,
-        '--save_every <steps>',
-        "also save every so many steps (default: only at an epoch's end)",
-        asInteger({ min: 1 }),
-      ),
-    )
-    .addOption(
-      option(
-        outputs,
-        '--keep <which>',
-        'checkpoints to keep: recent (best, last, previous) or all improvements',
-        asChoice(['recent', 'all'] as const),
-        'recent' as const,
-      ),
-    )
-    .addOption(option(outputs, '--json', 'for programs: one JSON object a line on standard output'));
+  command.addOption(
+    option(
+      outputs,
+      '--results <folder>',
+      'where NAME.txt, NAME.safetensors and the folder NAME go',
+      asText,
+      'results',
+    ),
+  );
+  addWriting(command, true);
 }
 
 function addMachine(command: Command): Command {
-  command
-    .addOption(
-      option(
-        machine,
-        '--gpu <n>',
-        'number of a GPU, or cpu (default: a GPU if there is one, else the CPU)',
-        asGpu,
-      ),
-    )
-    .addOption(
-      option(
-        machine,
-        '--precision <name>',
-        `arithmetic: ${precisionChoices.join(', ')}`,
-        asChoice(precisionChoices),
-        'auto' as const,
-      ),
-    );
-  return addImages(command);
+  command.addOption(
+    option(
+      machine,
+      '--gpu <n>',
+      'number of a GPU, or cpu (default: a GPU if there is one, else the CPU)',
+      asGpu,
+    ),
+  );
+  return addImages(addArithmetic(command, 'auto'));
 }

@@ -17,9 +17,9 @@ import { evaluateSplits, explainExamples, writeResults } from './evaluation.js';
 import { asInteger, option, usageError } from './options.js';
 import { slug } from './png.js';
 import { Output, type Session } from './session.js';
+import { addImages, addOutput, addPrecision, addTesting } from './shared-options.js';
 import { absoluteDataFlags, recordedOptions, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
-import { addImages, addOutput, addPrecision, addTesting } from './train-options.js';
 import { notClinical } from './train-run.js';
 
 interface EvaluateFlags extends DataFlags {

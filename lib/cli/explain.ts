@@ -14,7 +14,7 @@ import { asChoice, asInteger, asNumbers, asText, asTexts, option } from './optio
 import { type PassFlags, passOf } from './pass.js';
 import { pngOf, slug } from './png.js';
 import { Output, type Session } from './session.js';
-import { addImages, addOutput, addPrecision } from './train-options.js';
+import { addImages, addOutput, addPrecision } from './shared-options.js';
 import { notClinical } from './train-run.js';
 
 interface ExplainFlags extends PassFlags, LungFlags {

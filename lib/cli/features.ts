@@ -11,8 +11,8 @@ import { addTableOptions, type DataFlags, pickDataFlags } from './data-options.j
 import { type OpenedData, openData } from './datasets.js';
 import { asChoice, asDevice, asInteger, asText, option, usageError } from './options.js';
 import { Output, type Session } from './session.js';
+import { addImages } from './shared-options.js';
 import { absoluteDataFlags, sayRemarks } from './train.js';
-import { addImages } from './train-options.js';
 import { notClinical } from './train-run.js';
 
 interface FeatureFlags extends Omit<DataFlags, 'dataset' | 'data_dir' | 'label_dir'> {

@@ -8,7 +8,7 @@ import { GazeLT } from '../systems/gazelt/gazelt.js';
 import { asInteger, asText, option } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { Output, type Session } from './session.js';
-import { addImages, addPrecision } from './train-options.js';
+import { addImages, addPrecision } from './shared-options.js';
 import { notClinical } from './train-run.js';
 
 interface PredictFlags extends PassFlags {

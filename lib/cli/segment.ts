@@ -17,7 +17,7 @@ import { asInteger, option } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { pngOf } from './png.js';
 import { Output, type Session } from './session.js';
-import { addImages, addOutput, addPrecision } from './train-options.js';
+import { addImages, addOutput, addPrecision } from './shared-options.js';
 import { notClinical } from './train-run.js';
 
 interface SegmentFlags extends PassFlags {

@@ -7,7 +7,8 @@ import type { OptionValue } from '../report/report-data.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
 import type { GazeFlags } from './gaze-options.js';
-import { asInteger, asNumber, option, usageError } from './options.js';
+import { asInteger, option, usageError } from './options.js';
+import { addSteps } from './shared-options.js';
 
 /** The flags as commander gives them. */
 export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
@@ -44,36 +45,20 @@ export function addTeacherTraining(command: Command): void {
     .addOption(
       option(training, '--as_published', "windows as GazeLT's program cuts them: closed, from 0, weight 1"),
     )
-    .addOption(option(training, '--flip', 'mirror half of the films with their readings'))
-    .addOption(option(training, '--max_epochs <n>', 'most epochs', asInteger({ min: 1 }), 100))
-    .addOption(
-      option(
-        training,
-        '--patience <n>',
-        'ends after n + 1 epochs without a lower validation loss (default: never)',
-        asInteger({ min: 0 }),
-      ),
-    )
-    .addOption(option(training, '--batch_size <n>', 'readings a step', asInteger({ min: 1 }), 8))
-    .addOption(option(training, '--lr <rate>', "Adam's learning rate", asNumber({ above: 0 }), 1e-4))
-    .addOption(
-      option(
-        training,
-        '--seed <n>',
-        'of weights, projection, sampling, drop path',
-        asInteger({ min: 0, max: 2 ** 32 - 1 }),
-        0,
-      ),
-    )
-    .addOption(
-      option(
-        'Evaluation:',
-        '--bootstrap <n>',
-        'resamples for paired intervals, 0 for none',
-        asInteger({ min: 0, max: 1_000_000 }),
-        1000,
-      ),
-    );
+    .addOption(option(training, '--flip', 'mirror half of the films with their readings'));
+  addSteps(command, {
+    ...{ maxEpochs: 100, batchSize: 8, unit: 'readings' },
+    ...{ seed: 0, seeded: 'weights, projection, sampling, drop path' },
+  });
+  command.addOption(
+    option(
+      'Evaluation:',
+      '--bootstrap <n>',
+      'resamples for paired intervals, 0 for none',
+      asInteger({ min: 0, max: 1_000_000 }),
+      1000,
+    ),
+  );
 }
 
 /** The one branch that flags name. */

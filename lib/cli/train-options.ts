@@ -1,18 +1,16 @@
-/** The flags of `train` as `--help` shows them. */
+/** The flags of `train gazelt` and `train baseline` as `--help` shows them. */
 import type { Command } from 'commander';
-import { architectures, publishedWidth, widths } from '../models/model.js';
+import { architectures } from '../models/model.js';
 import { defaultTau } from '../systems/classifier/decoupling.js';
-import { type PrecisionChoice, precisionChoices } from '../training/precision.js';
-import { asChoice, asDevice, asInteger, asNumber, asNumbers, asText, asTexts, option } from './options.js';
+import { asChoice, asInteger, asNumber, asNumbers, asText, asTexts, option } from './options.js';
+import { addImages, addOutput, addPrecision, addStart, addSteps, addTesting } from './shared-options.js';
 import type { SystemName } from './train-flags.js';
 
-const outputs = 'Output:';
 const network = 'Network:';
 const objective = 'Loss and long tail:';
 const training = 'Training:';
 const gaze = 'Gaze teachers:';
 const evaluation = 'Evaluation:';
-const machine = 'Machine:';
 
 /** Adds all flags of a system's training but those of the data. */
 export function addTrainOptions(command: Command, system: SystemName): Command {
@@ -22,40 +20,7 @@ export function addTrainOptions(command: Command, system: SystemName): Command {
   addTraining(command);
   if (system === 'gazelt') addGaze(command);
   addEvaluation(command);
-  return addMachine(command);
-}
-
-/** `--out_dir`, `--overwrite` and `--json`, with `--resume` and checkpoints for training. */
-export function addOutput(command: Command, name: string): Command {
-  const isTraining = name === 'train';
-  const kind = isTraining ? 'the run gets a folder of its own in it' : 'where the files go';
-  command
-    .addOption(option(outputs, '--out_dir <folder>', kind, asText, `results/${name}`))
-    .addOption(option(outputs, '--overwrite', 'replace what is there already'));
-  if (isTraining) {
-    command
-      .addOption(option(outputs, '--resume', 'go on with the run from its last checkpoint'))
-      .addOption(
-        option(
-          outputs,
-          '--save_every <steps>',
-          "also save every so many steps (default: only at an epoch's end)",
-          asInteger({ min: 1 }),
-        ),
-      )
-      .addOption(
-        option(
-          outputs,
-          '--keep <which>',
-          'checkpoints to keep: recent (best, last, previous) or all improvements',
-          asChoice(['recent', 'all'] as const),
-          'recent' as const,
-        ),
-      );
-  }
-  return command.addOption(
-    option(outputs, '--json', 'for programs: one JSON object a line on standard output'),
-  );
+  return addImages(addPrecision(command, 'auto'));
 }
 
 function addNetwork(command: Command, system: SystemName): void {
@@ -78,34 +43,8 @@ function addNetwork(command: Command, system: SystemName): void {
         asChoice(['linear', 'bottleneck64'] as const),
         gazelt ? ('bottleneck64' as const) : ('linear' as const),
       ),
-    )
-    .addOption(
-      option(
-        network,
-        '--width <channels>',
-        "of the backbone's first stage; published weights fit no other than the default",
-        asInteger(widths),
-        publishedWidth,
-      ),
-    )
-    .addOption(
-      option(
-        network,
-        '--image_size <pixels>',
-        'side of the square input',
-        asInteger({ min: 32, max: 4096 }),
-        gazelt ? 224 : 256,
-      ),
-    )
-    .addOption(
-      option(
-        network,
-        '--weights <file>',
-        "initial weights: .safetensors, .pt or .pth with torchvision's, timm's or published keys",
-        asText,
-      ),
-    )
-    .addOption(option(network, '--rand_init', 'begin with random weights instead'));
+    );
+  addStart(command, gazelt ? 224 : 256);
 }
 
 function addObjective(command: Command): void {
@@ -198,28 +137,11 @@ function addDecoupling(command: Command): void {
 }
 
 function addTraining(command: Command): void {
+  addSteps(command, {
+    ...{ maxEpochs: 60, batchSize: 256, seed: 0, seeded: 'weights, sampling, augmentation' },
+    patience: 15,
+  });
   command
-    .addOption(option(training, '--max_epochs <n>', 'most epochs', asInteger({ min: 1 }), 60))
-    .addOption(
-      option(
-        training,
-        '--patience <n>',
-        'ends after n + 1 epochs without improvement',
-        asInteger({ min: 0 }),
-        15,
-      ),
-    )
-    .addOption(option(training, '--batch_size <n>', 'images a step', asInteger({ min: 1 }), 256))
-    .addOption(option(training, '--lr <rate>', "Adam's learning rate", asNumber({ above: 0 }), 1e-4))
-    .addOption(
-      option(
-        training,
-        '--seed <n>',
-        'of weights, sampling, augmentation',
-        asInteger({ min: 0, max: 2 ** 32 - 1 }),
-        0,
-      ),
-    )
     .addOption(
       option(
         training,
@@ -278,100 +200,4 @@ function addEvaluation(command: Command): void {
     ),
   );
   addTesting(command);
-}
-
-/** `--tta`, `--bootstrap` and `--with_ids`. @param ofRun whether a run that is evaluated again tells how often */
-export function addTesting(command: Command, ofRun = false): Command {
-  const copies = 'test-time augmentation: mean over the image and n augmented copies (also --n_TTA)';
-  command.addOption(
-    option(
-      evaluation,
-      '--tta <n>',
-      ofRun ? `${copies}; default: as the run was evaluated, else 0` : copies,
-      asInteger({ min: 0, max: 1000 }),
-      ofRun ? undefined : 0,
-    ),
-  );
-  return addIntervals(command);
-}
-
-/** `--bootstrap` and `--with_ids`. */
-export function addIntervals(command: Command): Command {
-  return command
-    .addOption(
-      option(
-        evaluation,
-        '--bootstrap <n>',
-        'resamples for patient-wise intervals, 0 for none',
-        asInteger({ min: 0, max: 1_000_000 }),
-        1000,
-      ),
-    )
-    .addOption(
-      option(
-        evaluation,
-        '--with_ids',
-        'a first column with image ids in the tables of predictions and truth',
-      ),
-    );
-}
-
-/** `--device`, `--workers`, `--precision`, `--cache_dir`, `--on_error` with the defaults of training. */
-function addMachine(command: Command): Command {
-  addPrecision(command, 'auto');
-  return addImages(command);
-}
-
-/** `--cache_dir`, `--on_error`, `--workers`. */
-export function addImages(command: Command, hasCache = true): Command {
-  if (hasCache) addCache(command);
-  command.addOption(
-    option(
-      machine,
-      '--on_error <what>',
-      'a bad image ends the work (throw) or is left out and listed (skip)',
-      asChoice(['throw', 'skip'] as const),
-      'throw' as const,
-    ),
-  );
-  return addWorkers(command);
-}
-
-/** `--cache_dir`. */
-export function addCache(command: Command): Command {
-  return command.addOption(
-    option(
-      machine,
-      '--cache_dir <folder>',
-      'folder of prepared images (see prepare); default: decoded into memory each time',
-      asText,
-    ),
-  );
-}
-
-/** `--workers`. */
-export function addWorkers(command: Command): Command {
-  return command.addOption(
-    option(
-      machine,
-      '--workers <n>',
-      'threads that resize and augment (default: 1)',
-      asInteger({ min: 1, max: 16 }),
-    ),
-  );
-}
-
-/** `--device` and `--precision`. */
-export function addPrecision(command: Command, fallback: PrecisionChoice): Command {
-  return command
-    .addOption(option(machine, '--device <name>', 'cpu, cuda or cuda:N', asDevice, 'cpu'))
-    .addOption(
-      option(
-        machine,
-        '--precision <name>',
-        `arithmetic: ${precisionChoices.join(', ')}`,
-        asChoice(precisionChoices),
-        fallback,
-      ),
-    );
 }

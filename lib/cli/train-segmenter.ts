@@ -19,8 +19,8 @@ import { asInteger, asNumber, asText, option, usageError } from './options.js';
 import { addPairOptions, type OpenedPairs, openPairs, type PairFlags } from './pair-options.js';
 import { followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
+import { addImages, addOutput, addPrecision, addSteps } from './shared-options.js';
 import { existing } from './train.js';
-import { addImages, addOutput, addPrecision } from './train-options.js';
 import { notClinical, preparation, resumable } from './train-run.js';
 
 interface SegmenterFlags extends PairFlags {
@@ -120,27 +120,11 @@ export function addSegmenterCommand(train: Command, session: Session): void {
         asNumber({ min: 0, max: 180 }),
         0,
       ),
-    )
-    .addOption(option(training, '--max_epochs <n>', 'most epochs', asInteger({ min: 1 }), 50))
-    .addOption(
-      option(
-        training,
-        '--patience <n>',
-        'ends after n + 1 epochs without a lower validation loss (default: never)',
-        asInteger({ min: 0 }),
-      ),
-    )
-    .addOption(option(training, '--batch_size <n>', 'images a step', asInteger({ min: 1 }), 2))
-    .addOption(option(training, '--lr <rate>', "Adam's learning rate", asNumber({ above: 0 }), 1e-4))
-    .addOption(
-      option(
-        training,
-        '--seed <n>',
-        'of weights, sampling, augmentation, splits',
-        asInteger({ min: 0, max: 2 ** 32 - 2 }),
-        42,
-      ),
     );
+  addSteps(command, {
+    ...{ maxEpochs: 50, batchSize: 2, seed: 42, seeded: 'weights, sampling, augmentation, splits' },
+    maxSeed: 2 ** 32 - 2,
+  });
   addImages(addPrecision(command, 'auto')).addHelpText('after', help);
   command.action((flags: SegmenterFlags) => trainSegmenter(flags, session));
 }

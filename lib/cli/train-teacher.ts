@@ -27,6 +27,7 @@ import { slug } from './png.js';
 import { duration } from './progress.js';
 import { followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
+import { addImages, addOutput, addPrecision } from './shared-options.js';
 import {
   addTeacherTraining,
   branchOf,
@@ -39,7 +40,6 @@ import { type GazeSplits, openSplits } from './teacher-gaze.js';
 import { gazePictures } from './teacher-pictures.js';
 import { absoluteDataFlags, existing, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
-import { addImages, addOutput, addPrecision } from './train-options.js';
 import { notClinical, preparation, resumable } from './train-run.js';
 
 const help = `
