@@ -1,10 +1,9 @@
 /** Pictures of predicted and recorded gaze: for a report, and as files beside it. */
 import { overlay } from '../cam/overlay.js';
-import type { Dataset, Pixels } from '../data/dataset.js';
+import { type Dataset, type Pixels, subsetOf } from '../data/dataset.js';
 import { prepareImages } from '../data/prepare.js';
 import { teacherSize } from '../models/teacher.js';
 import type { GazePicture } from '../report/teacher-report.js';
-import { subset } from '../systems/gazelt/gaze-dataset.js';
 import type { PredictedReading } from '../systems/gazelt/teacher-evaluate.js';
 import { pngOf } from './png.js';
 
@@ -21,7 +20,7 @@ export async function gazePictures(
   readings: readonly PredictedReading[],
 ): Promise<GazePicture[]> {
   const size = { width: teacherSize, height: teacherSize };
-  const films = subset(
+  const films = subsetOf(
     images,
     readings.map(({ index }) => index),
   );

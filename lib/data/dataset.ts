@@ -103,7 +103,11 @@ export function requireDataset(name: string, value: unknown, least = 0): void {
  */
 export function subsetOf(dataset: Dataset, indices: readonly number[]): Dataset {
   const { name, classes } = dataset;
-  const at = (index: number): number => indices[index] as number;
+  const at = (index: number): number => {
+    const found = indices[index];
+    if (found !== undefined) return found;
+    throw invalidArgument('index', `an index below ${indices.length}`, index);
+  };
   return {
     name,
     classes,

@@ -89,6 +89,8 @@ export class PreparedImages extends ImageStore {
   readonly reused: number;
   /** Images that could not be prepared; they are left out of {@link ImageStore.dataset}. */
   readonly skipped: readonly SkippedImage[];
+  /** Index of each image in the data set as it was given, in the order of {@link ImageStore.dataset}. */
+  readonly kept: readonly number[];
   /** In words why prepared images that were found are not used, or not all of them. */
   readonly distrust?: string;
   #places: readonly PixelPlace[] | undefined;
@@ -97,6 +99,7 @@ export class PreparedImages extends ImageStore {
   /** @hidden */
   constructor(parts: {
     readonly dataset: Dataset;
+    readonly kept: readonly number[];
     readonly options: Checked;
     readonly places: readonly PixelPlace[];
     readonly files: readonly PixelFileHandle[];
@@ -104,6 +107,7 @@ export class PreparedImages extends ImageStore {
     readonly distrust: string | undefined;
   }) {
     super(parts.dataset, parts.options.width, parts.options.height);
+    this.kept = parts.kept;
     this.#places = parts.places;
     this.#files = parts.files;
     this.decoded = parts.report.decoded;
@@ -247,6 +251,7 @@ class Preparation {
     this.#report.skipped.sort((a, b) => a.index - b.index);
     return new PreparedImages({
       dataset: kept.length === this.#dataset.length ? this.#dataset : subsetOf(this.#dataset, kept),
+      kept,
       options: this.#options,
       places: found.map((place) => ('segment' in place ? fileplace(place, handles) : place)),
       files: [...handles.values()],

@@ -1,10 +1,10 @@
 import t from 'tap';
-import type { Sample } from '../../lib/data/dataset.js';
+import { type Sample, subsetOf } from '../../lib/data/dataset.js';
 import { DataLoader } from '../../lib/data/loader.js';
 import { phantomSplits } from '../../lib/data/phantom/splits.js';
 import { prepareImages } from '../../lib/data/prepare.js';
 import { SequentialSampler } from '../../lib/data/samplers.js';
-import { firstReadings, matchReadings, phantomGaze, subset } from '../../lib/systems/gazelt/gaze-dataset.js';
+import { firstReadings, matchReadings, phantomGaze } from '../../lib/systems/gazelt/gaze-dataset.js';
 import { mirrored, onlyFlips, readableGaze, readingsOf } from '../../lib/systems/gazelt/teacher-targets.js';
 import { tinyReading } from '../support/gaze.js';
 import { tinyDataset } from '../support/tiny.js';
@@ -77,7 +77,7 @@ t.test('readings that look at nothing of the film are left out, together with th
   );
   t.equal(firstReadings(gaze, 1).images.length, 1);
   t.equal(firstReadings(gaze, 9).images.length, 2);
-  t.throws(() => subset(films, [2]).sample(1), { code: 'ERR_INVALID_ARGUMENT' });
+  t.throws(() => subsetOf(films, [2]).sample(1), { code: 'ERR_INVALID_ARGUMENT' });
   t.end();
 });
 

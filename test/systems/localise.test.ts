@@ -76,6 +76,25 @@ t.test('frames of a list, several of them, in pixels of another size', async (t)
   t.ok(Math.abs(a + b - 1) < 1e-5 && Math.abs(both - 1) < 1e-5, `${a} + ${b} = ${both}`);
   t.equal(framedFindings(framed([left], 'Mass'), one)(0), undefined, 'a frame of another finding is none');
   t.strictSame(framedFindings(framed([left]), one, [null, 'Mass', 'Mass'])(0), undefined);
+
+  const lost = { kind: 'file', path: '/nowhere.png' } as const;
+  const three = {
+    ...{ name: 'three', classes: test.classes, length: 3 },
+    sample: (index: number) => ({ ...first, id: name, ...(index === 1 ? { image: lost } : {}) }),
+  };
+  const frames = [undefined, [right], [left]].map((boxes) => boxes && { boxes, width: 1024, height: 1024 });
+  const skipped: number[] = [];
+  const { images } = await model.localise(three, {
+    ...{ findings: (index) => frames[index], explained: 'predicted', onError: 'skip' },
+    onSkip: ({ index }) => skipped.push(index),
+  });
+  t.same(skipped, [1], 'an index of the data set that was given');
+  t.same(
+    images.map((image) => image.energy),
+    [a],
+    'an image keeps its own frame',
+  );
+
   const code = { code: 'ERR_INVALID_ARGUMENT' };
   await t.rejects(async () => model.localise(one), code, 'a data set that does not tell');
   await t.rejects(

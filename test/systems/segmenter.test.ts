@@ -161,9 +161,11 @@ t.test('a bad image is left out with its mask', async (t) => {
   using segmenter = await LungSegmenter.create(small);
   const skipped: number[] = [];
   const onSkip = ({ index }: { readonly index: number }) => skipped.push(index);
-  const { lungs } = await segmenter.boxes(images, { onError: 'skip', onSkip });
-  t.same(skipped, [1]);
+  const options = { onError: 'skip', onSkip, cacheDir: t.testdirName } as const;
+  const { lungs } = await segmenter.boxes(images, options);
   t.same([lungs.length, lungs[1]?.finding], [3, 'none']);
+  t.equal((await segmenter.boxes(images, options)).reused, 2);
+  t.same(skipped, [1, 1], 'an index of the data set, whatever was found in the cache');
   const fit = { train: { ...good, images }, validation, maxEpochs: 1, batchSize: 2 };
   t.match(await failure(segmenter.fit(fit).result), { code: 'ERR_IMAGE' });
   await segmenter.fit({ ...fit, onError: 'skip' }).result;

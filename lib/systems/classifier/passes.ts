@@ -1,5 +1,5 @@
-import type { Batch } from '../../data/batch.js';
-import type { Dataset } from '../../data/dataset.js';
+import { Batch } from '../../data/batch.js';
+import { type Dataset, subsetOf } from '../../data/dataset.js';
 import { DataLoader } from '../../data/loader.js';
 import { prepareImages, type SkippedImage } from '../../data/prepare.js';
 import type { Interpolation } from '../../data/resize.js';
@@ -55,21 +55,9 @@ export function checkPass(options: PassOptions, further: readonly string[] = [])
 /** Images decoded at a time: bounds the memory of a pass over a large folder. */
 const CHUNK = 256;
 
-/** A part of a data set: `length` samples from `start` on. */
-function part(dataset: Dataset, start: number): Dataset {
-  const { name, classes } = dataset;
-  const length = Math.min(CHUNK, dataset.length - start);
-  return {
-    name,
-    classes,
-    length,
-    sample: (index) => dataset.sample(start + index),
-    ...(dataset.origin ? { origin: (index: number) => dataset.origin?.(start + index) ?? '' } : {}),
-  };
-}
-
 /**
- * Decodes a data set in bounded memory and gives its batches in order. A batch is disposed when the next is asked for.
+ * Decodes a data set in bounded memory and gives its batches in order, with the samples' indices in that data set. A
+ * batch is disposed when the next is asked for.
  *
  * @param network whose input size the images get
  * @throws CxrGazeError `ERR_ABORTED`, and what a bad image throws
@@ -83,7 +71,8 @@ export async function* passOver(
   const { batchSize = 16, onError = 'throw', signal, onProgress } = options;
   let done = 0;
   for (let start = 0; start < dataset.length; start += CHUNK) {
-    using images = await prepareImages(part(dataset, start), {
+    const chunk = Array.from({ length: Math.min(CHUNK, dataset.length - start) }, (_, i) => start + i);
+    using images = await prepareImages(subsetOf(dataset, chunk), {
       ...{ width: imageSize, height: imageSize, interpolation, onError, allowNone: true },
       ...(signal ? { signal } : {}),
     });
@@ -95,7 +84,8 @@ export async function* passOver(
     const loader = new DataLoader({ images, sampler, batchSize });
     for await (using batch of loader.batches(1, signal ? { signal } : {})) {
       done += batch.labels.length;
-      yield batch;
+      const indices = batch.indices.map((index) => start + (images.kept[index] as number));
+      yield new Batch({ ...batch, indices });
       onProgress?.({ done, total: dataset.length });
     }
   }

@@ -1,4 +1,4 @@
-import { type Dataset, requireDataset, type Sample } from '../../data/dataset.js';
+import { type Dataset, requireDataset, type Sample, subsetOf } from '../../data/dataset.js';
 import { featureName } from '../../data/image-table.js';
 import { PhantomDataset } from '../../data/phantom/splits.js';
 import { CxrGazeError } from '../../errors.js';
@@ -135,21 +135,7 @@ export function firstReadings(gaze: GazeDataset, most: number): GazeDataset {
   const { images, readings } = gaze;
   const length = Math.min(integer('most', most, { min: 0 }), readings.length);
   const kept = Array.from({ length }, (_, i) => i);
-  return { images: subset(images, kept), readings: readings.slice(0, length) };
-}
-
-/** Some samples of a data set, by index. */
-export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
-  const at = (index: number): number => {
-    const found = indices[index];
-    if (found !== undefined) return found;
-    throw invalidArgument('index', `an index below ${indices.length}`, index);
-  };
-  const { name, classes } = dataset;
-  return {
-    ...{ name, classes, length: indices.length, sample: (index: number) => dataset.sample(at(index)) },
-    ...(dataset.origin ? { origin: (index: number) => dataset.origin?.(at(index)) ?? '' } : {}),
-  };
+  return { images: subsetOf(images, kept), readings: readings.slice(0, length) };
 }
 
 /**

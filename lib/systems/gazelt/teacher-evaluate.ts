@@ -109,19 +109,13 @@ async function evaluate(
   const table = new SaliencyTable(readings.length, teacherWindows);
   const skipped: SkippedImage[] = [];
   const seen: number[] = [];
-  let next = 0;
-  const takeNext = (): number => {
-    while (skipped.some(({ index }) => index === next)) next++;
-    return next++;
-  };
   const pass = passOptions(options, (image) => {
     skipped.push(image);
     options.onSkip?.({ ...image, index: kept[image.index] as number });
   });
   for await (const batch of passOver(teacher, images, pass)) {
-    const { ids } = batch;
-    const places = Array.from({ length: batch.size }, takeNext);
-    const chosen = places.map((place) => readings[place] as Reading);
+    const { ids, indices: places } = batch;
+    const chosen = Array.from(places, (place) => readings[place] as Reading);
     const [predicted, targets] = await Promise.all([
       predictedMaps(teacher, batch, options),
       batchTargets(chosen, target),

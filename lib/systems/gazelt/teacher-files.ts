@@ -5,8 +5,7 @@ import { fileError } from '../../checkpoints/fault.js';
 import { type Json, readJson } from '../../checkpoints/folder.js';
 import { writeNpy } from '../../checkpoints/npy.js';
 import { writeTensors } from '../../checkpoints/write-tensors.js';
-import type { Dataset } from '../../data/dataset.js';
-import { requireDataset } from '../../data/dataset.js';
+import { type Dataset, requireDataset, subsetOf } from '../../data/dataset.js';
 import { featureName } from '../../data/image-table.js';
 import { CxrGazeError } from '../../errors.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -14,7 +13,6 @@ import { tidy } from '../../tensor/tidy.js';
 import { resolvePrecision } from '../../training/precision.js';
 import { text } from '../../validate.js';
 import { checkPass, type PassOptions } from '../classifier/passes.js';
-import { subset } from './gaze-dataset.js';
 import { featureWidth } from './teacher-features.js';
 import { isProjection, type TeacherLike, vectorsOver, weightsHash } from './teacher-vectors.js';
 
@@ -207,7 +205,7 @@ function filmsWithout(dataset: Dataset, branch: string, there: Set<string>): Dat
     there.add(name);
     indices.push(index);
   }
-  return subset(dataset, indices);
+  return subsetOf(dataset, indices);
 }
 
 /** A film may be in two splits; two films of one name would share a file. */

@@ -155,8 +155,7 @@ async function preparedGaze(
   options: TeacherFitOptions,
 ): Promise<PreparedGaze> {
   const images = await prepareFor(gaze.images, card, options);
-  const skipped = new Set(images.skipped.map(({ index }) => index));
-  return { images, readings: gaze.readings.filter((_, index) => !skipped.has(index)) };
+  return { images, readings: images.kept.map((index) => gaze.readings[index] as Reading) };
 }
 
 function targetsOf(

@@ -1,9 +1,10 @@
 import { drawAugmentation } from '../../data/augmentation.js';
+import { subsetOf } from '../../data/dataset.js';
 import type { Reading } from '../../gaze/reading.js';
 import { teacherPoints, teacherTargets } from '../../gaze/teacher-targets.js';
 import type { WindowConvention } from '../../gaze/windows.js';
 import { type TeacherBranch, teacherSize } from '../../models/teacher.js';
-import { type GazeDataset, subset } from './gaze-dataset.js';
+import type { GazeDataset } from './gaze-dataset.js';
 import { teacherWindows } from './teacher-card.js';
 
 /** What a teacher shall learn of some readings in one time window. */
@@ -102,7 +103,7 @@ export function readableGaze(
   const empty = readings.length - kept.length;
   if (empty === 0) return { gaze: { images, readings }, kept, empty };
   const gaze = {
-    images: subset(images, kept),
+    images: subsetOf(images, kept),
     readings: kept.map((index) => readings[index] as Reading),
   };
   return { gaze, kept, empty };

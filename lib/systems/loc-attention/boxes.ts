@@ -109,16 +109,18 @@ export async function boxesOf(
 ): Promise<SplitBoxes> {
   const { boxes } = options;
   if (boxes)
-    return { train: kept(boxes.train, images.train), validation: kept(boxes.validation, images.validation) };
+    return {
+      train: keptOf(boxes.train, images.train),
+      validation: keptOf(boxes.validation, images.validation),
+    };
   return {
     train: await found(images.train, options, size),
     validation: await found(images.validation, options, size),
   };
 }
 
-function kept(boxes: readonly Box[], { skipped }: PreparedImages): Int32Array {
-  const out = new Set(skipped.map(({ index }) => index));
-  return packed(boxes.filter((_, i) => !out.has(i)));
+function keptOf(boxes: readonly Box[], { kept }: PreparedImages): Int32Array {
+  return packed(kept.map((index) => boxes[index] as Box));
 }
 
 async function found(

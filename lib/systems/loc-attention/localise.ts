@@ -1,7 +1,7 @@
 import { attentionMap, type GradientCamMethod, gradientCamMethods } from '../../cam/attention-map.js';
 import { readMaps } from '../../cam/maps.js';
 import { type Box, scaleBox } from '../../data/box.js';
-import { type Dataset, requireDataset } from '../../data/dataset.js';
+import { type Dataset, requireDataset, subsetOf } from '../../data/dataset.js';
 import type { FramedFinding, FramedFindings } from '../../data/nih-boxes.js';
 import { PhantomTask } from '../../data/phantom/tasks.js';
 import { localisationScores, type Place } from '../../metrics/localisation.js';
@@ -156,8 +156,12 @@ async function measure(network: Network, dataset: Dataset, options: Measured): P
     throw invalidArgument('options.findings', `a finding of at least one image of ${dataset.name}`, 'none');
   using pass = await PassNetwork.open(network, options.precision ?? 'float32');
   const images: LocalisedImage[] = [];
-  let at = 0;
-  for await (const batch of passOver(network, known.dataset, options)) {
+  const { onSkip } = options;
+  const chosen: PassOptions = {
+    ...options,
+    onSkip: (image) => onSkip?.({ ...image, index: known.indices[image.index] as number }),
+  };
+  for await (const batch of passOver(network, known.dataset, chosen)) {
     const { maps, predicted } = await tidy(async () => {
       const explanation = pass.run(batch, (model, inputs) =>
         attentionMap(model, inputs, {
@@ -170,15 +174,13 @@ async function measure(network: Network, dataset: Dataset, options: Measured): P
       return { maps: await readMaps(explanation.maps), predicted: Array.from(await rows, Number) };
     });
     for (const [i, id] of batch.ids.entries()) {
-      // Bad images may have been left out.
-      while (known.dataset.sample(at).id !== id) at++;
+      const at = batch.indices[i] as number;
       const { boxes, width, height } = known.findings[at] as KnownFinding;
       const map = maps[i] as (typeof maps)[number];
       const scaled = boxes.map((box) => scaleBox(box, { width, height }, map));
       const { label, patient = null } = known.dataset.sample(at);
       const scores = localisationScores(map, placeOf(scaled, map));
       images.push({ id, patient, label, predicted: predicted[i] as number, ...scores });
-      at++;
     }
   }
   return summary(images, card.classes.length, options.bootstrap);
@@ -189,15 +191,11 @@ function part(dataset: Dataset, source: FindingSource) {
   const all = Array.from({ length: dataset.length }, (_, index) => ({ index, finding: source(index) }));
   const known = all.filter(({ finding }) => finding !== undefined);
   const indices = known.map(({ index }) => index);
-  const place = (i: number) => indices[i] as number;
-  const chosen: Dataset = {
-    name: dataset.name,
-    classes: dataset.classes,
-    length: indices.length,
-    sample: (i) => dataset.sample(place(i)),
-    ...(dataset.origin ? { origin: (i: number) => dataset.origin?.(place(i)) ?? '' } : {}),
+  return {
+    indices,
+    dataset: subsetOf(dataset, indices),
+    findings: known.map(({ finding }) => finding as KnownFinding),
   };
-  return { indices, dataset: chosen, findings: known.map(({ finding }) => finding as KnownFinding) };
 }
 
 /** One box as it is; several as the pixels whose centre lies in one of them. */

@@ -135,10 +135,8 @@ export async function preparedPairs(
 ): Promise<PreparedPairs> {
   const { imageSize, interpolation } = card;
   const images = own(await prepareFor(pairs.images, card, options));
-  const skipped = new Set(images.skipped.map(({ index }) => index));
-  const kept = Array.from({ length: pairs.images.length }, (_, i) => i).filter((i) => !skipped.has(i));
   const { cacheDir, signal } = options;
-  const masks = await prepareImages(subsetOf(maskDataset(pairs), kept), {
+  const masks = await prepareImages(subsetOf(maskDataset(pairs), images.kept), {
     ...{ width: imageSize, height: imageSize, interpolation },
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(signal ? { signal } : {}),

@@ -30,15 +30,9 @@ export async function* segmentOver(
   dataset: Dataset,
   options: PassOptions,
 ): AsyncGenerator<SegmentedImage, void> {
-  const skipped = new Set<number>();
-  const onSkip: PassOptions['onSkip'] = (image) => {
-    skipped.add(image.index);
-    options.onSkip?.(image);
-  };
   const side = segmenter.card.imageSize;
-  let index = 0;
-  for await (const batch of passOver(segmenter, dataset, { batchSize: 4, ...options, onSkip })) {
-    const { ids } = batch;
+  for await (const batch of passOver(segmenter, dataset, { batchSize: 4, ...options })) {
+    const { ids, indices } = batch;
     const masks = await tidy(async () => {
       const logits = await askNetwork(segmenter, batch, options.precision, (network, images) =>
         lungLogits(network, images, { evaluation: true }),
@@ -46,9 +40,8 @@ export async function* segmentOver(
       return (await noGrad(() => logits.gt(0).to({ dtype: 'uint8' }).mul(255)).data()) as Uint8Array;
     });
     for (const [i, id] of ids.entries()) {
-      while (skipped.has(index)) index++;
       const data = masks.slice(i * side * side, (i + 1) * side * side);
-      yield { index: index++, id, mask: { width: side, height: side, data } };
+      yield { index: indices[i] as number, id, mask: { width: side, height: side, data } };
     }
   }
 }
@@ -80,13 +73,11 @@ export async function segmentedBoxes(
   const reused = dataset.length - wanted.length;
   onProgress?.({ done: reused, total: dataset.length });
   let fresh = 0;
-  const tell = ({ done }: { readonly done: number }) =>
-    onProgress?.({ done: reused + done, total: dataset.length });
-  const { onError: _, ...rest } = pass;
-  const chosen = {
-    ...rest,
-    ...(pass.onError === undefined ? {} : { onError: pass.onError }),
-    onProgress: tell,
+  const { onSkip } = pass;
+  const chosen: PassOptions = {
+    ...pass,
+    onProgress: ({ done }) => onProgress?.({ done: reused + done, total: dataset.length }),
+    onSkip: (image) => onSkip?.({ ...image, index: wanted[image.index] as number }),
   };
   for await (const { index, mask } of segmentOver(segmenter, subsetOf(dataset, wanted), chosen)) {
     const at = wanted[index] as number;
