@@ -253,7 +253,8 @@ export async function parseCsv(content: string | Uint8Array, name: string): Prom
   return new CsvTable(name, header.values, body);
 }
 
-function decodeText(content: string | Uint8Array, name: string): string {
+/** @internal The text of a table's bytes. @throws CxrGazeError `ERR_TABLE` where they are not UTF-8 */
+export function decodeText(content: string | Uint8Array, name: string): string {
   if (typeof content === 'string') return content.replace(/^\uFEFF/, '');
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(content);

@@ -102,7 +102,9 @@ function severalSizes(dataset: Dataset, lungs: readonly LungBox[]): DataWarning[
   const sizes = new Map<string, string[]>();
   for (const [index, { maskSize }] of lungs.entries()) {
     const key = maskSize.join(' x ');
-    sizes.set(key, [...(sizes.get(key) ?? []), dataset.sample(index).id]);
+    const ids = sizes.get(key) ?? [];
+    ids.push(dataset.sample(index).id);
+    sizes.set(key, ids);
   }
   const [most, ...others] = [...sizes].sort(([, a], [, b]) => b.length - a.length);
   if (!most || others.length === 0) return [];

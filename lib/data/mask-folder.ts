@@ -12,7 +12,7 @@ import { refuseMissing } from './needed-files.js';
 /** What the Shenzhen masks are called besides their image. */
 const suffix = '_mask';
 
-/** A file of masks by the name of its image: `NAME.png` or `NAME_mask.png`, in any subfolder. */
+/** A folder of masks, each found by the name of its image: `NAME.png` or `NAME_mask.png`, in any subfolder. */
 export class MaskFolder {
   /** The folder, absolute. */
   readonly folder: string;

@@ -77,7 +77,7 @@ export async function pairFolders(images: string, masks: string): Promise<FoundP
     path.join(root, file) === pathOf(folder.find(withoutSuffix(featureName(file))));
   const files = (await listImages(root)).images.filter((file) => !isOwnMask(file));
   const paired = files.filter((file) => folder.find(featureName(file)) !== undefined);
-  const alone = files.filter((file) => !paired.includes(file));
+  const alone = files.filter((file) => folder.find(featureName(file)) === undefined);
   if (paired.length === 0)
     throw new CxrGazeError(
       'ERR_DATASET',

@@ -1,10 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
 import { CxrGazeError } from '../errors.js';
-import { text } from '../validate.js';
 import type { Box } from './box.js';
-import { type CsvTable, parseCsv } from './csv.js';
+import { type CsvTable, decodeText, parseCsv } from './csv.js';
+import { nihImageName, readNihFile } from './nih-file.js';
 
 /** A finding that a radiologist framed on an image. */
 export interface FramedFinding {
@@ -41,43 +38,24 @@ const columns = ['Image Index', 'Finding Label', 'x', 'y', 'w', 'h'] as const;
  * @throws CxrGazeError `ERR_FILE` if it cannot be read, `ERR_TABLE` naming line and column
  */
 export async function readNihBoxes(file: string): Promise<FramedFindings> {
-  const content = await unpacked(text('file', file));
+  const content = decodeText(await readNihFile(file, mostBytes), file);
   const table = await parseCsv(plainTable(content, file), file);
-  const at = columns.map((name) => table.column(name));
+  const [nameAt, findingAt, ...boxAt] = columns.map((name) => table.column(name)) as [number, number];
   const images = new Map<string, FramedFinding[]>();
   for (let row = 0; row < table.length; row++) {
-    const [name, finding] = at.slice(0, 2).map((column) => table.cell(row, column)) as [string, string];
-    if (!/^[^/\\\0]+\.[A-Za-z]+$/.test(name))
-      throw table.error(
-        row,
-        'Image Index',
-        `expected the name of an image file but found ${JSON.stringify(name)}`,
-      );
+    const name = nihImageName(table, row, nameAt);
+    const finding = table.cell(row, findingAt);
     if (finding.trim() === '') throw table.error(row, 'Finding Label', 'the finding is empty');
-    const box = boxOf(table, row, at.slice(2));
+    const box = boxOf(table, row, boxAt);
     const framed = { finding: finding === 'Infiltrate' ? 'Infiltration' : finding, box };
     images.set(name, [...(images.get(name) ?? []), framed]);
   }
   return { images, size: nihSize };
 }
 
-async function unpacked(file: string): Promise<string> {
-  try {
-    const bytes = await readFile(file);
-    const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b;
-    const plain = isPacked ? await promisify(gunzip)(bytes, { maxOutputLength: mostBytes }) : bytes;
-    return new TextDecoder('utf-8', { fatal: true }).decode(plain);
-  } catch (cause) {
-    throw new CxrGazeError('ERR_FILE', `Cannot read the list ${file}: ${(cause as Error).message}`, {
-      cause,
-      details: { file },
-    });
-  }
-}
-
 /** The text with six named columns; lines stay where they are. */
 function plainTable(content: string, file: string): string {
-  const [header = '', ...lines] = content.replace(/^\uFEFF/, '').split(/\r?\n/);
+  const [header = '', ...lines] = content.split(/\r?\n/);
   if (!nihHeader.test(header)) {
     throw new CxrGazeError(
       'ERR_TABLE',

@@ -1,11 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import { CxrGazeError } from '../errors.js';
-import { text } from '../validate.js';
 import { parseCsv } from './csv.js';
 import { refuseDuplicates } from './image-table.js';
+import { nihImageName, readNihFile } from './nih-file.js';
 import type { NihImage } from './nih-tasks.js';
 
 /** SHA-256 of NIH's `Data_Entry_2017_v2020.csv`: 112,120 images. */
@@ -30,34 +26,15 @@ const mostBytes = 256 << 20;
  * @throws CxrGazeError `ERR_FILE` if it cannot be read, `ERR_TABLE` naming line and column
  */
 export async function readNihTable(file: string): Promise<NihTable> {
-  const content = await readMaybePacked(text('file', file));
+  const content = await readNihFile(file, mostBytes);
   const table = await parseCsv(content, file);
   const [name, labels] = [table.column('Image Index'), table.column('Finding Labels')];
   const rows = Array.from({ length: table.length }, (_, row) => row);
   const images = rows.map((row): NihImage => {
-    const image = { name: table.cell(row, name), labels: table.cell(row, labels) };
-    if (!/^[^/\\\0]+\.[A-Za-z]+$/.test(image.name))
-      throw table.error(
-        row,
-        name,
-        `expected the name of an image file but found ${JSON.stringify(image.name)}`,
-      );
+    const image = { name: nihImageName(table, row, name), labels: table.cell(row, labels) };
     if (image.labels === '') throw table.error(row, labels, 'the findings are empty');
     return image;
   });
   refuseDuplicates(table, name, rows);
   return { images, sha256: createHash('sha256').update(content).digest('hex') };
-}
-
-async function readMaybePacked(file: string): Promise<Uint8Array> {
-  try {
-    const bytes = await readFile(file);
-    const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b;
-    return isPacked ? await promisify(gunzip)(bytes, { maxOutputLength: mostBytes }) : bytes;
-  } catch (cause) {
-    throw new CxrGazeError('ERR_FILE', `Cannot read the table ${file}: ${(cause as Error).message}`, {
-      cause,
-      details: { file },
-    });
-  }
 }

@@ -5,18 +5,18 @@ import { oneOf, text } from '../validate.js';
 import { listed } from './csv.js';
 import { listImages } from './image-files.js';
 import type { DataWarning } from './image-table.js';
-import { taskSplits } from './nih-tasks.js';
+import { nihTaskNames, taskSplits } from './nih-tasks.js';
 
 /** Tasks of loc-attention: which diseases beside No Finding. */
 export type AttentionTask = 'ne' | 'np' | 'ns' | 'nep' | 'neps';
 
 /** The findings of each task in label order. */
 export const attentionTaskFindings: Readonly<Record<AttentionTask, readonly string[]>> = {
-  ne: ['No Finding', 'Effusion'],
-  np: ['No Finding', 'Pneumothorax'],
+  ne: nihTaskNames.ne.findings,
+  np: nihTaskNames.np.findings,
   ns: ['No Finding', 'Subcutaneous Emphysema'],
-  nep: ['No Finding', 'Effusion', 'Pneumothorax'],
-  neps: ['No Finding', 'Effusion', 'Pneumothorax', 'Subcutaneous Emphysema'],
+  nep: nihTaskNames.nep.findings,
+  neps: [...nihTaskNames.nep.findings, 'Subcutaneous Emphysema'],
 };
 
 /** What {@link checkTaskFolder} found. */
@@ -25,7 +25,7 @@ export interface TaskFolderReport {
   readonly classFolders: readonly string[];
   /** Images by split, in label order. */
   readonly counts: Readonly<Record<string, readonly number[]>>;
-  /** Same image or patient in two splits, other files. */
+  /** File names that are in two splits; files that are not taken for images. */
   readonly warnings: readonly DataWarning[];
 }
 

@@ -1,14 +1,14 @@
-import { constants, copyFile, link, lstat, mkdir, rm, stat } from 'node:fs/promises';
+import { constants, copyFile, link, lstat, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { recoverFolder, replaceFolder, temporaryBeside, writeFileAtomic } from '../checkpoints/atomic.js';
+import { recoverFolder, writeFileAtomic, writeFolderAtomic } from '../checkpoints/atomic.js';
+import { fileError } from '../checkpoints/fault.js';
 import { CxrGazeError } from '../errors.js';
-import { callable, flag, knownKeys, list, object, oneOf, text } from '../validate.js';
+import { callback, checkSignal, flag, knownKeys, list, object, oneOf, text } from '../validate.js';
 import { forEachBounded, throwIfAborted } from './bounded.js';
 import { listed } from './csv.js';
 import { csvLine } from './csv-row.js';
 import { listImages } from './image-files.js';
-import type { NihTable } from './nih-table.js';
-import { nihTableHash } from './nih-table.js';
+import { type NihTable, nihTableHash } from './nih-table.js';
 import { differingLists, listHash } from './nih-task-lists.js';
 import {
   type NihTask,
@@ -76,8 +76,8 @@ const record = 'cxr-gaze loc-attention task 1';
  * @param out folder of the task folders, made if it is not there
  * @param nih table that the images are listed in
  * @param options folder of images, tasks, copies or links
- * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_EXISTS` where a task is there already; `ERR_DATASET` where none of the images is there or the
- *   table is too small; `ERR_FILE`, `ERR_ABORTED`
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_EXISTS` where a task is there already;
+ *   `ERR_DATASET` where none of the images is there or the table is too small; `ERR_FILE`, `ERR_ABORTED`
  */
 export function writeNihTasks(
   out: string,
@@ -94,7 +94,9 @@ async function writeAll(root: string, nih: NihTable, checked: Checked): Promise<
   for (const { task } of lists)
     await refuseExisting(path.join(root, nihTaskNames[task].folder), checked.overwrite);
   const files = checked.images === undefined ? undefined : await findFiles(checked.images);
-  await mkdir(root, { recursive: true });
+  await mkdir(root, { recursive: true }).catch((cause: unknown) => {
+    throw fileError(root, 'could not be made', cause);
+  });
   const written: WrittenTask[] = [];
   for (const one of lists) written.push(await writeTask(root, { ...one, files, nih }, checked));
   return written;
@@ -115,7 +117,8 @@ function checkOptions(options: WriteTasksOptions): Checked {
     ...['tasks', 'images', 'how', 'overwrite', 'signal', 'onProgress', 'seed', 'exchange'],
   ]);
   const { seed, exchange, signal, onProgress } = options;
-  if (onProgress !== undefined) callable('options.onProgress', onProgress);
+  callback('options.onProgress', onProgress);
+  checkSignal('options.signal', signal);
   const tasks = list('options.tasks', options.tasks ?? nihTasks, (name, task) => oneOf(name, task, nihTasks));
   const how = oneOf('options.how', options.how ?? 'copy', ['copy', 'link', 'tables']);
   const { images } = options;
@@ -217,8 +220,7 @@ async function layOut(
   options: Checked & { readonly images: string; readonly task: NihTask },
 ): Promise<void> {
   const { images, how, signal, onProgress, task } = options;
-  const temporary = temporaryBeside(folder);
-  try {
+  await writeFolderAtomic(folder, async (temporary) => {
     for (const { split, classFolder } of rows.filter(isFirstOfItsFolder))
       await mkdir(path.join(temporary, split, classFolder), { recursive: true });
     let done = 0;
@@ -227,14 +229,10 @@ async function layOut(
       const { name, split, classFolder } = rows[index] as Row;
       const source = path.join(images, files.get(name) as string);
       const target = path.join(temporary, split, classFolder, name);
-      await (how === 'link' ? hardLink(source, target) : copy(source, target));
+      await put(source, target, how);
       onProgress?.({ task, done: ++done, total: rows.length });
     });
-    await replaceFolder(temporary, folder);
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw error;
-  }
+  });
 }
 
 function isFirstOfItsFolder(row: Row, index: number, rows: readonly Row[]): boolean {
@@ -242,21 +240,12 @@ function isFirstOfItsFolder(row: Row, index: number, rows: readonly Row[]): bool
   return before?.split !== row.split || before.classFolder !== row.classFolder;
 }
 
-async function copy(source: string, target: string): Promise<void> {
-  await attempt(source, 'copied', () => copyFile(source, target, constants.COPYFILE_FICLONE));
-}
-
-async function hardLink(source: string, target: string): Promise<void> {
-  await attempt(source, 'linked (hard links need one file system: copy instead)', () => link(source, target));
-}
-
-async function attempt(file: string, action: string, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (cause) {
-    throw new CxrGazeError('ERR_FILE', `${file} could not be ${action}: ${(cause as Error).message}`, {
-      cause,
-      details: { file },
-    });
-  }
+/** @throws CxrGazeError `ERR_FILE` */
+async function put(source: string, target: string, how: Checked['how']): Promise<void> {
+  const isLink = how === 'link';
+  const work = isLink ? link(source, target) : copyFile(source, target, constants.COPYFILE_FICLONE);
+  await work.catch((cause: unknown) => {
+    const action = isLink ? 'linked (hard links need one file system: copy instead)' : 'copied';
+    throw fileError(source, `could not be ${action}`, cause);
+  });
 }

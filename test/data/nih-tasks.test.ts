@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
@@ -151,7 +151,13 @@ t.test(
     t.match(await failure(writeNihTasks(out, nih, options)), { code: 'ERR_EXISTS' });
     await writeNihTasks(out, nih, { ...options, how: 'link', overwrite: true });
     t.equal(statSync(copied).nlink, 2, 'a hard link');
-    const foreign = path.join(folder, 'nih');
+    const foreign = path.join(folder, 'foreign');
+    mkdirSync(path.join(foreign, 'nofind_effusion'), { recursive: true });
+    t.match(await failure(writeNihTasks(foreign, nih, { ...options, overwrite: true })), {
+      code: 'ERR_EXISTS',
+      message: /not prepared here/,
+    });
+    t.same(readdirSync(path.join(foreign, 'nofind_effusion')), []);
     t.match(
       await failure(
         writeNihTasks(path.join(folder, 'x'), nih, { ...options, images: path.join(folder, 'none') }),
@@ -178,12 +184,14 @@ t.test(
       'without a folder all are listed',
     );
     t.throws(() => writeNihTasks(out, nih, nowhere), { code: 'ERR_INVALID_ARGUMENT' });
+    t.throws(() => writeNihTasks(out, nih, { ...options, signal: {} as AbortSignal }), {
+      message: /options\.signal/,
+    });
     const stop = AbortSignal.abort();
     t.match(await failure(writeNihTasks(path.join(folder, 'y'), nih, { ...options, signal: stop })), {
       code: 'ERR_ABORTED',
     });
     t.same(readdirSync(path.join(folder, 'y')), [], 'nothing is left of a task that was given up');
-    t.ok(existsSync(foreign));
   },
 );
 

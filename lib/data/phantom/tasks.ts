@@ -1,6 +1,5 @@
 import { integer, invalidArgument, knownKeys, list, oneOf } from '../../validate.js';
-import type { Box } from '../box.js';
-import { boundingBox } from '../box.js';
+import { type Box, boundingBox } from '../box.js';
 import type { Dataset, Sample } from '../dataset.js';
 import type { LongTailedSplit } from '../long-tailed.js';
 import { attentionTaskFindings } from '../task-folder.js';

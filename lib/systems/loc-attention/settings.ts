@@ -44,7 +44,8 @@ export interface AttentionTermOptions {
   readonly select?: (typeof selections)[number];
   /**
    * Which validation loss lowers the rate. Default `loss` for the published form, as the original, and `crossEntropy` for the
-   * differentiable one: an adaptive λ makes losses of two epochs incomparable.
+   * differentiable one: an adaptive λ makes losses of two epochs incomparable. Without `validationAttention` it is
+   * `crossEntropy`, for there is no other.
    */
   readonly follow?: (typeof followedLosses)[number];
   /** Whether attention is measured on the validation images too; default `true`. */
