@@ -11,8 +11,9 @@ import { type AttentionTermOptions, attentionSettings } from '../systems/loc-att
 import { halfNormalisation, imagenetNormalisation } from '../training/inputs.js';
 import type { EarlyStopping } from '../training/plateau-schedule.js';
 import type { PrecisionChoice } from '../training/precision.js';
-import { usageError } from './options.js';
+import { initialWeights, usageError } from './options.js';
 import { slug } from './png.js';
+import { existing } from './run-folder.js';
 import { weightings } from './train-flags.js';
 
 /** The flags of `train loc-attention` as commander gives them. */
@@ -70,7 +71,7 @@ export interface AttentionFlags {
 
 /** Refuses what does not go together; everything that needs no data. */
 export function checkAttentionFlags(flags: AttentionFlags): void {
-  if (flags.overwrite && flags.resume) throw usageError('--overwrite and --resume exclude each other');
+  existing(flags);
   if (flags.backbone === undefined)
     throw usageError('Expected --backbone pvt, vgg, resnet or an architecture');
   attentionInit(flags);
@@ -121,12 +122,10 @@ function checkSource({ path: folder, dataset, unet, masks, attention, ...flags }
 }
 
 /** Initial weights. */
-export function attentionInit({ weights, rand_init }: AttentionFlags): Init {
-  if (weights !== undefined && rand_init) throw usageError('--weights and --rand_init exclude each other');
-  if (weights !== undefined) return { weights };
-  if (rand_init) return 'random';
-  throw usageError(
-    "Expected --weights FILE or --rand_init: initial weights are never assumed. The published runs begin with ImageNet weights: torchvision's resnet50-11ad3fa6.pth and vgg16-397923af.pth (https://download.pytorch.org/models/), timm's pvt_v2_b2_li.in1k (https://huggingface.co/timm/pvt_v2_b2_li.in1k); cxr-gaze downloads none",
+export function attentionInit(flags: AttentionFlags): Init {
+  return initialWeights(
+    flags,
+    "The published runs begin with ImageNet weights: torchvision's resnet50-11ad3fa6.pth and vgg16-397923af.pth (https://download.pytorch.org/models/), timm's pvt_v2_b2_li.in1k (https://huggingface.co/timm/pvt_v2_b2_li.in1k); cxr-gaze downloads none",
   );
 }
 

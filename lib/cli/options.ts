@@ -25,6 +25,22 @@ export function usageError(message: string, details: Readonly<Record<string, unk
   return new CxrGazeError('ERR_INVALID_ARGUMENT', message, { details });
 }
 
+/**
+ * Initial weights as `--weights` and `--rand_init` name them.
+ *
+ * @param hint which files may be given, for who gave none
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT` for both and for neither: weights are never assumed
+ */
+export function initialWeights(
+  { weights, rand_init }: { readonly weights?: string; readonly rand_init?: boolean },
+  hint: string,
+): 'random' | { readonly weights: string } {
+  if (weights !== undefined && rand_init) throw usageError('--weights and --rand_init exclude each other');
+  if (weights !== undefined) return { weights };
+  if (rand_init) return 'random';
+  throw usageError(`Expected --weights FILE or --rand_init: initial weights are never assumed. ${hint}`);
+}
+
 interface Bounds {
   readonly min?: number;
   readonly max?: number;

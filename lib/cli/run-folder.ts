@@ -13,11 +13,25 @@ import {
 } from '../report/history.js';
 import type { Run } from '../training/run.js';
 import type { TrainEvent, TrainResult } from '../training/trainer.js';
+import { usageError } from './options.js';
 import type { Progress } from './progress.js';
 import type { Output, Session } from './session.js';
 
 /** What a run does with a folder that is there. */
 export type ExistingRun = 'refuse' | 'overwrite' | 'resume';
+
+/** What `--overwrite` and `--resume` mean for a folder that is there; both together are refused. */
+export function existing({
+  overwrite,
+  resume,
+}: {
+  readonly overwrite?: boolean;
+  readonly resume?: boolean;
+}): ExistingRun {
+  if (overwrite && resume) throw usageError('--overwrite and --resume exclude each other');
+  if (resume) return 'resume';
+  return overwrite ? 'overwrite' : 'refuse';
+}
 
 /**
  * A run's folder, open for writing.
@@ -89,6 +103,11 @@ export class RunFolder<Row extends HalfRow = HistoryRow> {
     }
     await mkdir(target, { recursive: true });
     return new RunFolder(target, columns, { isNew: true, resumes: false });
+  }
+
+  /** Whether it shall be gone on with although it was stopped before its first checkpoint. */
+  get lacksCheckpoint(): boolean {
+    return !this.#isNew && !this.resumes;
   }
 
   /** Where the checkpoints go. */
@@ -166,6 +185,8 @@ export async function followRunOf<Row extends HalfRow>(
   run: Run<TrainEvent<Row>, TrainResult>,
   { session, output, maxEpochs, numbers }: Follower & { readonly numbers: readonly ShownNumber<Row>[] },
 ): Promise<TrainResult> {
+  if (folder.lacksCheckpoint)
+    output.warn('nothing-to-resume', `${folder.path} holds no checkpoint yet: it begins from the start`);
   const shown = new EpochDisplay(session, output, { maxEpochs, numbers });
   try {
     for await (const event of run) {

@@ -7,7 +7,7 @@ import type { OptionValue } from '../report/report-data.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
 import type { GazeFlags } from './gaze-options.js';
-import { asInteger, option, usageError } from './options.js';
+import { asInteger, initialWeights, option, usageError } from './options.js';
 import { addSteps } from './shared-options.js';
 
 /** The flags as commander gives them. */
@@ -70,12 +70,10 @@ export function branchOf(flags: { readonly global?: boolean; readonly focal?: bo
 }
 
 /** Initial weights, which are never assumed. */
-export function initOf({ weights, rand_init }: TeacherFlags): 'random' | { readonly weights: string } {
-  if (weights !== undefined && rand_init) throw usageError('--weights and --rand_init exclude each other');
-  if (weights !== undefined) return { weights };
-  if (rand_init) return 'random';
-  throw usageError(
-    "Expected --weights FILE or --rand_init: initial weights are never assumed. FILE is one of the authors' teachers; ImageNet weights of the encoders are not published with them",
+export function initOf(flags: TeacherFlags): 'random' | { readonly weights: string } {
+  return initialWeights(
+    flags,
+    "FILE is one of the authors' teachers; ImageNet weights of the encoders are not published with them",
   );
 }
 

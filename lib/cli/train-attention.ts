@@ -41,9 +41,9 @@ import {
 import { gpuDevice } from './gpu.js';
 import { localiseSplits } from './localised.js';
 import { lungsAtHand } from './lungs-at-hand.js';
-import { followRunOf, RunFolder } from './run-folder.js';
+import { existing, followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
-import { existing, sayRemarks } from './train.js';
+import { sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
 import { notClinical, preparation, resumable, sayHead } from './train-run.js';
 
@@ -174,8 +174,6 @@ interface Learning extends Speakers {
 
 async function learn({ flags, data, folder, model, regions, ...speakers }: Learning): Promise<TrainResult> {
   const { session, output } = speakers;
-  if (flags.resume && !folder.resumes)
-    output.warn('nothing-to-resume', `${folder.path} holds no checkpoint yet: it begins from the start`);
   if (flags.attention === 'published') output.say(withoutGradient.message);
   const preparing = preparation(session, output);
   using lungs = await lungsAtHand(flags, data, model.device, speakers);

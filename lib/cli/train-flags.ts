@@ -14,7 +14,8 @@ import type { DistillationSettings } from '../systems/gazelt/distillation.js';
 import { neededFeatures } from '../systems/gazelt/teacher-features.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
-import { usageError } from './options.js';
+import { initialWeights, usageError } from './options.js';
+import { existing } from './run-folder.js';
 
 /** Which system is trained. */
 export type SystemName = 'gazelt' | 'baseline';
@@ -76,7 +77,7 @@ export interface TrainFlags extends DataFlags {
 export function checkTrainFlags(flags: TrainFlags, system: SystemName): void {
   checkDecoupling(flags);
   initOf(flags);
-  if (flags.overwrite && flags.resume) throw usageError('--overwrite and --resume exclude each other');
+  existing(flags);
   if (flags.mixup && flags.bal_mixup) throw usageError('--mixup and --bal_mixup exclude each other');
   thresholdsOf(flags.group_thresholds);
   bootstrapOf(flags.bootstrap);
@@ -97,7 +98,8 @@ function checkDecoupling({ decoupling_method, decoupling_weights, bal_mixup }: T
 }
 
 // cRT loads its weights as training begins, and a run that goes on has them in its checkpoint.
-function initOf({ weights, rand_init, decoupling_method, decoupling_weights }: TrainFlags): Init {
+function initOf(flags: TrainFlags): Init {
+  const { weights, rand_init, decoupling_method, decoupling_weights } = flags;
   if (decoupling_method !== '' && (weights !== undefined || rand_init)) {
     throw usageError(
       `--${rand_init ? 'rand_init' : 'weights'} is without effect with --decoupling_method: all weights come from --decoupling_weights`,
@@ -105,11 +107,9 @@ function initOf({ weights, rand_init, decoupling_method, decoupling_weights }: T
   }
   if (decoupling_method === 'cRT') return 'random';
   if (decoupling_method === 'tau_norm') return { weights: decoupling_weights as string };
-  if (weights !== undefined && rand_init) throw usageError('--weights and --rand_init exclude each other');
-  if (weights !== undefined) return { weights };
-  if (rand_init) return 'random';
-  throw usageError(
-    "Expected --weights FILE or --rand_init: initial weights are never assumed. The published runs begin with torchvision's ImageNet weights IMAGENET1K_V1 (resnet50-11ad3fa6.pth, from https://download.pytorch.org/models/); cxr-gaze downloads none",
+  return initialWeights(
+    flags,
+    "The published runs begin with torchvision's ImageNet weights IMAGENET1K_V1 (resnet50-11ad3fa6.pth, from https://download.pytorch.org/models/); cxr-gaze downloads none",
   );
 }
 

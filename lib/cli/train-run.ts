@@ -96,14 +96,11 @@ export async function trainRun(job: TrainJob, speakers: Speakers): Promise<Evalu
 }
 
 async function learn(
-  { system, flags, data, dataFlags, existing }: TrainJob,
+  { system, flags, data, dataFlags }: TrainJob,
   folder: RunFolder,
   classifier: Classifier,
   { session, output }: Speakers,
 ): Promise<TrainResult> {
-  if (existing === 'resume' && !folder.resumes) {
-    output.warn('nothing-to-resume', `${folder.path} holds no checkpoint yet: it begins from the start`);
-  }
   const distillation = system === 'gazelt' ? distillationOf(flags) : undefined;
   const place = { data, dataFlags, device: flags.device, session };
   using teachers = flags.teachers ? await openTeachers(flags.teachers, place) : undefined;

@@ -15,12 +15,11 @@ import { trainingEnvironment } from '../training/environment.js';
 import { type PrecisionChoice, resolvePrecision } from '../training/precision.js';
 import type { TrainResult } from '../training/trainer.js';
 import { throwIfStopped } from './evaluation.js';
-import { asInteger, asNumber, asText, option, usageError } from './options.js';
+import { asInteger, asNumber, asText, initialWeights, option } from './options.js';
 import { addPairOptions, type OpenedPairs, openPairs, type PairFlags } from './pair-options.js';
-import { followRunOf, RunFolder } from './run-folder.js';
+import { existing, followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
 import { addImages, addOutput, addPrecision, addSteps } from './shared-options.js';
-import { existing } from './train.js';
 import { notClinical, preparation, resumable } from './train-run.js';
 
 interface SegmenterFlags extends PairFlags {
@@ -144,20 +143,15 @@ const shownNumbers = [
   { label: 'IoU', of: (row: SegmenterRow) => row.iou },
 ];
 
-function initOf({ weights, rand_init }: SegmenterFlags): 'random' | { readonly weights: string } {
-  if (weights !== undefined && rand_init) throw usageError('--weights and --rand_init exclude each other');
-  if (weights !== undefined) return { weights };
-  if (rand_init) return 'random';
-  throw usageError(
-    'Expected --weights FILE or --rand_init: initial weights are never assumed. FILE may be unet_model.pt of the original',
-  );
+function initOf(flags: SegmenterFlags): 'random' | { readonly weights: string } {
+  return initialWeights(flags, 'FILE may be unet_model.pt of the original');
 }
 
 async function trainSegmenter(flags: SegmenterFlags, session: Session): Promise<void> {
   const begun = performance.now();
   const output = new Output(session, flags.json ?? false);
-  if (flags.overwrite && flags.resume) throw usageError('--overwrite and --resume exclude each other');
   const init = initOf(flags);
+  const wanted = existing(flags);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const pairs = await openPairs(flags, flags.size);
   for (const { kind, message, details } of pairs.warnings) output.warn(kind, message, { details });
@@ -172,14 +166,12 @@ async function trainSegmenter(flags: SegmenterFlags, session: Session): Promise<
   output.event({ type: 'data', dataset: pairs.name, pairs: sizes });
   const width = flags.width === publishedWidth ? '' : `-w${flags.width}`;
   const name = `segmenter_${pairs.name}_${flags.size}${width}${flags.rand_init ? '_rand' : ''}_lr-${flags.lr}_bs-${flags.batch_size}`;
-  const folder = await RunFolder.openFor(path.join(flags.out_dir, name), existing(flags), columns);
+  const folder = await RunFolder.openFor(path.join(flags.out_dir, name), wanted, columns);
   try {
     using segmenter = await LungSegmenter.create({
       ...{ init, size: flags.size, width: flags.width, seed: flags.seed, device: flags.device },
     });
     await folder.writeJson('options.json', recordOf(flags));
-    if (flags.resume && !folder.resumes)
-      output.warn('nothing-to-resume', `${folder.path} holds no checkpoint yet: it begins from the start`);
     const preparing = preparation(session, output);
     const run = segmenter.fit({
       ...{ train: pairs.train, validation: pairs.validation, ...preparing.callbacks },

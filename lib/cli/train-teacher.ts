@@ -22,10 +22,10 @@ import { addDataOptions, pickDataFlags } from './data-options.js';
 import { type OpenedData, openData, splitFileName } from './datasets.js';
 import { throwIfStopped } from './evaluation.js';
 import { addGazeOptions } from './gaze-options.js';
-import { asText, option, usageError } from './options.js';
+import { asText, option } from './options.js';
 import { slug } from './png.js';
 import { duration } from './progress.js';
-import { followRunOf, RunFolder } from './run-folder.js';
+import { existing, followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
 import { addImages, addOutput, addPrecision } from './shared-options.js';
 import {
@@ -38,7 +38,7 @@ import {
 } from './teacher-flags.js';
 import { type GazeSplits, openSplits } from './teacher-gaze.js';
 import { gazePictures } from './teacher-pictures.js';
-import { absoluteDataFlags, existing, sayRemarks } from './train.js';
+import { absoluteDataFlags, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
 import { notClinical, preparation, resumable } from './train-run.js';
 
@@ -104,7 +104,7 @@ async function trainTeacher(flags: TeacherFlags, session: Session): Promise<void
   const output = new Output(session, flags.json ?? false);
   const branch = branchOf(flags);
   const init = initOf(flags);
-  if (flags.overwrite && flags.resume) throw usageError('--overwrite and --resume exclude each other');
+  const wanted = existing(flags);
   const bootstrap = bootstrapOf(flags.bootstrap);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const dataFlags = absoluteDataFlags(pickDataFlags(flags));
@@ -114,13 +114,11 @@ async function trainTeacher(flags: TeacherFlags, session: Session): Promise<void
   const gaze = await openSplits(data, flags, session, output);
   const options = recordOf(flags, dataFlags);
   const name = `teacher-${branch}_${data.name}${flags.rand_init ? '_rand' : ''}_lr-${flags.lr}_bs-${flags.batch_size}`;
-  const folder = await RunFolder.openFor(path.join(flags.out_dir, name), existing(flags), columns);
+  const folder = await RunFolder.openFor(path.join(flags.out_dir, name), wanted, columns);
   const speakers = { session, output };
   try {
     using teacher = await GazeTeacher.create({ branch, init, seed: flags.seed, device: flags.device });
     await folder.writeJson('options.json', options);
-    if (flags.resume && !folder.resumes)
-      output.warn('nothing-to-resume', `${folder.path} holds no checkpoint yet: it begins from the start`);
     const preparing = preparation(session, output);
     const run = teacher.fit({
       ...{ train: gaze.train, validation: gaze.validation, ...preparing.callbacks },

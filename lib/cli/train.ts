@@ -14,6 +14,7 @@ import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js
 import { type OpenedData, openData, trainingSplits } from './datasets.js';
 import { networkOfBase } from './network-of-base.js';
 import { explicitFlags } from './options.js';
+import { existing } from './run-folder.js';
 import { Output, type Session } from './session.js';
 import { addAttentionCommand, trainAttention } from './train-attention.js';
 import { checkTrainFlags, featuresNeeded, type SystemName, type TrainFlags } from './train-flags.js';
@@ -103,15 +104,6 @@ export async function train(
   const target = path.join(flags.out_dir, nameOf(data.name, flags));
   const job = { system, flags, dataFlags, data, target, existing: existing(flags) };
   await trainRun(job, { session, output });
-}
-
-/** What `--overwrite` and `--resume` mean for a folder that is there. */
-export function existing({
-  overwrite,
-  resume,
-}: Pick<TrainFlags, 'overwrite' | 'resume'>): 'refuse' | 'overwrite' | 'resume' {
-  if (resume) return 'resume';
-  return overwrite ? 'overwrite' : 'refuse';
 }
 
 /** Paths that another working directory cannot mean otherwise. */
