@@ -1,5 +1,6 @@
 import type { Model } from '../models/model.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { tidy } from '../tensor/tidy.js';
 import { knownKeys, text } from '../validate.js';
 import { attentionMap, type CamTarget, type Explanation } from './attention-map.js';
 
@@ -25,6 +26,8 @@ export interface GradCamOptions extends Pick<CamTarget, 'classes'> {
 export function gradCam(model: Model, images: Tensor, options: GradCamOptions = {}): Explanation {
   knownKeys('options', options, ['layer', 'classes']);
   if (options.layer !== undefined) text('options.layer', options.layer);
-  const { maps, logits, classes } = attentionMap(model, images, options);
-  return { maps, logits, classes };
+  return tidy(() => {
+    const { maps, logits, classes } = attentionMap(model, images, options);
+    return { maps, logits, classes };
+  });
 }

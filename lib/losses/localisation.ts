@@ -2,6 +2,7 @@ import type { Box } from '../data/box.js';
 import { tensor } from '../tensor/create.js';
 import { type OptionBag, runMany } from '../tensor/run.js';
 import { requireTensors, Tensor } from '../tensor/tensor.js';
+import { tidy } from '../tensor/tidy.js';
 import { integer, invalidArgument, knownKeys, list, number, object, oneOf } from '../validate.js';
 import { type RegionTable, regions as regionNames } from './regions.js';
 
@@ -131,11 +132,13 @@ export function localisationLoss(
   const outside = 'outside' in terms ? terms.outside : undefined;
   if (mu > 0 && outside === undefined)
     throw invalidArgument('options.penaliseOutside', '0 beside a term that has no outside', mu);
-  const place = mu > 0 && outside !== undefined ? attention.add(outside.mul(mu)) : attention;
-  return classification
-    .mean()
-    .mul(lambda)
-    .add(place.mean().mul(1 - lambda));
+  return tidy(() => {
+    const place = mu > 0 && outside !== undefined ? attention.add(outside.mul(mu)) : attention;
+    return classification
+      .mean()
+      .mul(lambda)
+      .add(place.mean().mul(1 - lambda));
+  });
 }
 
 function bagOf(options: PublishedAttentionOptions): OptionBag {

@@ -216,6 +216,14 @@ t.test('a hundred explanations leave no tensor behind', async (t) => {
   const after = memoryStats();
   t.equal(after.liveTensors, before.liveTensors);
   t.equal(after.hostBytes, before.hostBytes);
+  const { maps, logits, classes } = gradCam(model, x);
+  await maps.ready();
+  for (const tensor of [maps, logits, classes]) tensor.dispose();
+  t.equal(
+    memoryStats().liveTensors,
+    before.liveTensors,
+    'what is not returned is freed, outside of tidy too',
+  );
   x.dispose();
 });
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import t from 'tap';
 import { localisationLoss, publishedAttention, softAttention } from '../../lib/losses/localisation.js';
 import { type Region, readRegionTable, regions, regionTable } from '../../lib/losses/regions.js';
-import { tensor, zeros } from '../../lib/tensor/create.js';
+import { memoryStats, tensor, zeros } from '../../lib/tensor/create.js';
 import type { Tensor } from '../../lib/tensor/tensor.js';
 import { tidy } from '../../lib/tensor/tidy.js';
 import { attentionWeight } from '../../lib/training/attention-weight.js';
@@ -136,6 +136,16 @@ t.test(
     });
   },
 );
+
+t.test('of the loss nothing but itself is left', async (t) => {
+  const [a, o] = [tensor([0.25, 0.75]), tensor([0, 1])];
+  const before = memoryStats().liveTensors;
+  const terms = { attention: a, outside: o, empty: a };
+  const loss = localisationLoss(a, terms, { lambda: 0.5, penaliseOutside: 2 });
+  t.equal(await loss.item(), 1);
+  t.equal(memoryStats().liveTensors, before + 1);
+  for (const one of [a, o, loss]) one.dispose();
+});
 
 t.test('the published term has no gradient', async (t) => {
   await tidy(async () => {
