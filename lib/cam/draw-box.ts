@@ -1,6 +1,6 @@
 import type { Box } from '../data/box.js';
-import type { Pixels } from '../data/dataset.js';
-import { integer, invalidArgument, knownKeys, list, number, object } from '../validate.js';
+import { type Pixels, requirePixels } from '../data/dataset.js';
+import { integer, knownKeys, list, number } from '../validate.js';
 
 /** Options of {@link drawBox}. */
 export interface DrawBoxOptions {
@@ -17,12 +17,11 @@ export interface DrawBoxOptions {
  * @param box in the image's pixels, rounded to whole ones; what lies over the border is not drawn
  * @param options colour and thickness
  * @returns a copy in RGB
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  */
 export function drawBox(image: Pixels, box: Box, options: DrawBoxOptions = {}): Pixels {
   knownKeys('options', options, ['colour', 'thickness']);
-  const { width, height, channels, data } = object('image', image);
-  if (data?.length !== width * height * channels)
-    throw invalidArgument('image.data', `${width} x ${height} x ${channels} bytes`, data?.length);
+  const { width, height, channels, data } = requirePixels('image', image);
   const colour = list('options.colour', options.colour ?? [255, 255, 255], (name, value) =>
     integer(name, value, { min: 0, max: 255 }),
   );

@@ -1,5 +1,5 @@
 import { type Box, scaleBox } from '../data/box.js';
-import type { Pixels } from '../data/dataset.js';
+import { type Pixels, requirePixels } from '../data/dataset.js';
 import type { LungMask } from '../data/lung-box.js';
 import { integer, invalidArgument, object } from '../validate.js';
 import { drawBox } from './draw-box.js';
@@ -15,9 +15,10 @@ const tint = { colour: [0, 200, 120], share: 0.35 } as const;
  * @param box in pixels of a square image
  * @param boxSize side of that square
  * @returns RGB of the image's size
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  */
 export function drawLungs(image: Pixels, mask: LungMask, box: Box, boxSize: number): Pixels {
-  const { width, height, channels, data } = object('image', image);
+  const { width, height, channels, data } = requirePixels('image', image);
   object('mask', mask);
   if (mask.data?.length !== mask.width * mask.height)
     throw invalidArgument('mask.data', `${mask.width} x ${mask.height} bytes`, mask.data?.length);

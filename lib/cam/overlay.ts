@@ -1,4 +1,4 @@
-import type { Pixels } from '../data/dataset.js';
+import { type Pixels, requirePixels } from '../data/dataset.js';
 import { invalidArgument, knownKeys, number, object } from '../validate.js';
 import { jet } from './jet.js';
 import type { CamMap } from './maps.js';
@@ -21,9 +21,8 @@ export interface OverlayOptions {
 export function overlay(image: Pixels, map: CamMap, options: OverlayOptions = {}): Pixels {
   knownKeys('options', options, ['imageWeight']);
   const weight = Math.fround(number('options.imageWeight', options.imageWeight ?? 0.5, { min: 0, max: 1 }));
-  const { width, height, channels } = object('image', image);
-  object('map', map);
-  checkSizes(image, map);
+  const { width, height, channels } = requirePixels('image', image);
+  checkMap(map);
   const heat = map.width === width && map.height === height ? map.data : resizeMap(map, width, height);
 
   const share = Math.fround(1 - weight);
@@ -48,11 +47,8 @@ export function overlay(image: Pixels, map: CamMap, options: OverlayOptions = {}
   return { width, height, channels: 3, data };
 }
 
-function checkSizes(image: Pixels, map: CamMap): void {
-  if (image.data?.length !== image.width * image.height * image.channels) {
-    const size = `${image.width} x ${image.height} x ${image.channels}`;
-    throw invalidArgument('image.data', `${size} bytes`, image.data?.length);
-  }
+function checkMap(map: CamMap): void {
+  object('map', map);
   if (!(map.width > 0 && map.height > 0) || map.data?.length !== map.width * map.height) {
     throw invalidArgument('map.data', `${map.width} x ${map.height} values, not none,`, map.data?.length);
   }

@@ -1,4 +1,4 @@
-import { integer, invalidArgument } from '../validate.js';
+import { integer, invalidArgument, object } from '../validate.js';
 
 /** 8-bit pixels, row-major, channels interleaved. */
 export interface Pixels {
@@ -10,6 +10,14 @@ export interface Pixels {
   readonly channels: 1 | 3;
   /** `width * height * channels` values, 0 to 255. */
   readonly data: Uint8Array;
+}
+
+/** @internal Refuses pixels whose data do not have the size that they tell. */
+export function requirePixels(name: string, value: unknown): Pixels {
+  const image = object(name, value as Pixels);
+  const { width, height, channels, data } = image;
+  if (data?.length === width * height * channels) return image;
+  throw invalidArgument(`${name}.data`, `${width} x ${height} x ${channels} bytes`, data?.length);
 }
 
 /** An image that lies in a file. */

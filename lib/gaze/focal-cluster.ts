@@ -1,6 +1,6 @@
 import { type Random, rng } from '../data/random.js';
 import { integer, knownKeys } from '../validate.js';
-import { type Fixation, type Reading, requireReading } from './reading.js';
+import { type Fixation, fixationsOnFilm, type Reading, requireReading } from './reading.js';
 
 /** Options of {@link focalCluster}. */
 export interface FocalClusterOptions {
@@ -21,8 +21,7 @@ interface Place {
 /**
  * The part of a reading that most of it was spent on: of two clusters of its fixations on the film the larger, by time. A
  * whole reading's focal map is made of it, its global map of all fixations. GazeLT's program takes the first cluster of
- * an unseeded 2-means over points and two added corners, whichever that is; here it is seeded, and nothing is added
- * (gazelt.md G3).
+ * an unseeded 2-means over points and two added corners, whichever that is; here it is seeded, and nothing is added.
  *
  * 2-means (Lloyd, IEEE Trans. Inf. Theory 28, 1982) from centres drawn by k-means++ (Arthur and Vassilvitskii, SODA 2007),
  * the best of eight starts. Fixations weigh their durations, or the same where none of them takes time.
@@ -30,16 +29,17 @@ interface Place {
  * @param reading of any length; where all fixations are in one place, they are one cluster
  * @param options seed
  * @returns the reading with these fixations only, in their order
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  * @example
  * ```ts
  * const [global, focal] = await renderHeatmaps([readingPoints(reading), readingPoints(focalCluster(reading))]);
  * ```
  */
 export function focalCluster(reading: Reading, options: FocalClusterOptions = {}): Reading {
-  const { width, height, fixations } = requireReading('reading', reading);
+  requireReading('reading', reading);
   knownKeys('options', options, ['seed']);
   const seed = integer('options.seed', options.seed ?? 0, { min: 0 });
-  const seen = fixations.filter(({ x, y }) => x >= 0 && y >= 0 && x <= width && y <= height);
+  const seen = fixationsOnFilm(reading);
   const places = weighted(seen);
   const random = rng(seed, 'focal cluster', reading.id);
   let best: { readonly second: readonly boolean[]; readonly spread: number } | undefined;

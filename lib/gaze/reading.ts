@@ -85,6 +85,11 @@ export function withinChestBox(reading: Reading): Reading {
   return { ...reading, fixations };
 }
 
+/** @internal The fixations that lie on the film, its edges included. */
+export function fixationsOnFilm({ width, height, fixations }: Reading): Fixation[] {
+  return fixations.filter(({ x, y }) => x >= 0 && y >= 0 && x <= width && y <= height);
+}
+
 /**
  * @internal Refuses what is no reading, as far as it can be seen without looking at each fixation's numbers.
  *

@@ -1,8 +1,8 @@
 import sharp from 'sharp';
 import { jet } from '../cam/jet.js';
-import type { Pixels } from '../data/dataset.js';
-import { flag, invalidArgument, knownKeys, number, object } from '../validate.js';
-import { type Fixation, type Reading, requireReading } from './reading.js';
+import { type Pixels, requirePixels } from '../data/dataset.js';
+import { flag, knownKeys, number } from '../validate.js';
+import { type Fixation, fixationsOnFilm, type Reading, requireReading } from './reading.js';
 
 /** Options of {@link drawScanpath}. */
 export interface ScanpathPictureOptions {
@@ -40,13 +40,8 @@ export async function drawScanpath(
   options: ScanpathPictureOptions = {},
 ): Promise<Pixels> {
   knownKeys('options', options, ['numbers', 'lines', 'radius']);
-  const { width, height, channels, data } = object('image', image);
-  if (data?.length !== width * height * channels)
-    throw invalidArgument('image.data', `${width} x ${height} x ${channels} bytes`, data?.length);
-  requireReading('reading', reading);
-  const seen = reading.fixations.filter(
-    ({ x, y }) => x >= 0 && y >= 0 && x <= reading.width && y <= reading.height,
-  );
+  const { width, height, channels, data } = requirePixels('image', image);
+  const seen = fixationsOnFilm(requireReading('reading', reading));
   const numbers = flag('options.numbers', options.numbers ?? seen.length <= mostNumbers);
   const radius = number('options.radius', options.radius ?? 0.02, { above: 0, max: 1 });
   const shown = gathered(seen);

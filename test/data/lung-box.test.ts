@@ -56,6 +56,11 @@ t.test('what is found in a mask', async (t) => {
   t.match(await found([0, 0, 224, 224]), { finding: 'implausible', reasons: [/100\.0 %/] });
   t.match(await found([30, 80, 200, 130]), { reasons: [/170 wide and 50 high/] });
   t.match((await lungBox(mask(448, [80, 100, 380, 340]))).box, { x: 40, y: 50, width: 150, height: 120 });
+  const short = { width: 2, height: 2, channels: 1 as const, data: new Uint8Array(3) };
+  t.throws(() => drawLungs(short, mask(3), half, 4), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: /image\.data/,
+  });
   t.throws(() => drawLungs({ width: 2, height: 2, channels: 1, data: new Uint8Array(4) }, mask(3), half, 0), {
     code: 'ERR_INVALID_ARGUMENT',
   });
