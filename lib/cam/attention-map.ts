@@ -33,8 +33,8 @@ export interface CamTarget {
   /** Class to explain: one for all images, one for each, or an int64 tensor [B]. Default: the predicted class of each. */
   readonly classes?: number | Int32Array | readonly number[] | Tensor;
   /**
-   * VGG only: which values stand for the activation of a convolution. `before_relu` (default): those that the convolution
-   * gives. `after_relu`: those after its ReLU, as `jacobgil/pytorch-grad-cam` has it on a CPU, where the ReLU overwrites
+   * VGG's last convolution (`features.28`, its default layer) only: which values stand for the activation. `before_relu`
+   * (default): those that the convolution gives. `after_relu`: those after its ReLU, as `jacobgil/pytorch-grad-cam` has it on a CPU, where the ReLU overwrites
    * them. The gradient is in both cases that by the value before the ReLU.
    */
   readonly activations?: 'before_relu' | 'after_relu';

@@ -1,10 +1,10 @@
 import type { TensorRecord } from './tensor-record.js';
 
 /**
- * What a `.pt` file may hold: tensors, plain containers, and objects of unknown classes as inert {@link PickleRecord}s. A Python tuple is a frozen array, a list an array that is
- * not frozen, a dict of any kind a {@link PlainDict}, bytes a `Uint8Array`; an integer beyond 2^53 is a bigint; a
- * `torch.dtype` is its name (`'torch.float32'`) and a `torch.device` its text. Containers may be shared, and even
- * contain themselves, as in Python.
+ * What a `.pt` file may hold: tensors, plain containers, and objects of unknown classes as inert {@link PickleRecord}s. A Python
+ * tuple is a frozen array, a list an array that is not frozen, a dict of any kind a {@link PlainDict}, bytes a
+ * `Uint8Array`; an integer beyond 2^53 is a bigint; a `torch.dtype` is its name (`'torch.float32'`) and a `torch.device`
+ * its text. Containers may be shared, and even contain themselves, as in Python.
  */
 export type PlainValue =
   | null

@@ -90,8 +90,9 @@ interface Pending {
 }
 
 /**
- * The globals of PyTorch's checkpoints; other classes are those of inert records, as modules pickled whole have them. Tensors are built as records without place; {@link TorchWorld.place} fills in
- * where their bytes lie once that is known (the older format says so only after the pickle).
+ * The globals of PyTorch's checkpoints; other classes are those of inert records, as modules pickled whole have them. Tensors
+ * are built as records without place; {@link TorchWorld.place} fills in where their bytes lie once that is known (the
+ * older format says so only after the pickle).
  */
 export class TorchWorld implements PickleWorld {
   /** Unknown names may be classes of records. */

@@ -102,10 +102,10 @@ function resolve(options: WriteHeatmapsOptions): Plan {
 /**
  * Renders the heat maps of a whole gaze data set into a folder, reading by reading: for each time window k (from 0)
  * `timewindowed_K/focal_NAME.png`, the window alone, and `timewindowed_K/global_NAME.png`, the windows 0 to k together,
- * 8-bit grey with maximum 255. On request `whole/global_NAME.png` and `whole/focal_NAME.png` of the reading as a whole, `arrays/focal_NAME.npy`, `arrays/global_NAME.npy`, float32
- * `[windows, height, width]` with maximum 1 (an empty window is zeros), and pictures over the films: `overlays/gaze_NAME.png`
- * and one for each map. `heatmaps.json` lists everything. NAME is the film's name, with the reading's behind it where a
- * film has several.
+ * 8-bit grey with maximum 255. On request `whole/global_NAME.png` and `whole/focal_NAME.png` of the reading as a whole,
+ * `arrays/focal_NAME.npy`, `arrays/global_NAME.npy`, float32 `[windows, height, width]` with maximum 1 (an empty window is
+ * zeros), and pictures over the films: `overlays/gaze_NAME.png` and one for each map. `heatmaps.json` lists everything.
+ * NAME is the film's name, with the reading's behind it where a film has several.
  *
  * The folder appears when it is whole: it is written under a temporary name beside and moved in.
  *

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { fileError } from '../checkpoints/fault.js';
 import { scanJson } from '../checkpoints/json-keys.js';
 import { CxrGazeError } from '../errors.js';
 import { list, nearest, oneOf, text } from '../validate.js';
@@ -42,6 +43,7 @@ const ofTask: Readonly<Record<LocalisationTask, RegionTable>> = {
  * `deeplearninglab21/cxr-loc-attention: scripts/model_loss_attent.py`.
  *
  * @param task which one
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  */
 export function regionTable(task: LocalisationTask): RegionTable {
   return ofTask[oneOf('task', task, localisationTasks)];
@@ -59,10 +61,7 @@ export async function readRegionTable(file: string, classes: readonly string[]):
   text('file', file);
   list('classes', classes, text);
   const content = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new CxrGazeError('ERR_FILE', `${file}: it could not be read: ${(cause as Error).message}`, {
-      cause,
-      details: { file },
-    });
+    throw fileError(file, 'could not be read', cause);
   });
   const table = parse(file, content);
   const unknown = [...table.keys()].find((name) => !classes.includes(name));
@@ -80,10 +79,7 @@ function parse(file: string, content: string): Map<string, Region | null> {
   try {
     value = JSON.parse(content);
   } catch (cause) {
-    throw new CxrGazeError('ERR_TABLE', `${file}: it is no JSON: ${(cause as Error).message}`, {
-      cause,
-      details: { file },
-    });
+    throw malformed(file, `it is no JSON: ${(cause as Error).message}`, cause);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw malformed(file, 'expected an object { "class": "region" }');
@@ -108,6 +104,9 @@ function offer(name: string, known: readonly string[]): string {
   return near === undefined ? '' : `; did you mean '${near}'?`;
 }
 
-function malformed(file: string, problem: string): CxrGazeError {
-  return new CxrGazeError('ERR_TABLE', `${file}: ${problem}`, { details: { file } });
+function malformed(file: string, problem: string, cause?: unknown): CxrGazeError {
+  return new CxrGazeError('ERR_TABLE', `${file}: ${problem}`, {
+    ...(cause === undefined ? {} : { cause }),
+    details: { file },
+  });
 }

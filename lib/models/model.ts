@@ -8,33 +8,14 @@ import { type ForwardOptions, modeOf, Network, requireNetwork } from './network.
  * Backbones by name, as torchvision (ResNet: He et al., CVPR 2016; VGG16: Simonyan and Zisserman, ICLR 2015) and timm (PVT
  * v2: Wang et al., Computational Visual Media 2022; `_li` is its linear attention) build them.
  */
-export type Architecture =
-  | 'resnet18'
-  | 'resnet34'
-  | 'resnet50'
-  | 'resnet101'
-  | 'vgg16'
-  | 'pvt_v2_b0'
-  | 'pvt_v2_b1'
-  | 'pvt_v2_b2'
-  | 'pvt_v2_b2_li'
-  | 'pvt_v2_b3'
-  | 'pvt_v2_b4'
-  | 'pvt_v2_b5';
-
-/** All backbones. */
-export const architectures: readonly Architecture[] = [
+export const architectures = [
   ...(['resnet18', 'resnet34', 'resnet50', 'resnet101', 'vgg16'] as const),
-  ...([
-    'pvt_v2_b0',
-    'pvt_v2_b1',
-    'pvt_v2_b2',
-    'pvt_v2_b2_li',
-    'pvt_v2_b3',
-    'pvt_v2_b4',
-    'pvt_v2_b5',
-  ] as const),
-];
+  ...(['pvt_v2_b0', 'pvt_v2_b1', 'pvt_v2_b2', 'pvt_v2_b2_li'] as const),
+  ...(['pvt_v2_b3', 'pvt_v2_b4', 'pvt_v2_b5'] as const),
+] as const;
+
+/** One of {@link architectures}. */
+export type Architecture = (typeof architectures)[number];
 
 /**
  * Classifier heads: `linear` is one layer in place of the backbone's own last one (`fc` of ResNets, `classifier.6` of
