@@ -10,11 +10,8 @@ Answers each line of JSON with one:
     {"do": "steps", "count": N} -> wall and processor milliseconds a step, losses
 """
 import copy
-import json
 import pathlib
-import resource
 import sys
-import time
 
 import cv2
 import numpy as np
@@ -27,6 +24,7 @@ import timm  # noqa: E402
 import torchvision  # noqa: E402
 
 import safetensors_reader  # noqa: E402
+from timed_training import TimedTraining, serve  # noqa: E402
 from unet import UNet  # noqa: E402
 
 LAYERS = {
@@ -97,7 +95,7 @@ def region_of(label, box):
     return slice(*rows), slice(x, x + width)
 
 
-class Run:
+class Run(TimedTraining):
     def __init__(self, task, path):
         torch.set_num_threads(task["threads"])
         self.task = task
@@ -132,17 +130,13 @@ class Run:
             values.append(0.0 if label == 0 or part.size == 0 else 1 - hot / part.size)
         return values, boxes
 
-    def step(self):
-        self.optimizer.zero_grad()
+    def objective(self):
         logits = self.model(self.images)
         predictions = logits.argmax(1).tolist()
         values, _ = self.attention(predictions)
         share = self.task["lambda"]
         each = F.cross_entropy(logits, self.labels, reduction="none")
-        loss = (share * each + (1 - share) * torch.tensor(values, dtype=torch.float32)).mean()
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
+        return (share * each + (1 - share) * torch.tensor(values, dtype=torch.float32)).mean()
 
     def first(self):
         """The attention term of the batch by evaluation-mode predictions, which do not depend on batch statistics."""
@@ -152,31 +146,9 @@ class Run:
         values, boxes = self.attention(predictions)
         return {"attention": [float(v) for v in values], "predictions": predictions, "boxes": boxes}
 
-    def steps(self, count):
-        before = resource.getrusage(resource.RUSAGE_SELF)
-        begun = time.perf_counter()
-        losses = [self.step() for _ in range(count)]
-        wall = time.perf_counter() - begun
-        after = resource.getrusage(resource.RUSAGE_SELF)
-        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return {"wall": 1000 * wall / count, "processor": 1000 * processor / count, "losses": losses}
 
-
-def main():
-    run = None
-    versions = {"torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__}
-    print(json.dumps({**versions, "python": sys.version.split()[0]}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer = {}
-        if request["do"] == "prepare":
-            run = None
-            run = Run(request["task"], request["file"])
-        elif request["do"] == "attention":
-            answer = run.first()
-        elif request["do"] == "steps":
-            answer = run.steps(request["count"])
-        print(json.dumps(answer), flush=True)
-
-
-main()
+serve(
+    lambda request: Run(request["task"], request["file"]),
+    {"torchvision": torchvision.__version__, "timm": timm.__version__},
+    attention=lambda run, _: run.first(),
+)

@@ -8,16 +8,12 @@ Ways: `ours` computes what our step computes, with the fused Adam; `original` is
 contiguous, Adam as it comes, the network run once for the logits and again for the features, gradients through both;
 `second-forward` runs the network twice but differentiates only the first pass.
 """
-import json
-import resource
-import sys
-import time
-
 import torch
 import torch.nn.functional as F
 
 import resnet
 import safetensors_reader
+from timed_training import TimedTraining, serve
 
 LEARNING_RATE = 1e-4
 DISTILLATION_WEIGHT = 0.01
@@ -35,7 +31,7 @@ def normalised(pixels):
     return (pixels.permute(0, 3, 1, 2).expand(-1, 3, -1, -1).float() / 255 - mean) / std
 
 
-class Student:
+class Student(TimedTraining):
     def __init__(self, task, path, way):
         torch.set_num_threads(task["threads"])
         self.way, self.task = way, task
@@ -81,48 +77,23 @@ class Student:
             loss = loss + DISTILLATION_WEIGHT * self.distillation(features)
         return loss
 
-    def step(self):
-        self.optimizer.zero_grad()
-        loss = self.objective()
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
 
-    def steps(self, count):
-        before = resource.getrusage(resource.RUSAGE_SELF)
-        begun = time.perf_counter()
-        losses = [self.step() for _ in range(count)]
-        wall = time.perf_counter() - begun
-        after = resource.getrusage(resource.RUSAGE_SELF)
-        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return {
-            "wall": 1000 * wall / count,
-            "processor": 1000 * processor / count,
-            "system": 1000 * (after.ru_stime - before.ru_stime) / count,
-            "faults": (after.ru_minflt - before.ru_minflt) / count,
-            "losses": losses,
-        }
+class Peak:
+    """How far the resident size has risen, in MiB, above that before the first training was made."""
+
+    start = None
+
+    def prepare(self, request):
+        if self.start is None:
+            torch.set_num_threads(request["task"]["threads"])
+            with open("/proc/self/clear_refs", "w") as file:
+                file.write("5")  # the peak is set back to the present size
+            self.start = status("VmRSS")
+        return Student(request["task"], request["file"], request["way"])
+
+    def answer(self, *_):
+        return {"mebibytes": (status("VmHWM") - self.start) / 1024}
 
 
-def main():
-    student = start = None
-    print(json.dumps({"torch": torch.__version__, "python": sys.version.split()[0]}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer = {}
-        if request["do"] == "prepare":
-            student = None
-            if start is None:
-                torch.set_num_threads(request["task"]["threads"])
-                with open("/proc/self/clear_refs", "w") as file:
-                    file.write("5")  # the peak is set back to the present size
-                start = status("VmRSS")
-            student = Student(request["task"], request["file"], request["way"])
-        elif request["do"] == "steps":
-            answer = student.steps(request["count"])
-        elif request["do"] == "peak":
-            answer = {"mebibytes": (status("VmHWM") - start) / 1024}
-        print(json.dumps(answer), flush=True)
-
-
-main()
+peak = Peak()
+serve(peak.prepare, peak=peak.answer)

@@ -1,7 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import process from 'node:process';
 import { attentionMap } from '../../dist/lib/cam/attention-map.js';
-import { writeSafetensors } from '../../dist/lib/checkpoints/safetensors-write.js';
 import { lungBox } from '../../dist/lib/data/lung-box.js';
 import { phantom, phantomClasses } from '../../dist/lib/index.js';
 import { classificationLoss } from '../../dist/lib/losses/criterion.js';
@@ -15,8 +13,7 @@ import { noGrad } from '../../dist/lib/tensor/context.js';
 import { tensor } from '../../dist/lib/tensor/create.js';
 import { ask } from '../../dist/lib/tensor/run.js';
 import { tidy } from '../../dist/lib/tensor/tidy.js';
-import { createOptimizer } from '../../dist/lib/training/optimizer.js';
-import { withPrecision } from '../../dist/lib/training/precision.js';
+import { TimedTraining, writeNetworks } from './training.mjs';
 
 /** The settings of the published runs; t is that of their sample log. */
 export const published = { lambda: 0.5, threshold: 0.1, learningRate: 1e-5 };
@@ -33,9 +30,6 @@ const regions = regionTable('nep');
  * @property {number} threads
  * @property {'float32' | 'bfloat16'} precision ours; the original has float32 alone
  */
-
-/** @param {ArrayBufferView} values */
-const bytesOf = (values) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 /**
  * Phantoms of the three classes in turn.
@@ -99,47 +93,33 @@ async function makeUnet({ segmentedSize }, segmented) {
 export async function writeTask(file, task) {
   const { labels, images, segmented } = dataOf(task);
   const { batch, size, segmentedSize } = task;
-  const [model, unet] = [makeModel(task), await makeUnet(task, segmented)];
-  await tidy(async () => {
-    /** @type {import('../../dist/lib/checkpoints/safetensors-write.js').SafetensorsEntry[]} */
-    const entries = [];
-    for (const [group, network] of Object.entries({ model, unet })) {
-      for (const { name, tensor: value } of await network.state()) {
-        await value.ready();
-        const values = await value.data();
-        const { dtype, shape } = value;
-        entries.push({ name: `${group}.${name}`, dtype, shape, bytes: async () => bytesOf(values) });
-      }
-    }
-    const add = (name, dtype, values, shape) =>
-      entries.push({ name: `bench.${name}`, dtype, shape, bytes: async () => bytesOf(values) });
-    add('images', 'float32', images, [batch, 3, size, size]);
-    add('segmented', 'float32', segmented, [batch, 3, segmentedSize, segmentedSize]);
-    add('labels', 'int32', labels, [batch]);
-    await writeSafetensors(file, entries);
-  });
-  model.dispose();
-  unet.dispose();
+  const networks = { 'model.': makeModel(task), 'unet.': await makeUnet(task, segmented) };
+  await writeNetworks(file, networks, [
+    { name: 'images', dtype: 'float32', values: images, shape: [batch, 3, size, size] },
+    {
+      name: 'segmented',
+      dtype: 'float32',
+      values: segmented,
+      shape: [batch, 3, segmentedSize, segmentedSize],
+    },
+    { name: 'labels', dtype: 'int32', values: labels, shape: [batch] },
+  ]);
 }
 
 /** A training step with the published loss, by the system's own objective; boxes are computed once. */
-export class LocAttentionStep {
+export class LocAttentionStep extends TimedTraining {
   /** @param {Task} task */
   constructor(task) {
-    this.task = task;
-    this.model = makeModel(task);
+    super(task, makeModel(task));
   }
 
   /** Weights, optimizer, batch and boxes: to be called once, before anything else. @returns milliseconds of the boxes */
   async prepare() {
-    const { precision, batch, size, threads } = this.task;
-    await ask('threads', [], { threads });
+    const { precision, batch, size } = this.task;
+    await ask('threads', [], { threads: this.task.threads });
     const { labels, images, segmented } = dataOf(this.task);
     const boxMs = await this.#findBoxes(segmented);
-    this.model.train();
-    if (precision === 'bfloat16') this.model.to({ channelsLast: true });
-    const { learningRate } = published;
-    this.optimizer = createOptimizer(await this.model.parameters(), { kind: 'adam', learningRate });
+    await this.begin(published.learningRate);
     this.labelList = labels;
     this.labels = tensor(labels, [batch], { dtype: 'int64' });
     this.images = await tidy(async () => {
@@ -149,7 +129,7 @@ export class LocAttentionStep {
       return ordered;
     });
     const { lambda, threshold } = published;
-    this.objective = locAttentionObjective(attentionSettings({ attention: 'published', lambda, threshold }), {
+    this.loss = locAttentionObjective(attentionSettings({ attention: 'published', lambda, threshold }), {
       criterion: classificationLoss({ loss: 'ce' }),
       regions,
       boxes: () => this.boxes,
@@ -189,7 +169,7 @@ export class LocAttentionStep {
    */
   attention(boxes) {
     return tidy(async () => {
-      const { maps, classes: predicted } = noGrad(() => attentionMap(this.model, this.images));
+      const { maps, classes: predicted } = noGrad(() => attentionMap(this.network, this.images));
       const { threshold } = published;
       const { attention } = publishedAttention(maps, boxes, this.labels, { regions, threshold });
       return {
@@ -199,39 +179,19 @@ export class LocAttentionStep {
     });
   }
 
-  #step() {
-    return tidy(async () => {
-      this.optimizer.zeroGrad();
-      const batch = {
-        images: this.images,
-        labels: this.labels,
-        labelList: this.labelList,
-        epoch: 1,
-        step: 0,
-      };
-      const phase = { phase: /** @type {const} */ ('train'), reweighted: false };
-      const { loss } = withPrecision(this.task.precision, () => this.objective(this.model, batch, phase));
-      loss.backward();
-      this.optimizer.step();
-      return loss.item();
-    });
+  objective() {
+    const batch = {
+      images: this.images,
+      labels: this.labels,
+      labelList: this.labelList,
+      epoch: 1,
+      step: 0,
+    };
+    const phase = { phase: /** @type {const} */ ('train'), reweighted: false };
+    return this.loss(this.network, batch, phase).loss;
   }
 
-  /**
-   * @param {number} count
-   * @returns wall and processor milliseconds a step, and the losses
-   */
-  async steps(count) {
-    const losses = [];
-    const cpu = process.cpuUsage();
-    const begun = performance.now();
-    for (let step = 0; step < count; step++) losses.push(await this.#step());
-    const wall = performance.now() - begun;
-    const { user, system } = process.cpuUsage(cpu);
-    return { wall: wall / count, processor: (user + system) / 1000 / count, losses };
-  }
-
-  dispose() {
-    for (const part of [this.optimizer, this.images, this.labels, this.model]) part?.dispose();
+  batch() {
+    return [this.images, this.labels];
   }
 }

@@ -10,28 +10,34 @@ import { withPrecision } from '../../dist/lib/training/precision.js';
 const bytesOf = (values) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 /**
- * Writes a network's state and a batch for the peer; the network is disposed.
+ * Writes the states of networks and a batch for the peer; the networks are disposed.
  *
  * @param {string} file
- * @param {import('../../dist/lib/models/network.js').Network} network
+ * @param {Readonly<Record<string, import('../../dist/lib/models/network.js').Network>>} networks by what stands before their keys
  * @param {readonly { name: string, dtype: 'float32' | 'int32' | 'uint8', shape: readonly number[], values: ArrayBufferView }[]} arrays
  *   written as `bench.NAME`
  */
-export async function writeNetwork(file, network, arrays) {
+export async function writeNetworks(file, networks, arrays) {
   await tidy(async () => {
     /** @type {import('../../dist/lib/checkpoints/safetensors-write.js').SafetensorsEntry[]} */
     const entries = [];
-    for (const { name, tensor: value } of await network.state()) {
-      await value.ready();
-      const values = await value.data();
-      entries.push({ name, dtype: value.dtype, shape: value.shape, bytes: async () => bytesOf(values) });
+    for (const [prefix, network] of Object.entries(networks)) {
+      for (const { name, tensor: value } of await network.state()) {
+        await value.ready();
+        const values = await value.data();
+        const { dtype, shape } = value;
+        entries.push({ name: `${prefix}${name}`, dtype, shape, bytes: async () => bytesOf(values) });
+      }
     }
     for (const { name, dtype, shape, values } of arrays)
       entries.push({ name: `bench.${name}`, dtype, shape, bytes: async () => bytesOf(values) });
     await writeSafetensors(file, entries);
   });
-  network.dispose();
+  for (const network of Object.values(networks)) network.dispose();
 }
+
+/** {@link writeNetworks} of one network, under its own keys. */
+export const writeNetwork = (file, network, arrays) => writeNetworks(file, { '': network }, arrays);
 
 /** Training steps as a user of the library writes them, timed. A benchmark adds the batch and its objective. */
 export class TimedTraining {

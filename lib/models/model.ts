@@ -1,7 +1,7 @@
 import { noGrad } from '../tensor/context.js';
 import { requireTensors, type Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
-import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../validate.js';
+import { integer, invalidArgument, knownKeys, number, oneOf } from '../validate.js';
 import { type ForwardOptions, modeOf, Network, requireNetwork } from './network.js';
 
 /**
@@ -141,15 +141,8 @@ export class Model extends Network {
     /** Activations by the names asked for. */
     taps: Record<string, Tensor>;
   } {
-    list('taps', taps, text);
-    const [logits, ...rest] = this.run('forward', requireTensors([images], 'images'), {
-      ...modeOf(options),
-      taps,
-    });
-    return {
-      logits: logits as Tensor,
-      taps: Object.fromEntries(taps.map((name, i) => [name, rest[i] as Tensor])),
-    };
+    const pass = this.runWithTaps(images, taps, options);
+    return { logits: pass.result, taps: pass.taps };
   }
 
   /**

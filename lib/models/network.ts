@@ -63,6 +63,23 @@ export abstract class Network {
       .map((handle) => new Tensor(handle));
   }
 
+  /** @internal The forward pass: its result, and the activations asked for in float32 or float64. */
+  protected runWithTaps(
+    images: Tensor,
+    taps: readonly string[],
+    options: ForwardOptions,
+  ): { readonly result: Tensor; readonly taps: Record<string, Tensor> } {
+    list('taps', taps, text);
+    const [result, ...rest] = this.run('forward', requireTensors([images], 'images'), {
+      ...modeOf(options),
+      taps,
+    });
+    return {
+      result: result as Tensor,
+      taps: Object.fromEntries(taps.map((name, i) => [name, rest[i] as Tensor])),
+    };
+  }
+
   /** @internal Queues one of the native queries on networks. */
   ask(query: string, inputs: readonly Tensor[] = [], options?: OptionBag): Work<Reply> {
     const context = callContext();

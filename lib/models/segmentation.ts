@@ -1,5 +1,5 @@
 import { requireTensors, type Tensor } from '../tensor/tensor.js';
-import { integer, knownKeys, list, text } from '../validate.js';
+import { integer, knownKeys } from '../validate.js';
 import { publishedWidth, widths } from './model.js';
 import { type ForwardOptions, modeOf, Network } from './network.js';
 
@@ -64,15 +64,8 @@ export class SegmentationNetwork extends Network {
     /** Activations by the names asked for, in float32 or float64. */
     taps: Record<string, Tensor>;
   } {
-    list('taps', taps, text);
-    const [logits, ...rest] = this.run('forward', requireTensors([images], 'images'), {
-      ...modeOf(options),
-      taps,
-    });
-    return {
-      logits: logits as Tensor,
-      taps: Object.fromEntries(taps.map((name, i) => [name, rest[i] as Tensor])),
-    };
+    const pass = this.runWithTaps(images, taps, options);
+    return { logits: pass.result, taps: pass.taps };
   }
 }
 

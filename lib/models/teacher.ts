@@ -1,6 +1,6 @@
 import { requireTensors, type Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
-import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../validate.js';
+import { integer, invalidArgument, knownKeys, number, oneOf } from '../validate.js';
 import { type ForwardOptions, type LoadReport, modeOf, Network } from './network.js';
 
 /**
@@ -120,15 +120,8 @@ export class TeacherNetwork extends Network {
     /** Activations by the names asked for, in float32 or float64. */
     taps: Record<string, Tensor>;
   } {
-    list('taps', taps, text);
-    const [embedding, ...rest] = this.run('forward', requireTensors([images], 'images'), {
-      ...modeOf(options),
-      taps,
-    });
-    return {
-      embedding: embedding as Tensor,
-      taps: Object.fromEntries(taps.map((name, i) => [name, rest[i] as Tensor])),
-    };
+    const pass = this.runWithTaps(images, taps, options);
+    return { embedding: pass.result, taps: pass.taps };
   }
 }
 
