@@ -7,6 +7,7 @@ Answers each line of JSON with one:
 One forward pass in eval mode, the graph from the layer on, one backward pass of the sum of the predicted logits.
 """
 import json
+import pathlib
 import resource
 import sys
 import time
@@ -14,15 +15,12 @@ import time
 import torch
 import torch.nn.functional as F
 
-# Only networks are needed of torchvision: where its compiled part is not there, these names keep its import going.
-if not hasattr(torch.ops.torchvision, "nms"):
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "scripts" / "dev"))
+import torchvision_names  # noqa: E402, F401  before torchvision
 import timm  # noqa: E402
 import torchvision  # noqa: E402
 
-import safetensors_reader
+import safetensors_reader  # noqa: E402
 
 CLASSES = 2
 NETWORKS = {

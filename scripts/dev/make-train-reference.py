@@ -12,11 +12,7 @@ import pathlib
 import numpy as np
 import torch
 
-# Only the network is needed: where torchvision's compiled part is not there, these names keep its import going.
-if not hasattr(torch.ops.torchvision, "nms"):
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+import torchvision_names  # noqa: F401  before torchvision
 from torchvision.models import resnet18  # noqa: E402
 
 from filling import fill_state, samples, uniform  # noqa: E402
