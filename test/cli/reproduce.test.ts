@@ -122,8 +122,18 @@ t.test('published conditions, and the published figures beside ours', async (t) 
   t.match(JSON.parse(readFileSync(at('results/reproduce/labels_published/gazeradar/options.json'), 'utf8')), {
     ...{ legacy_batchnorm: true, kd_val_weight: 0.05, precision: 'float32', features: 'gazeradar' },
   });
+  // Other numbers under the same names are no reason to take over what was trained with the first ones.
+  const [changed] = readdirSync(at('features')) as [string];
+  const vector = readFileSync(at('features', changed));
+  await writeNpy(at('features', changed), new Float32Array(64), [1, 64]);
+  const replaced = await cli([...command, '--conditions', 'published', ...flags], folder);
+  t.equal(replaced.code, 1);
+  t.match(replaced.stderr, /^ERR_RESUME: The row gazeradar .*features_dir: ".*" now holds other numbers/m);
+  writeFileSync(at('features', changed), vector);
+  const restored = await cli([...command, '--conditions', 'published', ...flags], folder);
+  t.match(restored.stdout, /GazeRadar: finished already/);
   // A vector that is missing is told before anything is trained.
-  rmSync(at('features', readdirSync(at('features'))[0] as string));
+  rmSync(at('features', changed));
   const lacking = await cli([...command, '--conditions', 'published', ...flags, '--out_dir', 'none'], folder);
   t.equal(lacking.code, 1);
   t.match(lacking.stderr, /^ERR_DATASET: 1 of (24|9) gazeradar vectors of .* are missing/m);

@@ -17,7 +17,8 @@ import { usageError } from '../options.js';
 import type { Session } from '../session.js';
 import { trainAttention } from '../train-attention.js';
 import type { AttentionRun, FinishedRun, StoredPredictions } from './attention-plan.js';
-import { refuseOtherOptions } from './state.js';
+import type { InputHashes } from './inputs.js';
+import { refuseOther } from './state.js';
 
 const doneFile = 'run.json';
 const command = 'train loc-attention';
@@ -90,14 +91,18 @@ function parse(argv: readonly string[]): AttentionFlags {
 /**
  * What a run left, if it is finished.
  *
- * @throws CxrGazeError `ERR_RESUME` where it was finished with other options
+ * @throws CxrGazeError `ERR_RESUME` where it was finished with other options or inputs
  */
-export async function finishedRun(plan: PlannedAttention): Promise<FinishedRun | undefined> {
+export async function finishedRun(
+  plan: PlannedAttention,
+  hashes: InputHashes,
+): Promise<FinishedRun | undefined> {
   const entries = await readdir(plan.target).catch((): string[] => []);
   if (!entries.includes(doneFile)) return undefined;
   const before = await readJson(path.join(plan.target, doneFile));
   const { run, target, flags } = plan;
-  refuseOtherOptions({ name: run.name, target }, before.options, attentionRecord(flags, command));
+  const now = { options: attentionRecord(flags, command), inputs: await hashes.of(flags) };
+  refuseOther({ name: run.name, target }, before, now);
   const { validation, test } = before as unknown as FinishedRun;
   return { run, validation, test };
 }
@@ -105,20 +110,24 @@ export async function finishedRun(plan: PlannedAttention): Promise<FinishedRun |
 /** Trains a run, or goes on with it, and marks it as finished. */
 export async function trainRun(
   plan: PlannedAttention,
-  overwrite: boolean,
-  session: Session,
+  {
+    overwrite,
+    hashes,
+    session,
+  }: { readonly overwrite: boolean; readonly hashes: InputHashes; readonly session: Session },
 ): Promise<FinishedRun> {
   const { run, target, argv } = plan;
   const isThere = (await readdir(target).catch((): string[] => [])).length > 0;
   const existing = isThere ? (overwrite ? { overwrite } : { resume: true }) : {};
   const flags = { ...plan.flags, ...existing };
+  const inputs = await hashes.of(plan.flags);
   const [validation, test] = (await trainAttention(flags, command, session)).map(stored);
   if (validation === undefined || test === undefined)
     throw new CxrGazeError('ERR_DATASET', `${flags.dataset}: expected splits val and test, both with images`);
   const content = {
     ...{ format: 'cxr-gaze/attention-run', version: 1, run: run.name },
     command: `cxr-gaze ${command} ${argv.join(' ')}`,
-    ...{ options: attentionRecord(plan.flags, command), validation, test },
+    ...{ inputs, options: attentionRecord(plan.flags, command), validation, test },
   };
   await writeFileAtomic(path.join(target, doneFile), `${JSON.stringify(content)}\n`);
   return { run, validation, test };

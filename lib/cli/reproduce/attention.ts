@@ -21,6 +21,7 @@ import {
 } from './attention-run.js';
 import { type AttentionFacts, type AttentionProgress, attentionTable } from './attention-table.js';
 import { type TaskSource, taskSources } from './attention-tasks.js';
+import { InputHashes } from './inputs.js';
 import { failedRow, refuseFailed, refuseStopped, sayTable } from './run-rows.js';
 
 /** The command. */
@@ -45,6 +46,7 @@ interface TaskWork {
   readonly grid: AttentionGrid;
   readonly facts: AttentionFacts;
   readonly overwrite: boolean;
+  readonly hashes: InputHashes;
   readonly session: Session;
   readonly output: Output;
 }
@@ -100,14 +102,15 @@ async function prepare(
   };
   const plans = attentionRuns(grid).map((run) => planAttention(place, run));
   const finished = new Map<string, FinishedRun>();
+  const hashes = new InputHashes();
   for (const plan of plans) {
-    const done = flags.overwrite ? undefined : await finishedRun(plan);
+    const done = flags.overwrite ? undefined : await finishedRun(plan, hashes);
     if (done) finished.set(plan.run.name, done);
   }
   const [first] = plans as [PlannedAttention];
   const data = await openAttentionData(first.flags);
   const facts = factsOf(flags, data, first);
-  return { folder, plans, finished, grid, facts, overwrite: place.overwrite, ...speakers };
+  return { folder, plans, finished, grid, facts, overwrite: place.overwrite, hashes, ...speakers };
 }
 
 function factsOf(
@@ -161,7 +164,7 @@ async function taskTable(work: TaskWork): Promise<Outcome[]> {
 }
 
 async function attempt(work: TaskWork, plan: PlannedAttention, place: number): Promise<Outcome> {
-  const { finished, output, plans, overwrite, session } = work;
+  const { finished, output, plans } = work;
   const { name } = plan.run;
   if (finished.has(name)) {
     output.say(`${name}: finished already (${plan.target})`);
@@ -170,9 +173,9 @@ async function attempt(work: TaskWork, plan: PlannedAttention, place: number): P
   output.say('');
   output.say(`${name} (${place + 1} of ${plans.length}): train loc-attention ${plan.argv.join(' ')}`);
   try {
-    finished.set(name, await trainRun(plan, overwrite, session));
+    finished.set(name, await trainRun(plan, work));
     return { name, status: 'done', note: null };
   } catch (error) {
-    return { name, ...failedRow(error, name, { session, output }) };
+    return { name, ...failedRow(error, name, work) };
   }
 }

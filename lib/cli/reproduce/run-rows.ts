@@ -9,9 +9,10 @@ import type { DataFlags } from '../data-options.js';
 import type { OpenedData } from '../datasets.js';
 import type { Output, Session } from '../session.js';
 import { recordOf, trainRun } from '../train-run.js';
+import { type InputHashes, weightsHash } from './inputs.js';
 import { comparisonOf, doneOutcome, type RowOutcome, type TableFacts } from './outcome.js';
 import { featuresLacking, type PlannedRow } from './plan.js';
-import { markDone, type RowState, stateOf, weightsHash } from './state.js';
+import { markDone, type RowState, stateOf } from './state.js';
 
 /** All that the work on the rows needs. */
 export interface Work {
@@ -28,6 +29,7 @@ export interface Work {
   readonly again: ReadonlySet<PublishedRow>;
   readonly facts: TableFacts;
   readonly dataOf: (plan: PlannedRow) => OpenedData;
+  readonly hashes: InputHashes;
   readonly session: Session;
   readonly output: Output;
 }
@@ -109,15 +111,17 @@ export function refuseFailed(
   );
 }
 
-async function currentState({ again, dataFlags }: Work, plan: PlannedRow): Promise<RowState> {
-  return again.has(plan.name) ? { kind: 'begun' } : stateOf(plan, dataFlags);
+async function currentState({ again, dataFlags, hashes }: Work, plan: PlannedRow): Promise<RowState> {
+  return again.has(plan.name) ? { kind: 'begun' } : stateOf(plan, dataFlags, await hashes.of(plan.flags));
 }
 
 // A table grows from one command to the next; what was finished with other options has no place in it.
-async function finishedBefore({ others, dataFlags, facts }: Work): Promise<Map<PublishedRow, RowOutcome>> {
+async function finishedBefore({ others, ...work }: Work): Promise<Map<PublishedRow, RowOutcome>> {
+  const { dataFlags, facts, hashes } = work;
   const outcomes = new Map<PublishedRow, RowOutcome>();
   for (const plan of others) {
-    const state = await stateOf(plan, dataFlags).catch((): RowState => ({ kind: 'absent' }));
+    const inputs = await hashes.of(plan.flags);
+    const state = await stateOf(plan, dataFlags, inputs).catch((): RowState => ({ kind: 'absent' }));
     if (state.kind === 'done') outcomes.set(plan.name, doneOutcome(plan, state.metrics, facts.splits));
   }
   return outcomes;
@@ -179,8 +183,9 @@ async function trainRow(
   const existing = state === 'absent' ? 'refuse' : anew ? 'overwrite' : 'resume';
   try {
     const job = { system, flags: plan.flags, dataFlags, data: work.dataOf(plan), target, existing } as const;
+    const inputs = await work.hashes.of(plan.flags);
     const evaluated = await trainRun(job, { session, output });
-    await markDone(plan, recordOf(job), base);
+    await markDone(plan, recordOf(job), { base, inputs });
     const metrics = new Map(evaluated.map(({ split, evaluation }) => [split, evaluation.metrics]));
     return doneOutcome(plan, metrics, work.facts.splits);
   } catch (error) {

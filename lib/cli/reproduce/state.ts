@@ -1,6 +1,4 @@
 /** What is known of a row from its folder: finished, begun, or never tried. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomic } from '../../checkpoints/atomic.js';
@@ -8,10 +6,9 @@ import { type Json, readJson } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
 import type { Metrics } from '../../metrics/types.js';
 import type { OptionValue } from '../../report/report-data.js';
-import { cardFile } from '../../systems/classifier/model-card.js';
-import { weightsFileOf } from '../../systems/saved.js';
 import type { DataFlags } from '../data-options.js';
 import { recordOf } from '../train-run.js';
+import { changedInputs, type Inputs } from './inputs.js';
 import type { PlannedRow } from './plan.js';
 
 const doneFile = 'row.json';
@@ -42,14 +39,15 @@ export type RowState =
 /**
  * Looks at a row's folder.
  *
- * @throws CxrGazeError `ERR_RESUME` where the row was finished with other options
+ * @param inputs what the paths among its options hold now
+ * @throws CxrGazeError `ERR_RESUME` where the row was finished with other options or inputs
  */
-export async function stateOf(plan: PlannedRow, dataFlags: DataFlags): Promise<RowState> {
+export async function stateOf(plan: PlannedRow, dataFlags: DataFlags, inputs: Inputs): Promise<RowState> {
   const entries = await readdir(plan.target).catch((): string[] => []);
   if (entries.length === 0) return { kind: 'absent' };
   if (!entries.includes(doneFile)) return { kind: 'begun' };
   const before = await readJson(path.join(plan.target, doneFile));
-  refuseOtherOptions(plan, before.options, recordOf({ ...plan, dataFlags }));
+  refuseOther(plan, before, { options: recordOf({ ...plan, dataFlags }), inputs });
   const { splits } = await readJson(path.join(plan.target, 'metrics.json'));
   return {
     kind: 'done',
@@ -59,29 +57,33 @@ export async function stateOf(plan: PlannedRow, dataFlags: DataFlags): Promise<R
 }
 
 /**
- * Refuses to take over what was finished with other options.
+ * Refuses to take over what was finished with other options, or with other files under the same paths.
  *
  * @param row its name and folder
- * @param before the options that it was finished with, as its file has them
- * @param options those of now
+ * @param before what it was finished with, as its file has it
+ * @param now what it would be trained with
  * @throws CxrGazeError `ERR_RESUME` that lists the differences
  */
-export function refuseOtherOptions(
+export function refuseOther(
   { name, target }: { readonly name: string; readonly target: string },
-  before: unknown,
-  options: Readonly<Record<string, unknown>>,
+  before: { readonly options?: unknown; readonly inputs?: unknown },
+  now: { readonly options: Readonly<Record<string, unknown>>; readonly inputs: Inputs },
 ): void {
-  const now = decisive(options);
-  const was = decisive((before ?? {}) as Record<string, unknown>);
-  const changed = [...new Set([...Object.keys(was), ...Object.keys(now)])].filter(
-    (key) => JSON.stringify(was[key]) !== JSON.stringify(now[key]),
+  const options = decisive(now.options);
+  const was = decisive((before.options ?? {}) as Record<string, unknown>);
+  const changed = [...new Set([...Object.keys(was), ...Object.keys(options)])].filter(
+    (key) => JSON.stringify(was[key]) !== JSON.stringify(options[key]),
   );
-  if (changed.length === 0) return;
-  const list = changed.map((key) => `${key}: ${JSON.stringify(was[key])} -> ${JSON.stringify(now[key])}`);
+  const replaced = changedInputs(before.inputs, now.inputs).filter((flag) => !changed.includes(flag));
+  if (changed.length + replaced.length === 0) return;
+  const list = [
+    ...changed.map((key) => `${key}: ${JSON.stringify(was[key])} -> ${JSON.stringify(options[key])}`),
+    ...replaced.map((flag) => `${flag}: ${JSON.stringify(options[flag])} now holds other numbers`),
+  ];
   throw new CxrGazeError(
     'ERR_RESUME',
     `The row ${name} in ${target} was finished with other options (${list.join('; ')}): choose another --out_dir, or --overwrite to train it again`,
-    { details: { row: name, changed } },
+    { details: { row: name, changed: [...changed, ...replaced] } },
   );
 }
 
@@ -89,24 +91,13 @@ export function refuseOtherOptions(
 export async function markDone(
   plan: PlannedRow,
   options: Readonly<Record<string, OptionValue>>,
-  base: string | null,
+  { base, inputs }: { readonly base: string | null; readonly inputs: Inputs },
 ): Promise<void> {
   const content: Record<string, Json> = {
     ...{ format: 'cxr-gaze/row', version: 1, row: plan.name, title: plan.row.title },
     ...{ command: `cxr-gaze train ${plan.system} ${plan.argv.join(' ')}`, base },
+    inputs: inputs as unknown as Json,
     options: options as unknown as Json,
   };
   await writeFileAtomic(path.join(plan.target, doneFile), `${JSON.stringify(content, null, 2)}\n`);
-}
-
-/** The weights that a finished row ended with, as a hash; `undefined` where it has none. */
-export async function weightsHash(folder: string): Promise<string | undefined> {
-  try {
-    const hash = createHash('sha256');
-    for await (const part of createReadStream(await weightsFileOf(folder, cardFile)))
-      hash.update(part as Buffer);
-    return hash.digest('hex');
-  } catch {
-    return undefined;
-  }
 }
