@@ -198,7 +198,13 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
   const block = await teacher.saveBlock(root, { epoch: 99, attentionLoss: 0.0024850438985595247 });
   t.equal(path.basename(block), 'focal_epoch_99_attentionloss_0.0024850438985595247.safetensors');
   using same = await GazeTeacher.load(block, { seed: 5 });
-  t.same(await same.features(films, { folder }), { written: 0, kept: 3 });
+  const options = { train, validation, maxEpochs: 1, checkpoints: path.join(root, 'run') };
+  const taken = same.features(films, { folder });
+  t.throws(() => same.fit(options), { code: 'ERR_BUSY', message: /vectors are not being taken/ });
+  t.same(await taken, { written: 0, kept: 3 });
+  const fit = same.fit(options);
+  t.ok(same.training, 'and afterwards it may learn');
+  for await (const { type } of fit) if (type === 'start') break;
   using other = await GazeTeacher.load(block, { seed: 6 });
   t.match(await failure(other.features(films, { folder })), {
     code: 'ERR_EXISTS',

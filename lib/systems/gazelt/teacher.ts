@@ -86,6 +86,7 @@ export class GazeTeacher {
   /** Where it computes. */
   readonly device: string;
   #training = false;
+  #lent = 0;
 
   private constructor(network: TeacherNetwork, card: TeacherCard, device: string) {
     this.network = network;
@@ -190,9 +191,21 @@ export class GazeTeacher {
   }
 
   /**
+   * Counts work that needs the same weights to its end; no fit begins before.
+   *
+   * @internal
+   */
+  lend<T>(work: Promise<T>): Promise<T> {
+    this.#lent++;
+    return work.finally(() => {
+      this.#lent--;
+    });
+  }
+
+  /**
    * Learns to predict the heat maps of some readings. At the end the teacher has the weights of the epoch with the lowest
    * validation loss. Meanwhile it can evaluate; a second `fit`, and vectors, which would not be of the same weights, are
-   * refused.
+   * refused, as is a `fit` while vectors are being taken.
    *
    * @param options readings, schedule, folder of checkpoints
    * @returns events and result; it runs whether or not it is iterated
@@ -205,6 +218,8 @@ export class GazeTeacher {
       throw invalidArgument('options', 'an object', options);
     const fit = checkedTeacherFit(this.card, options);
     this.#requireIdle();
+    if (this.#lent > 0)
+      throw new CxrGazeError('ERR_BUSY', 'Expected a teacher whose vectors are not being taken just now');
     this.#training = true;
     return new Run((stop) => this.#train(fit, stop));
   }
@@ -250,7 +265,7 @@ export class GazeTeacher {
   ): Promise<TeacherFeatureReport> {
     this.#requireLive();
     this.#requireIdle();
-    return writeFeatures(this, datasets, options);
+    return this.lend(writeFeatures(this, datasets, options));
   }
 
   /**

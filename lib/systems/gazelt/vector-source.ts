@@ -87,7 +87,7 @@ function fromTeachers(
       const onProgress = (progress: { readonly done: number; readonly total: number }) =>
         onTeach?.({ dataset: dataset.name, branch, ...progress });
       const pass = { batchSize: teacherBatchSize, onProgress, ...(signal ? { signal } : {}) };
-      all.push(await allVectors(teacher, dataset, pass));
+      all.push(await teacher.lend(allVectors(teacher, dataset, pass)));
     }
     return new TeacherFeatures(all);
   };
