@@ -4,7 +4,8 @@ import { scaleBox } from '../data/box.js';
 import { type PhantomTask, phantomTask, phantomTasks } from '../data/phantom/tasks.js';
 import type { LocAttentionFitOptions } from '../systems/loc-attention/fit.js';
 import type { AttentionFlags } from './attention-flags.js';
-import { type OpenedData, openData } from './datasets.js';
+import type { DataFlags } from './data-options.js';
+import { choose, type OpenedData, openData } from './datasets.js';
 import { usageError } from './options.js';
 
 /** What is learned from. */
@@ -27,31 +28,47 @@ export async function openAttentionData(flags: AttentionFlags): Promise<Attentio
 }
 
 function openSample(flags: AttentionFlags): AttentionData {
+  const { train, validation, data } = openPhantomTask(flags);
+  const { unet, masks, attention, image_size: size } = flags;
+  if (unet !== undefined || masks !== undefined || attention === 'none') return data;
+  return { ...data, boxes: { train: lungsOf(train, size), validation: lungsOf(validation, size) } };
+}
+
+/** What tells one of the sample's tasks from another. */
+export interface PhantomTaskFlags
+  extends Pick<AttentionFlags, 'task' | 'sample_seed' | 'sample_per_class' | 'image_size'>,
+    Pick<DataFlags, 'test_split'> {}
+
+/**
+ * Opens the embedded sample as one of the published tasks.
+ *
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT` for a task whose findings it has not, or a split that it has not
+ */
+export function openPhantomTask(flags: PhantomTaskFlags): {
+  readonly train: PhantomTask;
+  readonly validation: PhantomTask;
+  readonly data: OpenedData;
+} {
   const task = phantomTasks.find((one) => one === flags.task);
   if (task === undefined)
     throw usageError(
       `Expected --task ${phantomTasks.join(', ')} with --dataset sample: it has no other findings`,
     );
-  const { sample_seed, sample_per_class, image_size } = flags;
+  const { sample_seed, sample_per_class, image_size, test_split } = flags;
   const { train, validation, test } = phantomTask({
     task,
     size: Math.min(1024, Math.max(64, image_size)),
     ...(sample_seed === undefined ? {} : { seed: sample_seed }),
     ...(sample_per_class === undefined ? {} : { trainPerClass: sample_per_class }),
   });
-  const known = flags.unet === undefined && flags.masks === undefined && flags.attention !== 'none';
-  return {
-    ...{ name: 'sample', classes: train.classes, train, validation, tests: [['test', test]] },
-    splits: new Map([
-      ['train', train],
-      ['val', validation],
-      ['test', test],
-    ]),
-    ...{ remarks: [], warnings: [] },
-    ...(known
-      ? { boxes: { train: lungsOf(train, image_size), validation: lungsOf(validation, image_size) } }
-      : {}),
-  };
+  const splits = new Map([
+    ['train', train],
+    ['val', validation],
+    ['test', test],
+  ]);
+  const chosen = choose(splits, test_split === undefined ? {} : { test_split });
+  const data = { name: 'sample', classes: train.classes, ...chosen, remarks: [], warnings: [] };
+  return { train, validation, data };
 }
 
 /** The true boxes of a split, in pixels of the network's input. */

@@ -6,7 +6,14 @@ import { attentionForms, camClasses, followedLosses, selections } from '../syste
 import { earlyStoppings } from '../training/plateau-schedule.js';
 import { asGpu } from './gpu.js';
 import { asChoice, asInteger, asNumber, asNumbers, asText, option } from './options.js';
-import { addArithmetic, addImages, addIntervals, addStart, addWriting } from './shared-options.js';
+import {
+  addArithmetic,
+  addFindingBoxes,
+  addImages,
+  addIntervals,
+  addStart,
+  addWriting,
+} from './shared-options.js';
 
 const data = 'Data:';
 const lungs = 'Lungs:';
@@ -105,15 +112,8 @@ function addLungs(command: Command): void {
         'instead of --unet: lung masks with the file names of the images',
         asText,
       ),
-    )
-    .addOption(
-      option(
-        'Evaluation:',
-        '--finding_boxes <file>',
-        "NIH's BBox_List_2017.csv: tells how well maps meet framed findings (known of the sample)",
-        asText,
-      ),
     );
+  addFindingBoxes(command);
 }
 
 function addNetwork(command: Command): void {

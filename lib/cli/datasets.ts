@@ -191,9 +191,9 @@ async function openSample(flags: DataFlags, { imageSize }: OpenOptions): Promise
 const validationNames = ['val', 'balanced-val', 'valid', 'validation', 'dev'];
 
 /** Finds training, validation and test among the splits of a table or folder. */
-function choose(
+export function choose(
   splits: ReadonlyMap<string, Dataset>,
-  flags: DataFlags,
+  flags: Pick<DataFlags, 'train_split' | 'val_split' | 'test_split'>,
 ): Pick<OpenedData, 'splits' | 'train' | 'validation' | 'tests'> {
   const trainName = flags.train_split ?? 'train';
   const valName = flags.val_split ?? validationNames.find((name) => splits.has(name));

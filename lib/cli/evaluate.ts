@@ -11,13 +11,15 @@ import type { OptionValue } from '../report/report-data.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import { integer } from '../validate.js';
+import { openPhantomTask, type PhantomTaskFlags } from './attention-data.js';
 import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { openData } from './datasets.js';
 import { evaluateSplits, explainExamples, writeResults } from './evaluation.js';
+import { localiseSplits } from './localised.js';
 import { asInteger, option, usageError } from './options.js';
 import { slug } from './png.js';
 import { Output, type Session } from './session.js';
-import { addImages, addOutput, addPrecision, addTesting } from './shared-options.js';
+import { addFindingBoxes, addImages, addOutput, addPrecision, addTesting } from './shared-options.js';
 import { absoluteDataFlags, recordedOptions, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
 import { notClinical } from './train-run.js';
@@ -29,6 +31,7 @@ interface EvaluateFlags extends DataFlags {
   readonly tta?: number;
   readonly bootstrap: number;
   readonly with_ids?: boolean;
+  readonly finding_boxes?: string;
   readonly seed?: number;
   readonly batch_size: number;
   readonly cache_dir?: string;
@@ -40,7 +43,8 @@ interface EvaluateFlags extends DataFlags {
 
 const help = `
 MODEL is a run's folder (its best checkpoint is taken), a checkpoint, or a saved model.
-Without data flags the test splits of the run's own data are evaluated.
+Without data flags the test splits of the run's own data are evaluated. Where findings are framed (--finding_boxes, or the
+sample's tasks), the report says how well the network's maps meet them.
 
 Examples:
   cxr-gaze evaluate runs/quickstart
@@ -52,7 +56,7 @@ export function evaluateCommand(session: Session): Command {
     .description('evaluate a trained model: tables, confusion matrices, metrics.json, report.html')
     .argument('<model>', 'folder of a run, a checkpoint or a saved model');
   addOutput(addDataOptions(command), 'evaluate');
-  addTesting(command, true);
+  addFindingBoxes(addTesting(command, true));
   command
     .addOption(
       option(
@@ -77,10 +81,13 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
   using classifier = await GazeLT.load(model, { device: flags.device });
   const { classes, imageSize } = classifier.card;
   const recorded = await recordedOptions(model);
-  const dataFlags = dataOf(model, flags, recorded);
+  const source = sourceOf(model, flags, recorded);
   const copies = copiesOf(flags, recorded);
   const skipMissing = flags.on_error === 'skip';
-  const data = await openData(dataFlags, { imageSize, classes, purpose: 'evaluation', skipMissing });
+  const data =
+    'task' in source
+      ? openPhantomTask({ ...source, image_size: imageSize }).data
+      : await openData(source, { imageSize, classes, purpose: 'evaluation', skipMissing });
   sayRemarks(data, output);
   if (data.tests.length === 0) {
     throw usageError(
@@ -103,7 +110,12 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
     const [first] = evaluated;
     if (!first) throw new CxrGazeError('ERR_DATASET', `${data.name} has no image to evaluate`);
     const gallery = await explainExamples(temporary, classifier, first, { ...speakers, precision });
-    const options = { command: 'evaluate', model: path.resolve(model), ...flags, ...copies, ...dataFlags };
+    const findingBoxes = findingBoxesOf(flags, recorded);
+    const localised = await localiseSplits(classifier, evaluated, { ...speakers, settings, findingBoxes });
+    const options = {
+      ...{ command: 'evaluate', model: path.resolve(model), ...flags, ...copies, ...source },
+      ...(findingBoxes === undefined ? {} : { finding_boxes: findingBoxes }),
+    };
     await writeResults(
       temporary,
       classifier,
@@ -115,6 +127,7 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
         ...{ notices: [], history: [], bestEpoch: null, trainingPrecision: null, device: flags.device },
         seconds: (performance.now() - begun) / 1000,
         withIds: flags.with_ids ?? false,
+        ...(localised.length > 0 ? { localised } : {}),
       },
       gallery,
     );
@@ -135,16 +148,43 @@ function copiesOf(flags: EvaluateFlags, recorded: RecordedOptions): { tta: numbe
   return { tta: of('tta'), seed: of('seed') };
 }
 
-function dataOf(model: string, flags: EvaluateFlags, options: RecordedOptions): DataFlags {
+/** What is to be evaluated: data flags, or a task of the sample that the run has learned. */
+function sourceOf(
+  model: string,
+  flags: EvaluateFlags,
+  options: RecordedOptions,
+): DataFlags | Omit<PhantomTaskFlags, 'image_size'> {
   const given = pickDataFlags(flags);
   // A split may be chosen among those of the run's own data.
-  const { test_split, ...others } = given;
-  if (Object.keys(others).length > 0) return absoluteDataFlags(given);
+  const { test_split } = given;
+  if (namesData(given)) return absoluteDataFlags(given);
+  const chosen = test_split === undefined ? {} : { test_split };
+  if (typeof options?.sample === 'number') {
+    const { task, sample: sample_seed, sample_per_class } = options as unknown as RecordedTask;
+    return { task, sample_seed, ...(sample_per_class === undefined ? {} : { sample_per_class }), ...chosen };
+  }
   const recorded = pickDataFlags(options ?? {});
   if (Object.keys(recorded).length === 0) {
     throw usageError(`${model} does not say what it was trained on: give --csv FILE or --dataset NAME`);
   }
-  return { ...recorded, ...(test_split === undefined ? {} : { test_split }) };
+  return { ...recorded, ...chosen };
+}
+
+/** How `train loc-attention` records the sample. */
+interface RecordedTask extends Required<Pick<PhantomTaskFlags, 'task'>> {
+  readonly sample: number;
+  readonly sample_per_class?: number;
+}
+
+function namesData({ test_split: _, ...others }: DataFlags): boolean {
+  return Object.keys(others).length > 0;
+}
+
+/** Frames belong to data: a run's own are of use for no others. */
+function findingBoxesOf(flags: EvaluateFlags, recorded: RecordedOptions): string | undefined {
+  if (flags.finding_boxes !== undefined) return path.resolve(flags.finding_boxes);
+  if (namesData(pickDataFlags(flags)) || typeof recorded?.finding_boxes !== 'string') return undefined;
+  return recorded.finding_boxes;
 }
 
 async function refuseExisting(folder: string, overwrite: boolean): Promise<void> {

@@ -1,14 +1,15 @@
-/** How well a trained network's maps meet findings whose place is known: what `train loc-attention` adds to its results. */
+/** How well a trained network's maps meet findings whose place is known, where one asks for that or the sample knows. */
 import type { Dataset } from '../data/dataset.js';
 import { type FramedFindings, readNihBoxes } from '../data/nih-boxes.js';
 import { PhantomTask } from '../data/phantom/tasks.js';
 import type { MeanWithInterval } from '../metrics/mean.js';
-import type { LocAttention } from '../systems/loc-attention/loc-attention.js';
+import type { Classifier } from '../systems/classifier/classifier.js';
 import {
   type FindingSource,
   framedFindings,
   type Localisation,
   type LocalisationMeans,
+  localise,
 } from '../systems/loc-attention/localise.js';
 import type { EvaluatedSplit, EvaluationSettings } from './evaluation.js';
 import type { Output, Session } from './session.js';
@@ -33,7 +34,7 @@ export interface LocalisedOptions {
 
 /** Measures the splits in which a finding is known, if any is. */
 export async function localiseSplits(
-  model: LocAttention,
+  model: Classifier,
   evaluated: readonly EvaluatedSplit[],
   { findingBoxes, settings, session, output }: LocalisedOptions,
 ): Promise<LocalisedSplit[]> {
@@ -46,7 +47,7 @@ export async function localiseSplits(
       continue;
     }
     const { bootstrap, precision = 'float32', onError = 'throw' } = settings;
-    const localisation = await model.localise(dataset, {
+    const localisation = await localise(model, dataset, {
       ...{ bootstrap, precision, onError, signal: session.signal },
       ...(findings ? { findings } : {}),
     });

@@ -210,3 +210,15 @@ export function addArithmetic(command: Command, fallback: PrecisionChoice): Comm
     ),
   );
 }
+
+/** `--finding_boxes` of what measures where a network looks. */
+export function addFindingBoxes(command: Command): Command {
+  return command.addOption(
+    option(
+      evaluation,
+      '--finding_boxes <file>',
+      "NIH's BBox_List_2017.csv: tells how well maps meet framed findings (known of the sample's tasks)",
+      asText,
+    ),
+  );
+}

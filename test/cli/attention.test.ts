@@ -122,6 +122,47 @@ t.test(
   },
 );
 
+t.test('a run on the sample is evaluated again, with where it looks', async (t) => {
+  const sample = ['--dataset', 'sample', '--task', 'ne', '--sample_per_class', '4', '--sample_seed', '3'];
+  const words = ['train', 'loc-attention', ...sample, '--attention', 'differentiable', '--lamda', '0.5'];
+  const ended = await cli([...words, ...network, ...short], folder);
+  t.equal(ended.code, 0, ended.stderr);
+  const name = 'resnet18-w8_sample_ne_la0.5_t0.3_soft';
+  const { splits, run } = JSON.parse(read('results', name, 'metrics.json'));
+  const evaluate = ['evaluate', `results/${name}`, '--bootstrap', '0', '--out_dir', 'again'];
+  const evaluated = await cli(evaluate, folder);
+  t.equal(evaluated.code, 0, evaluated.stderr);
+  t.match(evaluated.stdout, /test, where it looks: Energy in the finding, test 0\.\d/);
+  const again = JSON.parse(read('again', `${name}_sample`, 'metrics.json'));
+  t.strictSame(Object.keys(again.splits), ['test'], 'validation is no test');
+  t.equal(again.splits.test.auroc.macro, splits.test.auroc.macro);
+  t.strictSame(again.run.localisation.test, run.localisation.test);
+  t.match(again.run.options, { task: 'ne', sample_seed: 3, sample_per_class: 4 });
+
+  const validation = await cli([...evaluate, '--test_split', 'val', '--overwrite'], folder);
+  t.match(validation.stdout, /val, where it looks/);
+  t.match(await cli([...evaluate, '--test_split', 'vla', '--overwrite'], folder), {
+    code: 2,
+    stderr: /There is no split 'vla'; did you mean 'val'/,
+  });
+});
+
+t.test('evaluate takes frames of findings for any classifier', async (t) => {
+  const header = 'Image Index,Finding Label,Bbox [x,y,w,h],,,';
+  const film = 'test_1Effusion_0.png';
+  writeFileSync(at('boxes.csv'), `${header}\n${film},Effusion,0,512,1024,512\n`);
+  const name = 'resnet18-w8_nih_ne_la0.5_t0.3_soft_mu1.0';
+  const evaluate = ['evaluate', `results/${name}`, '--bootstrap', '0', '--out_dir', 'framed'];
+  const framed = await cli([...evaluate, '--finding_boxes', 'boxes.csv'], folder);
+  t.equal(framed.code, 0, framed.stderr);
+  const { run } = JSON.parse(read('framed', `${name}_${path.basename(data)}`, 'metrics.json'));
+  t.match(run.localisation.test.all, { images: 1, energy: { mean: Number } });
+  t.equal(run.options.finding_boxes, at('boxes.csv'));
+  writeFileSync(at('none.csv'), `${header}\nother.png,Effusion,0,512,1024,512\n`);
+  const none = await cli([...evaluate, '--overwrite', '--finding_boxes', 'none.csv'], folder);
+  t.match(none, { code: 0, stderr: /none\.csv frames no finding of test's images/ });
+});
+
 t.test('train baseline --path is the cross-entropy baseline, with names that tell runs apart', async (t) => {
   const own = ['--path', data, '--nclass', '2', '--lr', '1e-3', '--max_epochs', '1', '--bootstrap', '0'];
   const started = ['train', 'baseline', '--loss', 'ce', ...own, ...network, '--precision', 'float32'];
