@@ -190,6 +190,16 @@ tidyTest(t, 'VGG16: initial weights, sizes and dropout', async (t) => {
     0,
     'and is off in evaluation',
   );
+  const scale = await logits.abs().amax().item();
+  const low = noGrad(() => autocast({ dtype: 'bfloat16' }, () => model.forward(images)));
+  t.equal((await low.ready()).dtype, 'bfloat16');
+  t.ok((await apart(low.to({ dtype: 'float32' }), logits)) < 0.05 * scale, 'bfloat16 is near');
+  model.to({ channelsLast: true });
+  const ordered = images.to({ memoryFormat: 'channelsLast' });
+  const last = noGrad(() => model.forward(ordered));
+  t.ok((await apart(last, logits)) < 1e-4 * scale, 'channels-last: the flattened features keep their order');
+  const both = noGrad(() => autocast({ dtype: 'bfloat16' }, () => model.forward(ordered)));
+  t.ok((await apart(both.to({ dtype: 'float32' }), logits)) < 0.05 * scale, 'bfloat16, channels-last');
   t.equal(await codeOf(model.forward(zeros([1, 3, 31, 64]))), 'ERR_INVALID_SHAPE');
 });
 

@@ -3,12 +3,14 @@ import path from 'node:path';
 import t from 'tap';
 import type { LungBoxes } from '../../lib/data/lung-boxes.js';
 import type { Region } from '../../lib/losses/regions.js';
+import type { ClassifierOptions } from '../../lib/systems/classifier/classifier.js';
 import type { LocAttentionFitOptions } from '../../lib/systems/loc-attention/fit.js';
 import { LocAttention } from '../../lib/systems/loc-attention/loc-attention.js';
 import type { LocAttentionScores } from '../../lib/systems/loc-attention/scoring.js';
 import { LungSegmenter } from '../../lib/systems/segmenter/segmenter.js';
 import { noGrad } from '../../lib/tensor/context.js';
 import { memoryStats } from '../../lib/tensor/create.js';
+import { tidy } from '../../lib/tensor/tidy.js';
 import type { TrainEvent, TrainResult } from '../../lib/training/trainer.js';
 import { outcomeOf } from '../support/runs.js';
 import { oneThread, temporaryFolder, tinyClasses, tinyDataset } from '../support/tiny.js';
@@ -23,10 +25,8 @@ const box = { x: 8, y: 10, width: 48, height: 40 };
 const boxesOf = (n: number) => Array.from({ length: n }, () => box);
 const regions = { upper: 'upper', lower: 'lower', left: null } as const;
 
-function create(): Promise<LocAttention> {
-  return LocAttention.create({
-    ...{ classes: tinyClasses, architecture: 'resnet18', width: 8, imageSize: size, init: 'random' },
-  });
+function create(own: Partial<ClassifierOptions> = { architecture: 'resnet18', width: 8 }) {
+  return LocAttention.create({ classes: tinyClasses, imageSize: size, init: 'random', ...own });
 }
 
 function options(own: Partial<LocAttentionFitOptions>): LocAttentionFitOptions {
@@ -102,6 +102,34 @@ t.test('the differentiable term alone makes maps hot where they shall be', async
   t.ok(last < first - 0.1, `${trained.join(', ')}`);
   t.match(rows[0], { outside: 0, lambda: 0 });
   for (const { loss, attention } of rows) t.ok(Math.abs(loss - (attention as number)) < 1e-6);
+});
+
+t.test('a step in bfloat16: a loss near that of float32, weights that stay float32', async (t) => {
+  const networks = [{ architecture: 'resnet18', width: 8 }, { architecture: 'pvt_v2_b0' }] as const;
+  const forms = [{ attention: 'published' }, { attention: 'differentiable', penaliseOutside: 1 }] as const;
+  for (const network of networks)
+    for (const form of forms) {
+      const what = `${network.architecture}, ${form.attention}`;
+      const stepIn = async (precision: 'float32' | 'bfloat16') => {
+        using model = await create(network);
+        const few = {
+          ...{ train: tinyDataset('train', 2), validation: tinyDataset('validation', 1) },
+          ...{ boxes: { train: boxesOf(2), validation: boxesOf(1) }, batchSize: 2 },
+        };
+        const [row] = rowsOf(await eventsOf(model, { ...form, ...few, lambda: 0.5, precision }));
+        const types = await tidy(async () => {
+          const state = await model.model.stateDict();
+          const other = [...state].filter(([name]) => !name.endsWith('num_batches_tracked'));
+          return Promise.all(other.map(async ([, value]) => (await value.ready()).dtype));
+        });
+        t.strictSame([...new Set(types)], ['float32'], `${what} in ${precision}: weights`);
+        return row as NonNullable<typeof row>;
+      };
+      const [full, low] = [await stepIn('float32'), await stepIn('bfloat16')];
+      t.ok(Math.abs(low.loss - full.loss) < 0.05, `${what}: ${low.loss}, in float32 ${full.loss}`);
+      t.ok(Math.abs((low.attention as number) - (full.attention as number)) < 0.05, `${what}: attention`);
+      t.not(low.crossEntropy, full.crossEntropy, `${what}: it was computed in bfloat16`);
+    }
 });
 
 t.test('the best epoch is the one with the lowest loss, where that is what chooses it', async (t) => {

@@ -130,6 +130,29 @@ async function masksOf(segmenter: LungSegmenter): Promise<Uint8Array[]> {
   return masks;
 }
 
+t.test('steps in bfloat16: a loss near that of float32, weights that stay float32', async (t) => {
+  const options = { train: discs('few', 4), validation, batchSize: 2, maxEpochs: 1 };
+  const fitted = async (precision: 'float32' | 'bfloat16') => {
+    using segmenter = await LungSegmenter.create(small);
+    let loss = Number.NaN;
+    for await (const event of segmenter.fit({ ...options, precision }))
+      if (event.type === 'epoch' && event.phase === 'train') loss = event.loss;
+    const first = await tidy(async () => {
+      const state = await segmenter.network.stateDict();
+      const types = await Promise.all([...state.values()].map(async (one) => (await one.ready()).dtype));
+      t.strictSame([...new Set(types)].sort(), ['float32', 'int64'], precision);
+      return (await state.get('e1.conv.conv1.weight')?.ready())?.shape;
+    });
+    t.strictSame(first, [4, 3, 3, 3]);
+    const { dice } = await segmenter.evaluate(validation, { precision });
+    return { loss, dice };
+  };
+  const [full, low] = [await fitted('float32'), await fitted('bfloat16')];
+  t.ok(Math.abs(low.loss - full.loss) < 0.02, `${low.loss}, in float32 ${full.loss}`);
+  t.not(low.loss, full.loss, 'it was computed in bfloat16');
+  t.ok(Math.abs(low.dice - full.dice) < 0.05, `Dice ${low.dice}, in float32 ${full.dice}`);
+});
+
 t.test('a resumed run ends as an unbroken one', async (t) => {
   const options = { train: discs('few', 4), validation, batchSize: 2, maxEpochs: 2, maxAngle: 15 };
   const checkpoints = path.join(t.testdir(), 'run');

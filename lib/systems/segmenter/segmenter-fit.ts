@@ -101,6 +101,7 @@ export async function prepareSegmenterFit(
       validation: await preparedPairs(card, options.validation, options, own),
     };
     if (precision === 'float64') network.to({ dtype: 'float64' });
+    else network.to({ channelsLast: precision === 'bfloat16' });
     const { maxEpochs, patience, learningRate } = settings;
     return new Trainer({
       ...{ ...common, model: network, optimizer: own(await adamFor(network, learningRate)) },

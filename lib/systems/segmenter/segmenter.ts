@@ -219,7 +219,7 @@ export class LungSegmenter {
       return yield* prepared.trainer.events({ signal, resume }, stop);
     } finally {
       this.#training = false;
-      if (!this.network.disposed) this.network.to({ dtype: 'float32' }).eval();
+      if (!this.network.disposed) this.network.to({ dtype: 'float32', channelsLast: false }).eval();
     }
   }
 
