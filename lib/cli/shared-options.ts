@@ -139,7 +139,7 @@ export function addIntervals(command: Command): Command {
       option(
         evaluation,
         '--bootstrap <n>',
-        'resamples for patient-wise intervals, 0 for none',
+        'resamples for intervals, of patients where they are known, else of images; 0 for none',
         asInteger({ min: 0, max: 1_000_000 }),
         1000,
       ),

@@ -3,7 +3,8 @@ import { CxrGazeError } from '../errors.js';
 import { knownKeys, list, nearest, oneOf, text } from '../validate.js';
 import { listed } from './csv.js';
 import { listImages } from './image-files.js';
-import { type DataWarning, ImageTable } from './image-table.js';
+import { type DataWarning, ImageTable, sharedPatients } from './image-table.js';
+import { nihPatients } from './nih-tasks.js';
 import { emptyClasses, orderByFrequency } from './table-dataset.js';
 
 /** Options of {@link openImageFolder}. */
@@ -32,7 +33,7 @@ export interface ImageFolderSplits {
   readonly classes: readonly string[];
   /** Data sets by name of the split, sorted. */
   readonly splits: ReadonlyMap<string, ImageTable>;
-  /** Classes without training images, files that are no images. */
+  /** Patients in two splits, classes without training images, files that are no images. */
   readonly warnings: readonly DataWarning[];
 }
 
@@ -40,11 +41,13 @@ interface Entry {
   readonly file: string;
   readonly split: string;
   readonly label: string;
+  readonly patient: string | undefined;
 }
 
 /**
- * Opens a folder whose subfolders are the classes. The id of a sample is its path below `root`;
- * patients are not known. Images lie directly in the folder of their class.
+ * Opens a folder whose subfolders are the classes. The id of a sample is its path below `root`. Patients are known where
+ * every image of the folder is called as NIH's are, `PPPPPPPP_FFF.png` with the patient before `_`; one who is in two splits
+ * is warned of. Images lie directly in the folder of their class.
  *
  * @throws `ERR_DATASET` for an image that fits no layout or an unknown class, `ERR_FILE` for a folder
  *   that cannot be read, `ERR_PATH_ESCAPE` for a link out of it
@@ -68,7 +71,11 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Imag
   return {
     classes,
     splits,
-    warnings: [...emptyClasses(splits.get(trainSplit)), ...otherFiles(root, others)],
+    warnings: [
+      ...sharedPatients(splits),
+      ...emptyClasses(splits.get(trainSplit)),
+      ...otherFiles(root, others),
+    ],
   };
 }
 
@@ -89,10 +96,11 @@ function divide(root: string, images: readonly string[], layout: ImageFolderOpti
       },
     );
   }
-  return images.map((file) => {
+  const patients = nihPatients(images);
+  return images.map((file, i) => {
     const parts = file.split('/');
     const label = parts[depth - 2] as string;
-    return { file, label, split: depth === 3 ? (parts[0] as string) : 'all' };
+    return { file, label, split: depth === 3 ? (parts[0] as string) : 'all', patient: patients[i] };
   });
 }
 
@@ -144,7 +152,7 @@ function splitTable(
     ids: entries.map(({ file }) => file),
     paths: entries.map(({ file }) => file),
     labels: Int32Array.from(labels),
-    patients: entries.map(() => undefined),
+    patients: entries.map(({ patient }) => patient),
     origin: () => root,
   });
 }

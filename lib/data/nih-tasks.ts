@@ -124,6 +124,20 @@ export function patientOf(name: string): string {
   return end < 0 ? name : name.slice(0, end);
 }
 
+/**
+ * The patients of image files, compared as text, where every file is called as NIH's are: `00000013_033.png`, eight digits
+ * of the patient and three of the visit. A single other name says that the folder follows another rule, by which eight
+ * digits may be anything, so then none is known.
+ *
+ * @param files paths with `/`
+ * @returns the patient of each file, or `undefined` for each
+ */
+export function nihPatients(files: readonly string[]): (string | undefined)[] {
+  const names = files.map((file) => file.slice(file.lastIndexOf('/') + 1));
+  const areNih = names.every((name) => /^\d{8}_\d{3}\.[A-Za-z0-9]+$/.test(name));
+  return names.map((name) => (areNih ? patientOf(name) : undefined));
+}
+
 function sizesOf(parts: Parts): Readonly<Record<TaskSplit, number>> {
   return { train: parts.train.length, val: parts.val.length, test: parts.test.length };
 }

@@ -29,10 +29,13 @@ export function bootstrapSettings(options: BootstrapOptions | boolean | undefine
   };
 }
 
+/** What is drawn with replacement: patients where they are known, else images. */
+export type ResampledUnit = 'patient' | 'image';
+
 /** What is drawn together: all images of a patient, or each image for itself. */
 export interface ResamplingUnits {
   /** `patient` where patients are known. */
-  readonly unit: 'patient' | 'image';
+  readonly unit: ResampledUnit;
   /** Number of units. */
   readonly units: number;
   /** Unit of each image `[N]`. */

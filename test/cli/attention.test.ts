@@ -14,6 +14,11 @@ const read = (...parts: string[]) => readFileSync(at(...parts), 'utf8');
 const classes = ['0NoFinding', '1Effusion'];
 const data = path.join('data', 'NIH', 'nofind_effusion');
 
+/** Called as NIH's are: all images of one class in one split are of one patient. */
+function filmOf(split: string, label: number, i: number): string {
+  return `0000000${2 * ['train', 'val', 'test'].indexOf(split) + label}_00${i}.png`;
+}
+
 async function png(file: string, pixels: Uint8Array): Promise<void> {
   mkdirSync(path.dirname(file), { recursive: true });
   const raw = { width: tinySize, height: tinySize, channels: 1 as const };
@@ -28,7 +33,7 @@ t.before(async () => {
   for (const [split, films] of Object.entries({ train: 3, val: 2, test: 2 }))
     for (const [label, name] of classes.entries())
       for (let i = 0; i < films; i++) {
-        const film = `${split}_${name}_${i}.png`;
+        const film = filmOf(split, label, i);
         await png(at(data, split, name, film), tinyPixels(split, i, label));
         await png(
           at('masks', film),
@@ -149,13 +154,14 @@ t.test('a run on the sample is evaluated again, with where it looks', async (t) 
 
 t.test('evaluate takes frames of findings for any classifier', async (t) => {
   const header = 'Image Index,Finding Label,Bbox [x,y,w,h],,,';
-  const film = 'test_1Effusion_0.png';
+  const film = filmOf('test', 1, 0);
   writeFileSync(at('boxes.csv'), `${header}\n${film},Effusion,0,512,1024,512\n`);
   const name = 'resnet18-w8_nih_ne_la0.5_t0.3_soft_mu1.0';
-  const evaluate = ['evaluate', `results/${name}`, '--bootstrap', '0', '--out_dir', 'framed'];
+  const evaluate = ['evaluate', `results/${name}`, '--bootstrap', '20', '--out_dir', 'framed'];
   const framed = await cli([...evaluate, '--finding_boxes', 'boxes.csv'], folder);
   t.equal(framed.code, 0, framed.stderr);
-  const { run } = JSON.parse(read('framed', `${name}_${path.basename(data)}`, 'metrics.json'));
+  const { run, splits } = JSON.parse(read('framed', `${name}_${path.basename(data)}`, 'metrics.json'));
+  t.match(splits.test.intervals, { unit: 'patient', units: 2 });
   t.match(run.localisation.test.all, { images: 1, energy: { mean: Number } });
   t.equal(run.options.finding_boxes, at('boxes.csv'));
   writeFileSync(at('none.csv'), `${header}\nother.png,Effusion,0,512,1024,512\n`);
@@ -164,12 +170,15 @@ t.test('evaluate takes frames of findings for any classifier', async (t) => {
 });
 
 t.test('train baseline --path is the cross-entropy baseline, with names that tell runs apart', async (t) => {
-  const own = ['--path', data, '--nclass', '2', '--lr', '1e-3', '--max_epochs', '1', '--bootstrap', '0'];
+  const own = ['--path', data, '--nclass', '2', '--lr', '1e-3', '--max_epochs', '1', '--bootstrap', '20'];
   const started = ['train', 'baseline', '--loss', 'ce', ...own, ...network, '--precision', 'float32'];
   const ended = await cli(started, folder);
   t.equal(ended.code, 0, ended.stderr);
   const name = 'resnet18-w8_NIH_nofind_effusion_ce';
   t.notMatch(read('results', `${name}.txt`), /Specificity/);
+  const { splits } = JSON.parse(read('results', name, 'metrics.json'));
+  t.match(splits.test.intervals, { unit: 'patient', units: 2 });
+  t.notMatch(ended.stdout, /image by image/);
   t.match(JSON.parse(read('results', name, 'options.json')), { batch: 32, attention: 'none', patience: 30 });
   t.match(await cli([...started, '--overwrite', '--drw'], folder), {
     code: 2,

@@ -133,6 +133,19 @@ t.test('t and λ are chosen on validation, and once more on test', async (t) => 
     { ...facts, published: null },
   );
   t.strictSame(soft.notices, [], 'the differentiable form has a gradient');
+
+  t.match(text, /ours \[95 % interval, patients resampled\] \(lowest to highest seed\) \/ published/);
+  const nameless = new Map(
+    [...runs].map(([name, { run, validation, test }]) => [
+      name,
+      { run, validation, test: { ...test, patients: null } },
+    ]),
+  );
+  const byImage = attentionTable({ ...progress, finished: nameless }, facts);
+  t.match(comparisonMarkdown(byImage), /interval, images resampled, as patients are not known\]/);
+  t.notSame(byImage.rows[0]?.figures?.accuracy?.interval, ce?.figures?.accuracy?.interval);
+  const none = attentionTable({ ...progress, finished: runs }, { ...facts, bootstrap: false });
+  t.notMatch(comparisonMarkdown(none), /interval|resampled/);
 });
 
 t.test('the flags of each run are those that train takes', async (t) => {
@@ -199,17 +212,19 @@ t.test('which data are the tasks', async (t) => {
 
 t.test('the command, twice', async (t) => {
   const folder = t.testdir();
+  let patient = 0;
   for (const [split, films] of Object.entries({ train: 3, val: 2, test: 3 }))
     for (const name of ['0NoFinding', '1Effusion']) {
       mkdirSync(path.join(folder, 'nf_e', split, name), { recursive: true });
+      patient++;
       for (let i = 0; i < films; i++)
         writeFileSync(
-          path.join(folder, 'nf_e', split, name, `${split}${i}.png`),
+          path.join(folder, 'nf_e', split, name, `0000000${patient}_00${i}.png`),
           await pngOf(noise(`${split}${i}${name}`, 32, 32, 1)),
         );
     }
   const header = 'Image Index,Finding Label,Bbox [x,y,w,h],,,';
-  writeFileSync(path.join(folder, 'boxes.csv'), `${header}\ntest0.png,Effusion,0,512,1024,512\n`);
+  writeFileSync(path.join(folder, 'boxes.csv'), `${header}\n00000006_000.png,Effusion,0,512,1024,512\n`);
   const words = [
     ...[
       'reproduce',
@@ -244,6 +259,13 @@ t.test('the command, twice', async (t) => {
 
   const { run } = JSON.parse(
     readFileSync(path.join(out, 'seed0/resnet18-w8_nf_e_ne_ce/metrics.json'), 'utf8'),
+  );
+  const twoPatients = ['00000005', '00000005', '00000005', '00000006', '00000006', '00000006'];
+  const stored = JSON.parse(readFileSync(path.join(out, 'seed0/resnet18-w8_nf_e_ne_ce/run.json'), 'utf8'));
+  t.strictSame(stored.test.patients, twoPatients);
+  t.match(
+    readFileSync(path.join(out, 'table.html'), 'utf8'),
+    /its bootstrap interval \(patients resampled\)/,
   );
   t.match(run.localisation.test, { all: { images: 1, energy: { mean: Number } }, correct: {} });
   t.match(run.localisation.test.byClass, { '0NoFinding': { images: 0 }, '1Effusion': { images: 1 } });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { listImages } from '../../lib/data/image-files.js';
 import { openImageFolder } from '../../lib/data/image-folder.js';
+import { nihPatients } from '../../lib/data/nih-tasks.js';
 
 t.test('root/split/class', async (t) => {
   const root = t.testdir({
@@ -40,6 +41,22 @@ t.test('root/split/class', async (t) => {
     code: 'ERR_DATASET',
     message: /'test', 'train'/,
   });
+});
+
+t.test("patients are known where every image is called as NIH's are", async (t) => {
+  const root = t.testdir({
+    train: { a: { '00000013_033.png': '', '00000013_034.PNG': '' }, b: { '13000000_000.dcm': '' } },
+    test: { a: { '00000013_035.png': '' }, b: { '00000002_000.jpg': '' } },
+  });
+  const { splits, warnings } = await openImageFolder({ root });
+  t.strictSame(splits.get('train')?.patients, ['00000013', '00000013', '13000000']);
+  t.equal(splits.get('test')?.sample(1).patient, '00000002');
+  t.match(warnings, [
+    { kind: 'patient-in-two-splits', message: /^1 patient is .*: 00000013 \(test, train\)$/ },
+  ]);
+  for (const other of ['1_0.png', '00000013_0330.png', 'x00000013_033.png', '00000013_033']) {
+    t.strictSame(nihPatients(['a/00000001_000.png', `b/${other}`]), [undefined, undefined], other);
+  }
 });
 
 t.test('root/class', async (t) => {

@@ -9,7 +9,7 @@ import {
   unclearAverage,
 } from '../../lib/report/comparison/long-tailed.js';
 import type { Comparison } from '../../lib/report/comparison/table.js';
-import { comparisonMarkdown, writeComparison } from '../../lib/report/comparison/write.js';
+import { comparisonHtml, comparisonMarkdown, writeComparison } from '../../lib/report/comparison/write.js';
 import { publishedFigures } from '../../lib/systems/gazelt/published.js';
 
 const classes = ['a', 'b', 'c', 'd'];
@@ -108,6 +108,21 @@ t.test('the table as CSV, markdown and HTML', async (t) => {
   t.match(html, /published 0\.419/);
   const without = { ...comparison, rows: comparison.rows.map((row) => ({ ...row, published: null })) };
   t.notMatch(comparisonMarkdown(without), /published/);
+
+  const rows2 = comparison.rows.slice(0, 2);
+  const drawn = (...units: readonly ('patient' | 'image' | null)[]) => {
+    const of = { ...comparison, rows: rows2.map((row, i) => ({ ...row, resampled: units[i] ?? null })) };
+    const caption = /<caption>[^<]*/.exec(comparisonHtml(of))?.[0];
+    t.equal(
+      /95 % interval, ([^\]]*)\]/.exec(comparisonMarkdown(of))?.[1],
+      /\((.*)\)/.exec(caption ?? '')?.[1],
+    );
+    return caption;
+  };
+  t.match(drawn('patient'), /bootstrap interval \(patients resampled\), the lowest/);
+  t.match(drawn('image', null), /\(images resampled, as patients are not known\)/);
+  t.match(drawn('image', 'patient'), /\(patients resampled where they are known, else images\)/);
+  t.match(drawn(null), /Small: the lowest and highest seed/);
 });
 
 t.test('columns in groups, seeds, and a published figure for some columns only', async (t) => {

@@ -134,15 +134,9 @@ export async function trainRun(
 }
 
 function stored({ evaluation, split }: EvaluatedSplit): StoredPredictions {
-  const { classes, labels, patients, probabilities, ids } = evaluation;
+  const { classes, labels, patients, probabilities } = evaluation;
   return {
-    ...{ split, classes, labels: Array.from(labels), probabilities: Array.from(probabilities) },
-    patients: patients ?? patientsOf(ids),
+    ...{ split, classes, patients },
+    ...{ labels: Array.from(labels), probabilities: Array.from(probabilities) },
   };
-}
-
-/** NIH's images are called after their patients: `00000013_033.png`. */
-function patientsOf(ids: readonly string[]): string[] | null {
-  const found = ids.map((id) => /(?:^|\/)(\d{8})_\d{3}\.[a-z]+$/.exec(id)?.[1]);
-  return found.every((patient) => patient !== undefined) ? (found as string[]) : null;
 }

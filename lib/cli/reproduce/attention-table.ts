@@ -5,7 +5,7 @@ import {
   diagnosticFigureNames,
   diagnosticFigures,
 } from '../../metrics/diagnostic-figures.js';
-import type { BootstrapOptions } from '../../metrics/resample.js';
+import type { BootstrapOptions, ResampledUnit } from '../../metrics/resample.js';
 import type { Architecture } from '../../models/model.js';
 import type {
   Comparison,
@@ -180,6 +180,7 @@ function rowOf(choice: RowChoice, progress: AttentionProgress, facts: AttentionF
     ...common,
     status: 'done',
     note: noteOf(chosen, flattering, lambdas.length > 1),
+    resampled: resampledOf(chosen, facts),
     figures: Object.fromEntries(
       diagnosticFigureNames.flatMap((figure): [string, Figure][] => [
         [figure, ours[figure]],
@@ -195,6 +196,11 @@ function figuresOf({ runs }: Setting, { bootstrap }: AttentionFacts): Diagnostic
     runs.map(({ test }) => predictionSet(test)),
     { bootstrap, ...(patients === null ? {} : { patients }) },
   );
+}
+
+function resampledOf({ runs }: Setting, { bootstrap }: AttentionFacts): ResampledUnit | null {
+  if (bootstrap === false) return null;
+  return (runs[0] as FinishedRun).test.patients === null ? 'image' : 'patient';
 }
 
 function noteOf(chosen: Setting, flattering: Setting, isAnyLambda: boolean): string | null {

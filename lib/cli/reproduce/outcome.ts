@@ -1,6 +1,7 @@
 /** From what became of the rows to the table. */
 import type { LongTailedName } from '../../data/long-tailed.js';
 import { CxrGazeError } from '../../errors.js';
+import type { ResampledUnit } from '../../metrics/resample.js';
 import type { Metrics } from '../../metrics/types.js';
 import {
   type LongTailedFigures,
@@ -24,6 +25,8 @@ export interface RowOutcome {
   /** Why there are no figures. */
   readonly note: string | null;
   readonly figures: LongTailedFigures | null;
+  /** What the intervals rest on. */
+  readonly resampled?: ResampledUnit | null;
   /** What a row failed with. */
   readonly error?: unknown;
 }
@@ -59,7 +62,8 @@ export function doneOutcome(
       `${target}: expected metrics of the split ${missing} but found none`,
     );
   }
-  return { name, status: 'done', note: null, figures: longTailedFigures(first, second) };
+  const figures = longTailedFigures(first, second);
+  return { name, status: 'done', note: null, figures, resampled: first.intervals?.unit ?? null };
 }
 
 /** What the table is about. */
@@ -108,8 +112,8 @@ export function comparisonOf(
   };
 }
 
-function shown({ name, status, note, figures }: RowOutcome) {
-  return { name, status, note, figures };
+function shown({ name, status, note, figures, resampled = null }: RowOutcome) {
+  return { name, status, note, figures, resampled };
 }
 
 function notYet(name: PublishedRow): RowOutcome {

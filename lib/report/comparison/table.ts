@@ -1,3 +1,4 @@
+import type { ResampledUnit } from '../../metrics/resample.js';
 import type { Interval } from '../../metrics/types.js';
 import type { OptionValue } from '../report-data.js';
 
@@ -15,7 +16,7 @@ export interface ComparisonColumn {
 export interface Figure {
   /** A share; `null` where it is not defined. */
   readonly value: number | null;
-  /** Patient-wise bootstrap interval; `null` for none. */
+  /** Bootstrap interval; `null` for none. {@link ComparisonRow.resampled} tells of what. */
   readonly interval: Interval | null;
   /** The lowest and the highest of several seeds, of which `value` is the mean; `null` or absent for one seed. */
   readonly range?: Interval | null;
@@ -41,6 +42,8 @@ export interface ComparisonRow {
   readonly note: string | null;
   /** Ours by column; `null` where there are none. */
   readonly figures: Readonly<Record<string, Figure>> | null;
+  /** What was drawn with replacement for the intervals: patients where they are known, else images; `null` for none. */
+  readonly resampled?: ResampledUnit | null;
   /** The published ones by column; `null` where none are shown. */
   readonly published: Readonly<Record<string, PublishedFigure>> | null;
 }

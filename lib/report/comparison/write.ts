@@ -66,12 +66,16 @@ export function comparisonMarkdown(comparison: Comparison): string {
     ...rows.map((row) => line([row.title, ...part.map((column) => cell(row, column))])),
   ];
   const notes = rows.flatMap(({ title: of, note }) => (note === null ? [] : [`- ${of}: ${note}`]));
-  const meaning = `ours [95 % interval]${hasRanges ? ' (lowest to highest seed)' : ''}`;
+  const drawn = drawnOf(rows);
+  const interval95 = drawn === undefined ? '' : ` [95 % interval, ${drawn}]`;
+  const meaning = `ours${interval95}${hasRanges ? ' (lowest to highest seed)' : ''}`;
   return `${[
     `# ${title}`,
     '',
     ...description,
-    ...(hasPublished || hasRanges ? [`Each cell: ${meaning}${hasPublished ? ' / published' : ''}.`] : []),
+    ...(hasPublished || hasRanges || interval95 !== ''
+      ? [`Each cell: ${meaning}${hasPublished ? ' / published' : ''}.`]
+      : []),
     ...notices.map((notice) => `**${notice}**`),
     '',
     ...blocksOf(columns).flatMap((part, i) => [...(i > 0 ? [''] : []), ...table(part)]),
@@ -80,6 +84,15 @@ export function comparisonMarkdown(comparison: Comparison): string {
     '',
     notClinical,
   ].join('\n')}\n`;
+}
+
+/** What was drawn for the intervals; `undefined` where there are none. */
+function drawnOf(rows: readonly ComparisonRow[]): string | undefined {
+  const units = new Set(rows.map(({ resampled }) => resampled ?? null));
+  const [patients, images] = [units.has('patient'), units.has('image')];
+  if (patients && images) return 'patients resampled where they are known, else images';
+  if (images) return 'images resampled, as patients are not known';
+  return patients ? 'patients resampled' : undefined;
 }
 
 /** Runs of columns that are not too wide; a group stays whole. */
@@ -136,7 +149,7 @@ ${notices.length > 0 && html`<ul class="notices" aria-label="Notices">${notices.
 </header>`;
   const main = html`<section id="table" aria-labelledby="table-title"><h2 id="table-title">All rows</h2>
 <div class="card scroll"><table>
-<caption>Large: ours. Small: its patient-wise bootstrap interval, the lowest and highest seed, and the published figure.${hasUnclear(comparison) && ` * ${comparison.mark}`}</caption>
+<caption>Large: ours. Small: ${drawnOf(rows) !== undefined && `its bootstrap interval (${drawnOf(rows)}), `}the lowest and highest seed, and the published figure.${hasUnclear(comparison) && ` * ${comparison.mark}`}</caption>
 <thead>${headRows(columns)}</thead>
 <tbody>${rows.map(
     (
