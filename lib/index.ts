@@ -377,7 +377,7 @@ export { Baseline } from './systems/baseline.js';
 export { Classifier, type ClassifierOptions, type LoadOptions } from './systems/classifier/classifier.js';
 export { type DecouplingOptions, defaultTau, type TauNormOptions } from './systems/classifier/decoupling.js';
 export type { EvaluateOptions, Evaluation } from './systems/classifier/evaluate.js';
-export type { ExplainedImage, ExplainOptions } from './systems/classifier/explain.js';
+export type { ChannelProgress, ExplainedImage, ExplainOptions } from './systems/classifier/explain.js';
 export type { DeferredOptions, FitOptions } from './systems/classifier/fit.js';
 export type { Init, InitReport } from './systems/classifier/initial-weights.js';
 export type { ImageBytes, ImageInput } from './systems/classifier/inputs.js';

@@ -120,6 +120,7 @@ async function explain(
   const images = classifier.explain(files, {
     ...pass.options,
     method: flags.method,
+    ...(flags.method === 'scorecam' ? { onChannels: pass.within } : {}),
     ...(flags.layer === undefined ? {} : { layer: layersOf(flags.layer) }),
     ...(flags.class === undefined ? {} : { class: flags.class }),
     ...(flags.top_channels === undefined ? {} : { topChannels: flags.top_channels }),

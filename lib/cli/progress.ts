@@ -47,7 +47,7 @@ export class Progress {
   }
 
   /**
-   * @param done how much is done
+   * @param done how much is done; a part of one counts for the rate and is not shown
    * @param more what else the bar shall say, such as the loss
    */
   update(done: number, more = ''): void {
@@ -82,7 +82,7 @@ export class Progress {
     const filled = Math.round(share * barWidth);
     const bar = this.#stream.isTTY ? ` [${'='.repeat(filled)}${' '.repeat(barWidth - filled)}]` : '';
     const tail = more ? `  ${more}` : '';
-    return `${label}${bar} ${this.#done}/${total} ${unit}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s${left}${tail}`;
+    return `${label}${bar} ${Math.floor(this.#done)}/${total} ${unit}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s${left}${tail}`;
   }
 }
 

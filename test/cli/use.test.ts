@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { Progress } from '../../lib/cli/progress.js';
 import { LungSegmenter } from '../../lib/systems/segmenter/segmenter.js';
 import { cli, linesOf } from '../support/cli.js';
 import { filmFlags, smallRun, smallRunFolder, writeFilms } from '../support/small-run.js';
@@ -86,6 +87,57 @@ t.test('a trained run begins both ways of decoupling', async (t) => {
   const done = linesOf(retrained).find(({ type }) => type === 'done');
   t.match(done, { epochs: 1 });
   t.match(path.basename(done?.folder as string), /^labels_resnet18-w8_decoupling-cRT_/);
+});
+
+/** A bar that keeps what it was told. */
+class Told extends Progress {
+  readonly updates: (readonly [number, string])[] = [];
+  readonly #then: ((done: number) => void) | undefined;
+
+  constructor(label: string, total: number, then?: (done: number) => void) {
+    super({ write: () => {} }, { label, total });
+    this.#then = then;
+  }
+
+  override update(done: number, more = ''): void {
+    super.update(done, more);
+    this.updates.push([done, more]);
+    this.#then?.(done);
+  }
+}
+
+t.test('explain --method scorecam tells how far it is within a batch, and stops there', async (t) => {
+  const films = readdirSync(at('films/images')).sort().slice(0, 3);
+  const words = ['explain', run, ...films.map((name) => `films/images/${name}`), '--method', 'scorecam'];
+  const flags = ['--top-channels', '24', '--batch_size', '2'];
+  const bars: Told[] = [];
+  const barOf = (then?: (done: number) => void) => (label: string, total: number) => {
+    const bar = new Told(label, total, then);
+    bars.push(bar);
+    return bar;
+  };
+  const scored = [...words, ...flags, '--out_dir', 'scored'];
+  const { code, stderr } = await cli(scored, folder, { progress: barOf() });
+  t.equal(code, 0, stderr);
+  t.equal(readdirSync(at('scored')).length, 3);
+  const of = 'masked images of the batch';
+  t.strictSame(bars[0]?.updates, [
+    [0, ''],
+    ...[[(2 * 32) / 48, `32/48 ${of}`] as const, [2, `48/48 ${of}`] as const, [2, ''] as const],
+    ...[[3, `24/24 ${of}`] as const, [3, ''] as const],
+  ]);
+
+  const stop = new AbortController();
+  const stopping = {
+    signal: stop.signal,
+    progress: barOf((done) => {
+      if (done > 0) stop.abort();
+    }),
+  };
+  const stopped = await cli([...words, ...flags, '--out_dir', 'stopped'], folder, stopping);
+  t.match(stopped, { code: 1, stderr: /^ERR_ABORTED: ScoreCAM was aborted/m });
+  t.equal(bars[1]?.updates.length, 2, 'between two passes of the first batch');
+  t.strictSame(readdirSync(at('stopped')), []);
 });
 
 t.test('predict and explain', async (t) => {

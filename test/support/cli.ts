@@ -51,14 +51,20 @@ let before: Promise<unknown> = Promise.resolve();
 /**
  * Runs a command to its end in this process, one after the other: a process of its own takes a second before it begins,
  * and as long again to draw its first charts. What the process itself does is `usage.test.ts`' business.
+ *
+ * @param heard what takes the place of a signal that never fires and bars that nobody sees
  */
-export function cli(args: readonly string[], cwd: string): Promise<Ended> {
-  const ended = before.then(() => here(args, cwd));
+export function cli(
+  args: readonly string[],
+  cwd: string,
+  heard: Partial<Pick<Session, 'signal' | 'progress'>> = {},
+): Promise<Ended> {
+  const ended = before.then(() => here(args, cwd, heard));
   before = ended.catch(() => undefined);
   return ended;
 }
 
-async function here(args: readonly string[], cwd: string): Promise<Ended> {
+async function here(args: readonly string[], cwd: string, heard: Partial<Session>): Promise<Ended> {
   let stdout = '';
   let stderr = '';
   const session: Session = {
@@ -71,6 +77,7 @@ async function here(args: readonly string[], cwd: string): Promise<Ended> {
     },
     progress: (label, total, unit) =>
       new Progress({ write: () => {} }, { label, total, ...(unit ? { unit } : {}) }),
+    ...heard,
   };
   const home = process.cwd();
   process.chdir(cwd);

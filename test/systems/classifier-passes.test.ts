@@ -301,6 +301,8 @@ t.test('explains by every method, several layers, and measures what lies within 
     t.throws(() => model.explain(imageOf(0), options), { code, message });
   refused({ method: 'grad-cam' }, /nearest: 'gradcam'/);
   refused({ topChannels: 3 }, /topChannels.*scorecam|scorecam.*topChannels/);
+  refused({ onChannels: () => {} }, /nothing but with method 'scorecam' for options\.onChannels/);
+  refused({ method: 'scorecam', onChannels: 3 }, /options\.onChannels/);
   refused({ method: 'scorecam', layer }, /one layer/);
   refused({ layer: 3 }, /options\.layer/);
   refused({ lungs }, /options\.lungs/);

@@ -37,10 +37,25 @@ export interface ExplainOptions extends PassOptions, Pick<CamTarget, 'activation
   /** `scorecam`: looks through so many channels of each image, see `scoreCam`; default all. */
   readonly topChannels?: number;
   /**
+   * `scorecam`: called after each forward pass within a batch with the number of images seen through a channel, of all
+   * `images` × channels of that batch. An abort waits for no more than such a pass.
+   */
+  readonly onChannels?: (progress: ChannelProgress) => void;
+  /**
    * Tells the box around the lungs of an image, to be drawn and measured: in pixels of the network's input, whose side
    * `card.imageSize` is; `null` where there is none.
    */
   readonly lungs?: (id: string) => Box | null | Promise<Box | null>;
+}
+
+/** How far `scorecam` is with a batch. */
+export interface ChannelProgress {
+  /** Images seen through a channel so far. */
+  readonly done: number;
+  /** All of the batch: images × channels. */
+  readonly total: number;
+  /** Images of the batch. */
+  readonly images: number;
 }
 
 /** One explained image. Not for clinical use. */
@@ -59,7 +74,7 @@ export interface ExplainedImage extends Prediction {
   readonly insideLungs: number | null;
 }
 
-const explainKeys = ['method', 'layer', 'class', 'activations', 'topChannels', 'lungs'];
+const explainKeys = ['method', 'layer', 'class', 'activations', 'topChannels', 'onChannels', 'lungs'];
 
 /** @internal */
 export function explainImages(
@@ -69,16 +84,17 @@ export function explainImages(
 ): AsyncGenerator<ExplainedImage, void> {
   checkPass(options, explainKeys);
   callback('options.lungs', options.lungs);
+  callback('options.onChannels', options.onChannels);
   return explain(network, checkInput(input), options, mapper(network, options));
 }
 
 /** What makes the maps of a batch. */
-type Mapper = (model: Model, images: Tensor) => AttentionMap | Promise<AttentionMap>;
+type Mapper = (model: Model, images: Tensor, count: number) => AttentionMap | Promise<AttentionMap>;
 
 /** Checks what the options say of the map. */
 function mapper({ card }: Network, options: ExplainOptions): Mapper {
   const method = oneOf('options.method', options.method ?? 'gradcam', camMethods);
-  const { layer, topChannels, activations, signal } = options;
+  const { layer, topChannels, onChannels, activations, signal } = options;
   const target = {
     ...(options.class === undefined ? {} : { classes: classIndex(options.class, card) }),
     ...(activations === undefined ? {} : { activations }),
@@ -88,19 +104,21 @@ function mapper({ card }: Network, options: ExplainOptions): Mapper {
   if (typeof layers === 'string') text('options.layer', layers);
   if (topChannels !== undefined) integer('options.topChannels', topChannels, { min: 1 });
   if (method !== 'scorecam') {
-    if (topChannels !== undefined)
-      throw invalidArgument('options.topChannels', "nothing but with method 'scorecam'", topChannels);
+    for (const [name, given] of Object.entries({ topChannels, onChannels }))
+      if (given !== undefined)
+        throw invalidArgument(`options.${name}`, "nothing but with method 'scorecam'", given);
     return (model, images) =>
       attentionMap(model, images, { ...target, method, ...(layers === undefined ? {} : { layer: layers }) });
   }
   if (typeof layers === 'object')
     throw invalidArgument('options.layer', "one layer with method 'scorecam'", layer);
-  return (model, images) =>
+  return (model, images, count) =>
     scoreCam(model, images, {
       ...target,
       ...(layers === undefined ? {} : { layer: layers }),
       ...(topChannels === undefined ? {} : { topChannels }),
       ...(signal === undefined ? {} : { signal }),
+      ...(onChannels && { onProgress: (progress) => onChannels({ ...progress, images: count }) }),
     });
 }
 
@@ -116,7 +134,9 @@ async function* explain(
   for await (const batch of passOver(network, dataset, options)) {
     const explained = await tidy(async () => {
       const pixels = batch.pixels.toNdarray() as Promise<unknown> as Promise<ExplainedBatch['pixels']>;
-      const { maps, logits, classes } = await pass.run(batch, map);
+      const { maps, logits, classes } = await pass.run(batch, (model, images) =>
+        map(model, images, batch.labels.length),
+      );
       const [rows, chosen] = await Promise.all([logits.softmax(-1).data(), classes.data()]);
       return {
         pixels: await pixels,
