@@ -110,6 +110,7 @@ export {
   type NormalizeOptions,
   normalizeImages,
 } from './data/normalize.js';
+export type { PairReport } from './data/pair-survey.js';
 export { phantomClasses, phantomShares } from './data/phantom/findings.js';
 export {
   type Phantom,

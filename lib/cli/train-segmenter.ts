@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 import type { Command } from 'commander';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
 import { csvLine } from '../data/csv-row.js';
+import type { PairReport } from '../data/pair-survey.js';
 import { dataThreads } from '../data/resize.js';
 import { publishedWidth, widths } from '../models/model.js';
 import type { HistoryColumn } from '../report/history.js';
@@ -175,6 +176,7 @@ async function trainSegmenter(flags: SegmenterFlags, session: Session): Promise<
     const preparing = preparation(session, output);
     const run = segmenter.fit({
       ...{ train: pairs.train, validation: pairs.validation, ...preparing.callbacks },
+      onPairs: (report) => sayPairs(report, output),
       ...fitFlags(flags),
       ...{ checkpoints: folder.checkpoints, resume: folder.resumes, signal: session.signal },
     });
@@ -208,6 +210,11 @@ function recordOf(flags: SegmenterFlags): object {
   return { command: 'train segmenter', ...kept, ...Object.fromEntries(paths) };
 }
 
+function sayPairs({ warnings, ...counts }: PairReport, output: Output): void {
+  output.event({ type: 'pairs', ...counts });
+  for (const { kind, message, details } of warnings) output.warn(kind, message, { details });
+}
+
 interface Finished {
   readonly session: Session;
   readonly output: Output;
@@ -225,10 +232,11 @@ async function finish(run: Finished): Promise<void> {
   const { bestEpoch, epochsDone, best } = result.schedule;
   output.say(`Trained ${epochsDone} epochs; best epoch ${bestEpoch}, loss ${best.toFixed(4)} on validation`);
   const evaluation = pairs.test && (await evaluateOn(run, pairs.test));
+  if (evaluation) sayPairs(evaluation.report, output);
   if (evaluation) for (const line of headline(evaluation)) output.say(line);
   else output.warn('no-test-split', `${pairs.name} has no test split: nothing is evaluated`);
   throwIfStopped(session);
-  const { each = [], ...summary } = evaluation ?? {};
+  const { each = [], report: _, ...summary } = evaluation ?? {};
   await folder.writeJson('metrics.json', {
     run: {
       ...{
@@ -264,7 +272,7 @@ async function evaluateOn(
       signal: session.signal,
       onProgress: ({ done }) => bar.update(done),
     });
-    const { each: _, ...summary } = evaluation;
+    const { each: _, report: __, ...summary } = evaluation;
     output.event({ type: 'evaluation', split: 'test', ...summary });
     return evaluation;
   } finally {

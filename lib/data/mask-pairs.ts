@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { integer, invalidArgument, knownKeys, number, object, text } from '../validate.js';
-import { type Dataset, type ImageSource, requireDataset, type Sample, subsetOf } from './dataset.js';
+import { type Dataset, type ImageSource, requireDataset, subsetOf } from './dataset.js';
 import { listImages } from './image-files.js';
 import { type DataWarning, featureName, ImageTable } from './image-table.js';
-import { MaskFolder, readMask, someOf, withoutSuffix } from './mask-folder.js';
+import { MaskFolder, someOf, withoutSuffix } from './mask-folder.js';
 import { resolveInside } from './paths.js';
 import { PhantomDataset } from './phantom/splits.js';
 import { rng } from './random.js';
@@ -35,23 +35,6 @@ export function requirePairs(name: string, value: MaskPairs, least = 1): void {
   for (const [part, given] of Object.entries({ masks, groups: groups ?? masks }))
     if (!Array.isArray(given) || given.length !== images.length)
       throw invalidArgument(`${name}.${part}`, `one entry for each of ${images.length} images`, given);
-}
-
-/** @internal The masks as a data set of images of 0 and 255. */
-export function maskDataset({ images, masks }: MaskPairs): Dataset {
-  return {
-    name: `masks of ${images.name}`,
-    classes: images.classes,
-    length: masks.length,
-    sample: (index): Sample => {
-      const { id } = images.sample(index);
-      const source = masks[index] as ImageSource;
-      const name = source.kind === 'file' ? source.path : source.name;
-      const pixels = async () => ({ ...(await readMask(source)), channels: 1 as const });
-      return { id, label: 0, image: { kind: 'pixels', name, pixels } };
-    },
-    ...(images.origin ? { origin: (index: number) => images.origin?.(index) ?? '' } : {}),
-  };
 }
 
 /** @internal Some of the pairs. */

@@ -1,8 +1,8 @@
 import path from 'node:path';
-import sharp from 'sharp';
 import type { Dataset, Pixels } from '../data/dataset.js';
 import { decodeImage } from '../data/decode.js';
 import { listImages } from '../data/image-files.js';
+import { imageSize } from '../data/image-size.js';
 import { featureName } from '../data/image-table.js';
 import { CxrGazeError } from '../errors.js';
 import { text } from '../validate.js';
@@ -74,7 +74,7 @@ export class FilmFiles {
   async sizes(onProgress?: (done: number, total: number) => void): Promise<Map<string, FilmSize>> {
     const sizes = new Map<string, FilmSize>();
     for (const [name, file] of this.#files) {
-      sizes.set(name, await sizeOf(path.resolve(this.folder, file)));
+      sizes.set(name, await imageSize({ kind: 'file', path: path.resolve(this.folder, file) }));
       onProgress?.(sizes.size, this.#files.size);
     }
     return sizes;
@@ -88,18 +88,4 @@ function enter(files: Map<string, string>, folder: string, name: string, file: s
   throw new CxrGazeError('ERR_DATASET', `${folder}: two films are called '${name}': ${before} and ${file}`, {
     details: { folder, name, files: [before, file] },
   });
-}
-
-async function sizeOf(file: string): Promise<FilmSize> {
-  if (!/\.(dcm|dicom)$/i.test(file)) {
-    const header = await sharp(file)
-      .metadata()
-      .catch(() => undefined);
-    // Turned as the decoder turns it.
-    const turned = header?.autoOrient ?? header;
-    if (turned?.width && turned.height) return { width: turned.width, height: turned.height };
-  }
-  // Whatever is wrong with it, the decoder says it best.
-  const { width, height } = await decodeImage({ kind: 'file', path: file });
-  return { width, height };
 }

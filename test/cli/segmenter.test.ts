@@ -1,6 +1,7 @@
 /** From tables and folders to masks, boxes and tasks, by the command line. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import sharp from 'sharp';
 import t from 'tap';
 import { decodeImage } from '../../lib/data/decode.js';
 import { lungBoxesOfMasks } from '../../lib/data/lung-boxes.js';
@@ -33,6 +34,17 @@ t.before(async () => {
     const [id, image, label, split, patient] = row.split(',') as [string, string, string, string, string];
     return [image, `masks/${id}.png`, label === 'No Finding' ? 'healthy' : 'ill', split, patient].join();
   });
+  // A mask of a film that is trained on shows no lung, that of a film that is tested on is half as large.
+  const maskOf = (split: string) => {
+    const found = pairs.map((pair) => pair.split(',')).find((pair) => pair[2] === 'ill' && pair[3] === split);
+    return at('films', found?.[1] as string);
+  };
+  await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } })
+    .toColourspace('b-w')
+    .png()
+    .toFile(maskOf('train'));
+  const small = await sharp(maskOf('test')).resize(32, 32).toColourspace('b-w').png().toBuffer();
+  writeFileSync(maskOf('test'), small);
   writeFileSync(at('films/pairs.csv'), `image,mask,label,split,patient\n${pairs.join('\n')}\n`);
 });
 
@@ -44,11 +56,21 @@ t.test('train segmenter leaves a run, scored group by group', async (t) => {
     lines.find(({ type }) => type === 'data'),
     { pairs: { train: 8, validation: 8, test: 9 } },
   );
+  t.match(
+    lines.filter(({ type }) => type === 'pairs'),
+    [
+      { pairs: 8, empty: 1, otherSize: 0, otherShape: 0 },
+      { pairs: 8, empty: 0 },
+      { pairs: 9, empty: 0, otherSize: 1 },
+    ],
+  );
+  t.match(ended.stderr, /1 of 8 masks are empty: .*\n.*1 of 9 masks are not of the size of their image; /);
   const files = readdirSync(at(run));
   for (const name of ['checkpoints', 'history.csv', 'metrics.json', 'options.json', 'test_overlap.csv'])
     t.ok(files.includes(name), name);
   t.match(read(run, 'history.csv'), /^epoch,phase,loss,dice,iou\n1,train,.*\n1,val,/);
   const { test, run: about } = JSON.parse(read(run, 'metrics.json'));
+  t.strictSame(Object.keys(test), ['name', 'images', 'dice', 'iou', 'groups']);
   t.same(test.groups.map(({ group }: { group: string }) => group).sort(), ['healthy', 'ill']);
   t.equal(test.images, 9);
   t.match(about.options, { command: 'train segmenter', csv: at('films/pairs.csv'), size: 64 });

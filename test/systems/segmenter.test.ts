@@ -5,6 +5,8 @@ import { writeTensors } from '../../lib/checkpoints/write-tensors.js';
 import type { Dataset } from '../../lib/data/dataset.js';
 import type { MaskPairs } from '../../lib/data/mask-pairs.js';
 import { normalizeImages } from '../../lib/data/normalize.js';
+import type { PairReport } from '../../lib/data/pair-survey.js';
+import { pngOf } from '../../lib/data/png.js';
 import { LungSegmenter, type SegmenterEvent } from '../../lib/systems/segmenter/segmenter.js';
 import { lungLogits, overlaps } from '../../lib/systems/segmenter/segmenter-objective.js';
 import { noGrad } from '../../lib/tensor/context.js';
@@ -172,6 +174,45 @@ t.test('a resumed run ends as an unbroken one', async (t) => {
   await resumed.fit({ ...options, checkpoints, resume: true }).result;
   t.equal(await resumed.fingerprint(), await whole.fingerprint());
   t.throws(() => resumed.fit({ ...options, resume: true }), { code: 'ERR_INVALID_ARGUMENT' });
+});
+
+t.test('masks that are empty, or of another size or shape than their image, are told', async (t) => {
+  const pairs = discs('odd', 4);
+  const sized = (width: number, height: number, value: number) => ({
+    ...{ kind: 'pixels' as const, name: `${width} x ${height}` },
+    pixels: () => ({ width, height, channels: 1 as const, data: new Uint8Array(width * height).fill(value) }),
+  });
+  const masks = [sized(32, 32, 0), sized(64, 64, 255), sized(16, 32, 255), sized(15, 16, 255)];
+  const bytes = await pngOf({ width: side, height: side, channels: 1, data: new Uint8Array(side * side) });
+  const images: Dataset = {
+    ...pairs.images,
+    sample: (index) => {
+      const sample = pairs.images.sample(index);
+      return index === 1 ? { ...sample, image: { kind: 'bytes', name: 'bytes', bytes } } : sample;
+    },
+  };
+  using segmenter = await LungSegmenter.create(small);
+  const odd = { images, masks };
+  const { report } = await segmenter.evaluate(odd);
+  t.match(report, { dataset: 'odd', pairs: 4, empty: 1, otherSize: 2, otherShape: 1 });
+  t.strictSame(
+    report.warnings.map(({ kind, details }) => [kind, details['ids']]),
+    [
+      ['empty-masks', ['odd-0']],
+      ['mask-sizes', ['odd-1', 'odd-3']],
+      ['mask-shapes', ['odd-2']],
+    ],
+    'a side may be rounded',
+  );
+  t.match(report.warnings[2]?.message, /odd: 1 of 4 masks .* 'odd-2'; the first: 16 x 32, its image 32 x 32/);
+  const reports: PairReport[] = [];
+  const onPairs = (one: PairReport) => reports.push(one);
+  const fit = { train: odd, validation, maxEpochs: 1, batchSize: 4, onPairs, cacheDir: t.testdir() };
+  for (const _ of [1, 2]) await segmenter.fit(fit).result;
+  const [first, second, ...again] = reports;
+  t.strictSame([first, second?.warnings], [report, []]);
+  t.strictSame(again, [first, second], 'masks that were found in the cache are told too');
+  t.throws(() => segmenter.fit({ ...fit, onPairs: 3 as never }), { code: 'ERR_INVALID_ARGUMENT' });
 });
 
 t.test('a bad image is left out with its mask', async (t) => {

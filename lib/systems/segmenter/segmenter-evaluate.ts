@@ -1,5 +1,6 @@
 import { DataLoader } from '../../data/loader.js';
 import { type MaskPairs, requirePairs, somePairs } from '../../data/mask-pairs.js';
+import { type PairFacts, type PairReport, pairReport } from '../../data/pair-survey.js';
 import { SequentialSampler } from '../../data/samplers.js';
 import type { SegmentationNetwork } from '../../models/segmentation.js';
 import { tidy } from '../../tensor/tidy.js';
@@ -42,6 +43,8 @@ export interface SegmenterEvaluation extends OverlapScores {
     /** Its group. */
     readonly group: string;
   })[];
+  /** What deserves a look: empty masks, masks of another size than their image. */
+  readonly report: PairReport;
 }
 
 /** Pairs decoded at a time. */
@@ -64,10 +67,11 @@ async function evaluate(
   options: SegmenterEvaluateOptions,
 ): Promise<SegmenterEvaluation> {
   const each: { id: string; group: string; dice: number; iou: number }[] = [];
+  const facts: PairFacts[] = [];
   const total = pairs.images.length;
   for (let start = 0; start < total; start += chunk) {
     const indices = Array.from({ length: Math.min(chunk, total - start) }, (_, i) => start + i);
-    for await (const { ids, scores } of scored(segmenter, somePairs(pairs, indices), options)) {
+    for await (const { ids, scores } of scored(segmenter, somePairs(pairs, indices), options, facts)) {
       for (const [i, score] of scores.entries()) {
         const group = pairs.groups?.[each.length] ?? 'all';
         each.push({ id: ids[i] as string, group, ...score });
@@ -77,7 +81,8 @@ async function evaluate(
   }
   const names = [...new Set(each.map(({ group }) => group))];
   const groups = names.map((group) => ({ group, ...meanOf(each.filter((one) => one.group === group)) }));
-  return { name: pairs.images.name, ...meanOf(each), groups, each };
+  const { name } = pairs.images;
+  return { name, ...meanOf(each), groups, each, report: pairReport(name, facts) };
 }
 
 function meanOf(scores: readonly SegmenterScores[]): OverlapScores {
@@ -86,7 +91,12 @@ function meanOf(scores: readonly SegmenterScores[]): OverlapScores {
   return { images: scores.length, dice: mean(({ dice }) => dice), iou: mean(({ iou }) => iou) };
 }
 
-async function* scored(segmenter: SegmenterLike, pairs: MaskPairs, options: SegmenterEvaluateOptions) {
+async function* scored(
+  segmenter: SegmenterLike,
+  pairs: MaskPairs,
+  options: SegmenterEvaluateOptions,
+  facts: PairFacts[],
+) {
   const { batchSize = 4, precision, signal, cacheDir } = options;
   const owned: Disposable[] = [];
   const own = <T extends Disposable>(one: T): T => {
@@ -95,7 +105,8 @@ async function* scored(segmenter: SegmenterLike, pairs: MaskPairs, options: Segm
   };
   try {
     const common = { ...(cacheDir === undefined ? {} : { cacheDir }), ...(signal ? { signal } : {}) };
-    const { images, masks } = await preparedPairs(segmenter.card, pairs, common, own);
+    const { images, masks, facts: seen } = await preparedPairs(segmenter.card, pairs, common, own);
+    facts.push(...seen);
     const sampler = new SequentialSampler({ length: images.dataset.length });
     const loader = new DataLoader({ images, sampler, batchSize });
     for await (using batch of loader.batches(1, signal ? { signal } : {})) {

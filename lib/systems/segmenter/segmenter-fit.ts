@@ -2,7 +2,8 @@ import { drawAugmentation } from '../../data/augmentation.js';
 import { assemble } from '../../data/batch.js';
 import { subsetOf } from '../../data/dataset.js';
 import { DataLoader } from '../../data/loader.js';
-import { type MaskPairs, maskDataset, requirePairs } from '../../data/mask-pairs.js';
+import { type MaskPairs, requirePairs } from '../../data/mask-pairs.js';
+import { type PairFacts, type PairReport, PairSurvey, pairReport } from '../../data/pair-survey.js';
 import { type PreparedImages, prepareImages } from '../../data/prepare.js';
 import { SequentialSampler, ShuffledSampler } from '../../data/samplers.js';
 import type { SegmentationNetwork } from '../../models/segmentation.js';
@@ -19,7 +20,7 @@ import {
 import { PlateauSchedule } from '../../training/plateau-schedule.js';
 import { type PreparedRun, prepareRun } from '../../training/prepared-run.js';
 import { Trainer } from '../../training/trainer.js';
-import { number } from '../../validate.js';
+import { callback, number } from '../../validate.js';
 import { type SegmenterCard, segmenterCardToJson } from './segmenter-card.js';
 import {
   type SegmenterResult,
@@ -42,6 +43,8 @@ export interface SegmenterFitOptions extends CommonFitOptions {
   readonly flipProbability?: number;
   /** Images and masks are rotated by up to so many degrees; default 0. The recipe has 45. */
   readonly maxAngle?: number;
+  /** Called once the masks of a set are prepared, with what deserves a look: empty ones, ones of another size. */
+  readonly onPairs?: (report: PairReport) => void;
   /** Most epochs; default 50. */
   readonly maxEpochs?: number;
   /** The run ends after `patience + 1` epochs without a lower validation loss; default: only at the last epoch. */
@@ -51,7 +54,7 @@ export interface SegmenterFitOptions extends CommonFitOptions {
 }
 
 const optionNames: readonly Exclude<keyof SegmenterFitOptions, keyof CommonFitOptions>[] = [
-  ...(['train', 'validation', 'flipProbability', 'maxAngle'] as const),
+  ...(['train', 'validation', 'flipProbability', 'maxAngle', 'onPairs'] as const),
 ];
 
 /** When the rate falls (section 3.4). */
@@ -75,6 +78,7 @@ export function checkedSegmenterFit(options: SegmenterFitOptions): CheckedSegmen
   const { train, validation } = options;
   requirePairs('options.train', train);
   requirePairs('options.validation', validation);
+  callback('options.onPairs', options.onPairs);
   const settings = {
     ...courseOf(options, { maxEpochs: 50, batchSize: 2 }),
     flipProbability: number('options.flipProbability', options.flipProbability ?? 0, { min: 0, max: 1 }),
@@ -100,6 +104,8 @@ export async function prepareSegmenterFit(
       train: await preparedPairs(card, options.train, options, own),
       validation: await preparedPairs(card, options.validation, options, own),
     };
+    for (const half of ['train', 'validation'] as const)
+      options.onPairs?.(pairReport(options[half].images.name, halves[half].facts));
     if (precision === 'float64') network.to({ dtype: 'float64' });
     else network.to({ channelsLast: precision === 'bfloat16' });
     const { maxEpochs, patience, learningRate } = settings;
@@ -120,6 +126,8 @@ export async function prepareSegmenterFit(
 export interface PreparedPairs {
   readonly images: PreparedImages;
   readonly masks: PreparedImages;
+  /** What was seen of each pair. */
+  readonly facts: readonly PairFacts[];
 }
 
 interface Halves {
@@ -135,14 +143,15 @@ export async function preparedPairs(
   own: <T extends Disposable>(one: T) => T,
 ): Promise<PreparedPairs> {
   const { imageSize, interpolation } = card;
-  const images = own(await prepareFor(pairs.images, card, options));
+  const survey = new PairSurvey(pairs);
+  const images = own(await prepareFor(survey.images(), card, options));
   const { cacheDir, signal } = options;
-  const masks = await prepareImages(subsetOf(maskDataset(pairs), images.kept), {
+  const masks = await prepareImages(subsetOf(survey.masks(), images.kept), {
     ...{ width: imageSize, height: imageSize, interpolation },
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(signal ? { signal } : {}),
   });
-  return { images, masks: own(masks) };
+  return { images, masks: own(masks), facts: await survey.facts() };
 }
 
 /** The masks of a batch, varied as its images are. */
