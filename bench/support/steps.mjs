@@ -39,8 +39,9 @@ export async function precisionsOf(benchmark, nameOf, { wants, log }) {
  * @returns {Promise<import('./compare.mjs').Measurement>}
  */
 export async function compareSteps(name, { training, task, file, program, needs }, { python, pairs }) {
-  const peer = await Peer.start(python, program, needs);
+  let peer;
   try {
+    peer = await Peer.start(python, program, needs);
     await training.prepare();
     await peer.ask({ do: 'prepare', task, file });
     const ours = (await training.steps(2)).losses[0];
@@ -73,6 +74,6 @@ export async function compareSteps(name, { training, task, file, program, needs 
     return { ...result, details: { ...details, firstLoss: { ours, peer: theirs }, peer: peer.versions } };
   } finally {
     training.dispose();
-    await peer.close();
+    await peer?.close();
   }
 }

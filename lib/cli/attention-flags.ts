@@ -218,7 +218,7 @@ export function attentionRecord(
 ): Readonly<Record<string, OptionValue>> {
   const { overwrite: _, resume: __, json: ___, dataset, path: folder, sample_seed, ...kept } = flags;
   const absolute = (value: string | undefined) => (value === undefined ? undefined : path.resolve(value));
-  // `evaluate` without data flags finds the run's own data by these.
+  // `evaluate` without data flags finds the run's own data by these: see recordedTask.
   const source =
     folder === undefined
       ? { sample: sample_seed ?? 1 }
@@ -231,4 +231,16 @@ export function attentionRecord(
     string,
     OptionValue
   >;
+}
+
+/** The sample's task that a run's record names; `undefined` where it names other data. */
+export function recordedTask(
+  record: Readonly<Record<string, unknown>>,
+): Pick<AttentionFlags, 'task' | 'sample_seed' | 'sample_per_class'> | undefined {
+  if (typeof record.sample !== 'number') return undefined;
+  const { task, sample, sample_per_class } = record as Pick<AttentionFlags, 'task' | 'sample_per_class'> & {
+    sample: number;
+  };
+  const size = sample_per_class === undefined ? {} : { sample_per_class };
+  return { ...(task === undefined ? {} : { task }), sample_seed: sample, ...size };
 }

@@ -12,10 +12,11 @@ import { GazeLT } from '../systems/gazelt/gazelt.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import { integer } from '../validate.js';
 import { openPhantomTask, type PhantomTaskFlags } from './attention-data.js';
+import { recordedTask } from './attention-flags.js';
 import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { openData } from './datasets.js';
 import { evaluateSplits, explainExamples, writeResults } from './evaluation.js';
-import { localiseSplits } from './localised.js';
+import { localiseSplits, type NamedFrames, namedFrames } from './localised.js';
 import { asInteger, option, usageError } from './options.js';
 import { slug } from './png.js';
 import { Output, type Session } from './session.js';
@@ -83,6 +84,7 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
   const recorded = await recordedOptions(model);
   const source = sourceOf(model, flags, recorded);
   const copies = copiesOf(flags, recorded);
+  const frames = await framesOf(flags, recorded, output);
   const skipMissing = flags.on_error === 'skip';
   const data =
     'task' in source
@@ -110,11 +112,10 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
     const [first] = evaluated;
     if (!first) throw new CxrGazeError('ERR_DATASET', `${data.name} has no image to evaluate`);
     const gallery = await explainExamples(temporary, classifier, first, { ...speakers, precision });
-    const findingBoxes = findingBoxesOf(flags, recorded);
-    const localised = await localiseSplits(classifier, evaluated, { ...speakers, settings, findingBoxes });
+    const localised = await localiseSplits(classifier, evaluated, { ...speakers, settings, frames });
     const options = {
       ...{ command: 'evaluate', model: path.resolve(model), ...flags, ...copies, ...source },
-      ...(findingBoxes === undefined ? {} : { finding_boxes: findingBoxes }),
+      ...(frames === undefined ? {} : { finding_boxes: frames.file }),
     };
     await writeResults(
       temporary,
@@ -159,10 +160,8 @@ function sourceOf(
   const { test_split } = given;
   if (namesData(given)) return absoluteDataFlags(given);
   const chosen = test_split === undefined ? {} : { test_split };
-  if (typeof options?.sample === 'number') {
-    const { task, sample: sample_seed, sample_per_class } = options as unknown as RecordedTask;
-    return { task, sample_seed, ...(sample_per_class === undefined ? {} : { sample_per_class }), ...chosen };
-  }
+  const task = recordedTask(options ?? {});
+  if (task !== undefined) return { ...task, ...chosen };
   const recorded = pickDataFlags(options ?? {});
   if (Object.keys(recorded).length === 0) {
     throw usageError(`${model} does not say what it was trained on: give --csv FILE or --dataset NAME`);
@@ -170,21 +169,22 @@ function sourceOf(
   return { ...recorded, ...chosen };
 }
 
-/** How `train loc-attention` records the sample. */
-interface RecordedTask extends Required<Pick<PhantomTaskFlags, 'task'>> {
-  readonly sample: number;
-  readonly sample_per_class?: number;
-}
-
 function namesData({ test_split: _, ...others }: DataFlags): boolean {
   return Object.keys(others).length > 0;
 }
 
-/** Frames belong to data: a run's own are of use for no others. */
-function findingBoxesOf(flags: EvaluateFlags, recorded: RecordedOptions): string | undefined {
-  if (flags.finding_boxes !== undefined) return path.resolve(flags.finding_boxes);
+/** Frames belong to data: a run's own are of use for no others, and where they have gone nobody asked for them. */
+async function framesOf(
+  flags: EvaluateFlags,
+  recorded: RecordedOptions,
+  output: Output,
+): Promise<NamedFrames | undefined> {
+  if (flags.finding_boxes !== undefined) return namedFrames(path.resolve(flags.finding_boxes));
   if (namesData(pickDataFlags(flags)) || typeof recorded?.finding_boxes !== 'string') return undefined;
-  return recorded.finding_boxes;
+  return namedFrames(recorded.finding_boxes).catch((cause: Error) => {
+    output.warn('no-frames', `The run's frames of findings are left out: ${cause.message}`);
+    return undefined;
+  });
 }
 
 async function refuseExisting(folder: string, overwrite: boolean): Promise<void> {

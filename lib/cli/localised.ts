@@ -25,25 +25,35 @@ export interface LocalisedSplit {
 
 /** What it takes besides the splits. */
 export interface LocalisedOptions {
-  /** `BBox_List_2017.csv` of NIH, if it was named. */
-  readonly findingBoxes: string | undefined;
+  /** NIH's frames, if they were named. */
+  readonly frames: NamedFrames | undefined;
   readonly settings: Pick<EvaluationSettings, 'bootstrap' | 'onError' | 'precision'>;
   readonly session: Session;
   readonly output: Output;
+}
+
+/** Frames of findings, and the file that they come from. */
+export interface NamedFrames {
+  readonly file: string;
+  readonly framed: FramedFindings;
+}
+
+/** Reads `BBox_List_2017.csv` of NIH where it is named; before anything that takes long. */
+export async function namedFrames(file: string | undefined): Promise<NamedFrames | undefined> {
+  return file === undefined ? undefined : { file, framed: await readNihBoxes(file) };
 }
 
 /** Measures the splits in which a finding is known, if any is. */
 export async function localiseSplits(
   model: Classifier,
   evaluated: readonly EvaluatedSplit[],
-  { findingBoxes, settings, session, output }: LocalisedOptions,
+  { frames, settings, session, output }: LocalisedOptions,
 ): Promise<LocalisedSplit[]> {
-  const framed = findingBoxes === undefined ? undefined : await readNihBoxes(findingBoxes);
   const found: LocalisedSplit[] = [];
   for (const { split, dataset } of evaluated) {
-    const findings = framed ? framedFindings(framed, dataset) : undefined;
-    if (!isKnown(dataset, findings, framed)) {
-      if (framed) output.warn('no-framed-finding', `${findingBoxes} frames no finding of ${split}'s images`);
+    const findings = frames ? framedFindings(frames.framed, dataset) : undefined;
+    if (!isKnown(dataset, findings)) {
+      if (frames) output.warn('no-framed-finding', `${frames.file} frames no finding of ${split}'s images`);
       continue;
     }
     const { bootstrap, precision = 'float32', onError = 'throw' } = settings;
@@ -58,13 +68,9 @@ export async function localiseSplits(
   return found;
 }
 
-function isKnown(
-  dataset: Dataset,
-  findings: FindingSource | undefined,
-  framed: FramedFindings | undefined,
-): boolean {
-  if (framed === undefined) return dataset instanceof PhantomTask && dataset.length > 0;
-  return Array.from({ length: dataset.length }, (_, i) => i).some((i) => findings?.(i) !== undefined);
+function isKnown(dataset: Dataset, findings: FindingSource | undefined): boolean {
+  if (findings === undefined) return dataset instanceof PhantomTask && dataset.length > 0;
+  return Array.from({ length: dataset.length }, (_, i) => i).some((i) => findings(i) !== undefined);
 }
 
 function rowText({ name, value }: { readonly name: string; readonly value: string }): string {

@@ -39,7 +39,7 @@ import {
   writeResults,
 } from './evaluation.js';
 import { gpuDevice } from './gpu.js';
-import { localiseSplits } from './localised.js';
+import { localiseSplits, type NamedFrames, namedFrames } from './localised.js';
 import { lungsAtHand } from './lungs-at-hand.js';
 import { existing, followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
@@ -135,6 +135,7 @@ export async function trainAttention(
   const data = await openAttentionData(flags);
   sayData(data, speakers.output);
   const regions = await attentionRegions(flags, data.classes);
+  const frames = await namedFrames(flags.finding_boxes);
   const options = attentionRecord(flags, command);
   const name = attentionName(flags);
   const target = path.join(flags.results, name);
@@ -145,7 +146,19 @@ export async function trainAttention(
     await folder.writeJson('options.json', options);
     const result = await learn({ flags, data, folder, model, regions, ...speakers });
     const minutes = (performance.now() - begun) / 60_000;
-    return await finish({ flags, data, folder, model, result, options, name, minutes, begun, ...speakers });
+    return await finish({
+      flags,
+      data,
+      frames,
+      folder,
+      model,
+      result,
+      options,
+      name,
+      minutes,
+      begun,
+      ...speakers,
+    });
   } catch (error) {
     await folder.giveUp();
     throw resumable(error, folder);
@@ -198,6 +211,7 @@ async function learn({ flags, data, folder, model, regions, ...speakers }: Learn
 interface Finished extends Speakers {
   readonly flags: AttentionFlags;
   readonly data: AttentionData;
+  readonly frames: NamedFrames | undefined;
   readonly folder: RunFolder<AttentionRow>;
   readonly model: LocAttention;
   readonly result: TrainResult;
@@ -220,7 +234,7 @@ async function finish(run: Finished): Promise<EvaluatedSplit[]> {
   if (test === undefined) output.warn('no-test-split', `${data.name} has no test split: no log is written`);
   const gallery = test ? await explainExamples(folder.path, model, test, { session, precision }) : [];
   const localised = await localiseSplits(model, evaluated.slice(1), {
-    ...{ settings, session, output, findingBoxes: flags.finding_boxes },
+    ...{ settings, session, output, frames: run.frames },
   });
   throwIfStopped(session);
   const { bestEpoch } = result.schedule;

@@ -1,5 +1,5 @@
 /** loc-attention's programs on a folder of class folders, by the command line. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import t from 'tap';
@@ -144,6 +144,11 @@ t.test('a run on the sample is evaluated again, with where it looks', async (t) 
   t.strictSame(again.run.localisation.test, run.localisation.test);
   t.match(again.run.options, { task: 'ne', sample_seed: 3, sample_per_class: 4 });
 
+  // Killed before its first checkpoint, a run begins from the start.
+  rmSync(at('results', name, 'checkpoints'), { recursive: true });
+  const resumed = await cli([...words, ...network, ...short, '--resume'], folder);
+  t.match(resumed, { code: 0, stderr: /holds no checkpoint yet: it begins from the start/ });
+
   const validation = await cli([...evaluate, '--test_split', 'val', '--overwrite'], folder);
   t.match(validation.stdout, /val, where it looks/);
   t.match(await cli([...evaluate, '--test_split', 'vla', '--overwrite'], folder), {
@@ -164,6 +169,23 @@ t.test('evaluate takes frames of findings for any classifier', async (t) => {
   t.match(splits.test.intervals, { unit: 'patient', units: 2 });
   t.match(run.localisation.test.all, { images: 1, energy: { mean: Number } });
   t.equal(run.options.finding_boxes, at('boxes.csv'));
+  const missing = await cli([...evaluate, '--overwrite', '--finding_boxes', 'nil.csv'], folder);
+  t.match(missing, { code: 1, stderr: /^ERR_FILE: .*nil\.csv/m });
+  t.ok(existsSync(at('framed', `${name}_${path.basename(data)}`, 'metrics.json')), 'what was there is left');
+  // What a run had recorded is taken without being named, and missed without harm.
+  const record = at('results', name, 'options.json');
+  const options = JSON.parse(readFileSync(record, 'utf8'));
+  for (const [boxes, found] of [
+    [at('boxes.csv'), true],
+    [at('gone.csv'), false],
+  ] as const) {
+    writeFileSync(record, JSON.stringify({ ...options, finding_boxes: boxes }));
+    const own = await cli([...evaluate, '--overwrite'], folder);
+    t.equal(own.code, 0, own.stderr);
+    t.equal(/where it looks/.test(own.stdout), found);
+    t.equal(/frames of findings are left out: .*gone\.csv/.test(own.stderr), !found);
+  }
+  writeFileSync(record, JSON.stringify(options));
   writeFileSync(at('none.csv'), `${header}\nother.png,Effusion,0,512,1024,512\n`);
   const none = await cli([...evaluate, '--overwrite', '--finding_boxes', 'none.csv'], folder);
   t.match(none, { code: 0, stderr: /none\.csv frames no finding of test's images/ });

@@ -282,6 +282,9 @@ t.test('the command, twice', async (t) => {
   t.match(again.stdout, /resnet18_nf_e_ne_ce_seed0: finished already/);
   t.equal(statSync(done).mtimeMs, before, 'nothing is trained again');
   t.ok(existsSync(path.join(out, 'table.csv')));
+  // A run that began with other weights is not this one.
+  const inputs = path.join(out, 'inputs.json');
+  t.match(JSON.parse(readFileSync(inputs, 'utf8')), { rows: { resnet18_nf_e_ne_ce_seed0: {} } });
   const other = await cli([...words, '--lr', '1e-3'], folder);
   t.equal(other.code, 1);
   t.match(other.stderr, /^ERR_RESUME: The row .*lr: 0\.00001 -> 0\.001/m);

@@ -161,6 +161,22 @@ t.test('a file that is no such vector is named', async (t) => {
   t.equal((await refused(new Float32Array(64).fill(Number.NaN), [64])).code, 'ERR_NOT_FINITE');
 });
 
+t.test('a run does not go on with other vectors under the same names', async (t) => {
+  const featuresDir = await featuresFor(t, [train, validation], ['one']);
+  const checkpoints = path.join(temporaryFolder(t), 'run');
+  const options = { ...fit({ features: 'one', featuresDir }), maxEpochs: 2, checkpoints };
+  using model = await tinyGazeLT();
+  for await (const { type } of model.fit(options)) if (type === 'checkpoint') break;
+  const file = path.join(featuresDir, 'one_validation-2.npy');
+  await writeNpy(file, new Float32Array(64), [64]);
+  t.match(await failure(model.fit({ ...options, resume: true }).result), {
+    code: 'ERR_RESUME',
+    message: /distillation/,
+  });
+  await writeNpy(file, vector('one', 'validation-2'), [1, 64]);
+  t.ok(await model.fit({ ...options, resume: true }).result);
+});
+
 t.test('what cannot be distilled is refused at once', async (t) => {
   using model = await tinyGazeLT();
   using linear = await tinyGazeLT({ head: 'linear' });

@@ -156,6 +156,8 @@ t.test('a teacher learns from readings, and ends with its best epoch', async (t)
   t.match([loaded.card.dropPath, loaded.network.options.dropPath, usual.card.dropPath], [0, 0, 0.1]);
 });
 
+const noFile = { kind: 'file', path: '/no/such/film.png' } as const;
+
 type TeacherRow = Extract<TeacherEvent, { type: 'epoch' }>;
 
 t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t) => {
@@ -249,6 +251,21 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
   const without = await student({ teachers: [teacher], weight: 0 });
   t.notOk(near(onTheFly[0]?.loss as number, without[0]?.loss as number), 'the term counts');
   using model = await tinyGazeLT();
+  // From the moment of the fit until its vectors are there, a teacher has the weights that it had.
+  const learning = model.fit({ ...tinyFit({ maxEpochs: 1 }), distillation: { teachers: [teacher] } });
+  const gaze = { train, validation, maxEpochs: 1, checkpoints: path.join(root, 'other') };
+  t.throws(() => teacher.fit(gaze), { code: 'ERR_BUSY', message: /vectors are not being taken/ });
+  await learning.result;
+  const later = teacher.fit(gaze);
+  t.throws(() => model.fit({ ...tinyFit(), distillation: { teachers: [teacher] } }), { code: 'ERR_BUSY' });
+  for await (const { type } of later) if (type === 'start') break;
+  // What came to nothing holds nobody.
+  const lost = tinyDataset('train', 12, { replace: (sample) => ({ ...sample, image: noFile }) });
+  const failed = model.fit({ ...tinyFit({ train: lost }), distillation: { teachers: [teacher] } });
+  t.throws(() => model.fit({ ...tinyFit(), distillation: { teachers: [teacher] } }), { code: 'ERR_BUSY' });
+  t.match(await failure(failed.result), { code: 'ERR_DATASET' });
+  for await (const { type } of teacher.fit({ ...gaze, checkpoints: path.join(root, 'third') }))
+    if (type === 'start') break;
   const both = { teachers: [teacher], features: 'focal' };
   t.throws(() => model.fit({ ...tinyFit(), distillation: both }), {
     message: /either teachers, or features/,

@@ -17,8 +17,9 @@ import { usageError } from '../options.js';
 import type { Session } from '../session.js';
 import { trainAttention } from '../train-attention.js';
 import type { AttentionRun, FinishedRun, StoredPredictions } from './attention-plan.js';
-import type { InputHashes } from './inputs.js';
-import { refuseOther } from './state.js';
+import type { InputRecord } from './input-record.js';
+import { InputHashes } from './inputs.js';
+import { refuseOtherOptions } from './state.js';
 
 const doneFile = 'run.json';
 const command = 'train loc-attention';
@@ -91,18 +92,20 @@ function parse(argv: readonly string[]): AttentionFlags {
 /**
  * What a run left, if it is finished.
  *
- * @throws CxrGazeError `ERR_RESUME` where it was finished with other options or inputs
+ * @param inputs what the runs of the table began with
+ * @throws CxrGazeError `ERR_RESUME` where it was finished with other options, or begun with other content under the same paths
  */
 export async function finishedRun(
-  plan: PlannedAttention,
-  hashes: InputHashes,
+  { run, target, flags }: PlannedAttention,
+  { inputs, hashes }: { readonly inputs: InputRecord; readonly hashes: InputHashes },
 ): Promise<FinishedRun | undefined> {
-  const entries = await readdir(plan.target).catch((): string[] => []);
+  const entries = await readdir(target).catch((): string[] => []);
+  if (entries.length === 0) return undefined;
+  const row = { name: run.name, target };
+  inputs.refuseOther(row, await hashes.of(flags));
   if (!entries.includes(doneFile)) return undefined;
-  const before = await readJson(path.join(plan.target, doneFile));
-  const { run, target, flags } = plan;
-  const now = { options: attentionRecord(flags, command), inputs: await hashes.of(flags) };
-  refuseOther({ name: run.name, target }, before, now);
+  const before = await readJson(path.join(target, doneFile));
+  refuseOtherOptions(row, before.options, attentionRecord(flags, command));
   const { validation, test } = before as unknown as FinishedRun;
   return { run, validation, test };
 }
@@ -112,22 +115,23 @@ export async function trainRun(
   plan: PlannedAttention,
   {
     overwrite,
-    hashes,
+    inputs,
     session,
-  }: { readonly overwrite: boolean; readonly hashes: InputHashes; readonly session: Session },
+  }: { readonly overwrite: boolean; readonly inputs: InputRecord; readonly session: Session },
 ): Promise<FinishedRun> {
   const { run, target, argv } = plan;
   const isThere = (await readdir(target).catch((): string[] => [])).length > 0;
   const existing = isThere ? (overwrite ? { overwrite } : { resume: true }) : {};
   const flags = { ...plan.flags, ...existing };
-  const inputs = await hashes.of(plan.flags);
+  if (!isThere || overwrite || !inputs.has(run.name))
+    await inputs.enter(run.name, await new InputHashes().of(plan.flags));
   const [validation, test] = (await trainAttention(flags, command, session)).map(stored);
   if (validation === undefined || test === undefined)
     throw new CxrGazeError('ERR_DATASET', `${flags.dataset}: expected splits val and test, both with images`);
   const content = {
     ...{ format: 'cxr-gaze/attention-run', version: 1, run: run.name },
     command: `cxr-gaze ${command} ${argv.join(' ')}`,
-    ...{ inputs, options: attentionRecord(plan.flags, command), validation, test },
+    ...{ options: attentionRecord(plan.flags, command), validation, test },
   };
   await writeFileAtomic(path.join(target, doneFile), `${JSON.stringify(content)}\n`);
   return { run, validation, test };

@@ -21,6 +21,7 @@ import {
 } from './attention-run.js';
 import { type AttentionFacts, type AttentionProgress, attentionTable } from './attention-table.js';
 import { type TaskSource, taskSources } from './attention-tasks.js';
+import { InputRecord } from './input-record.js';
 import { InputHashes } from './inputs.js';
 import { failedRow, refuseFailed, refuseStopped, sayTable } from './run-rows.js';
 
@@ -46,7 +47,7 @@ interface TaskWork {
   readonly grid: AttentionGrid;
   readonly facts: AttentionFacts;
   readonly overwrite: boolean;
-  readonly hashes: InputHashes;
+  readonly inputs: InputRecord;
   readonly session: Session;
   readonly output: Output;
 }
@@ -61,8 +62,9 @@ async function reproduceAttention(
   if (flags.workers !== undefined) dataThreads(flags.workers);
   // What is wrong with a later task shall not be found out after a week of the first one.
   const tasks: TaskWork[] = [];
+  const hashes = new InputHashes();
   for (const source of await taskSources(flags))
-    tasks.push(await prepare(flags, source, common, { session, output }));
+    tasks.push(await prepare(flags, source, common, { session, output, hashes }));
   const outcomes: Outcome[] = [];
   for (const task of tasks) outcomes.push(...(await taskTable(task)));
   const failed = outcomes.filter(({ status }) => status === 'failed');
@@ -84,7 +86,10 @@ async function prepare(
   flags: ReproduceAttentionFlags,
   { dataset, task, tokens }: TaskSource,
   common: ReadonlyMap<string, readonly string[]>,
-  speakers: { readonly session: Session; readonly output: Output },
+  {
+    hashes,
+    ...speakers
+  }: { readonly session: Session; readonly output: Output; readonly hashes: InputHashes },
 ): Promise<TaskWork> {
   const folder = path.resolve(flags.out_dir, `loc-attention_${dataset}_${task}`);
   const { backbones, lambdas, thresholds, seeds, attention, tau = 0.1, penalise_outside = 0 } = flags;
@@ -102,15 +107,15 @@ async function prepare(
   };
   const plans = attentionRuns(grid).map((run) => planAttention(place, run));
   const finished = new Map<string, FinishedRun>();
-  const hashes = new InputHashes();
+  const inputs = await InputRecord.open(folder);
   for (const plan of plans) {
-    const done = flags.overwrite ? undefined : await finishedRun(plan, hashes);
+    const done = flags.overwrite ? undefined : await finishedRun(plan, { inputs, hashes });
     if (done) finished.set(plan.run.name, done);
   }
   const [first] = plans as [PlannedAttention];
   const data = await openAttentionData(first.flags);
   const facts = factsOf(flags, data, first);
-  return { folder, plans, finished, grid, facts, overwrite: place.overwrite, hashes, ...speakers };
+  return { folder, plans, finished, grid, facts, overwrite: place.overwrite, inputs, ...speakers };
 }
 
 function factsOf(

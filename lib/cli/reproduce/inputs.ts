@@ -1,62 +1,68 @@
-/** What a row's numbers hang on besides its options: the content of the models and vectors whose paths they name. */
-import { createHash, type Hash } from 'node:crypto';
+/** What a row's numbers hang on besides its options: the content of the models, vectors and tables that they name. */
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
+import type { Dataset } from '../../data/dataset.js';
 import { cardFile } from '../../systems/classifier/model-card.js';
 import { teacherCardFile } from '../../systems/gazelt/teacher-card.js';
-import { featurePrefixes } from '../../systems/gazelt/teacher-features.js';
+import { TeacherFeatures } from '../../systems/gazelt/teacher-features.js';
 import { weightsFileOf } from '../../systems/saved.js';
 import { segmenterCardFile } from '../../systems/segmenter/segmenter-card.js';
 
 /** SHA-256 by flag; of a flag that names several things, one each. */
 export type Inputs = Readonly<Record<string, readonly string[]>>;
 
-/** The flags that name models or vectors. */
+/** The flags that name them. Label tables, films and masks are compared by their paths alone. */
 export interface InputFlags {
   readonly weights?: string;
   readonly teachers?: readonly string[];
   readonly features?: string;
   readonly features_dir?: string;
   readonly unet?: string;
+  readonly regions?: string;
 }
 
-/** Hashes inputs; rows of one command share most of theirs. */
+/** Hashes inputs, each once: rows share most of theirs. */
 export class InputHashes {
-  readonly #known = new Map<string, Promise<string | undefined>>();
+  readonly #known = new Map<string, Promise<string>>();
 
-  /** Those of a row. What cannot be read is left out: training says what is wrong with it. */
-  async of({ weights, teachers, features, features_dir, unet }: InputFlags): Promise<Inputs> {
+  /**
+   * Those of a row. A flag whose content cannot be read is left out: training says what is wrong with it.
+   *
+   * @param films whose vectors count: those that are trained and validated on
+   */
+  async of(flags: InputFlags, films: readonly Dataset[] = []): Promise<Inputs> {
+    const { weights, teachers, features, features_dir, unet, regions } = flags;
     const inputs: Record<string, string[]> = {};
-    const add = async (flag: string, hashes: readonly Promise<string | undefined>[]) => {
-      const found = (await Promise.all(hashes)).filter((hash) => hash !== undefined);
+    const add = async (flag: string, hashes: readonly Promise<string>[]) => {
+      const found = await Promise.all(hashes).catch(() => []);
       if (found.length > 0) inputs[flag] = found;
     };
     if (weights !== undefined) await add('weights', [this.#model(weights, cardFile)]);
-    if (teachers !== undefined)
-      await add(
-        'teachers',
-        teachers.map((given) => this.#model(given, teacherCardFile)),
-      );
+    const loaded = teachers?.map((given) => this.#model(given, teacherCardFile)) ?? [];
+    await add('teachers', loaded);
     if (features_dir !== undefined && features !== undefined && features !== 'none')
       await add(
         'features_dir',
-        featurePrefixes(features).map((prefix) => this.#vectors(features_dir, prefix)),
+        films.map((dataset) => this.#vectors(dataset, features_dir, features)),
       );
     if (unet !== undefined) await add('unet', [this.#model(unet, segmenterCardFile)]);
+    if (regions !== undefined) await add('regions', [this.#once(`file ${regions}`, () => fileHash(regions))]);
     return inputs;
   }
 
-  #model(given: string, card: string): Promise<string | undefined> {
-    return this.#once(given, () => modelHash(given, card));
+  #model(given: string, card: string): Promise<string> {
+    return this.#once(`${card} ${given}`, async () => fileHash(await weightsFileOf(given, card)));
   }
 
-  #vectors(folder: string, prefix: string): Promise<string | undefined> {
-    return this.#once(path.join(folder, prefix), () => vectorsHash(folder, prefix));
+  #vectors(dataset: Dataset, folder: string, set: string): Promise<string> {
+    const key = `${set} of ${dataset.name}, ${dataset.length} films, in ${folder}`;
+    return this.#once(key, async () => (await TeacherFeatures.read(dataset, folder, set)).hash());
   }
 
-  #once(key: string, make: () => Promise<string | undefined>): Promise<string | undefined> {
-    const known = this.#known.get(key) ?? make().catch(() => undefined);
+  #once(key: string, make: () => Promise<string>): Promise<string> {
+    const known = this.#known.get(key) ?? make();
+    // Whoever asks meets the failure; one that nobody has asked for yet is none.
+    known.catch(() => {});
     this.#known.set(key, known);
     return known;
   }
@@ -64,33 +70,13 @@ export class InputHashes {
 
 /** The weights of a classifier's run, saved folder or file, as a hash; `undefined` where it has none. */
 export async function weightsHash(given: string): Promise<string | undefined> {
-  return modelHash(given, cardFile).catch(() => undefined);
+  return weightsFileOf(given, cardFile)
+    .then(fileHash)
+    .catch(() => undefined);
 }
 
-async function modelHash(given: string, card: string): Promise<string> {
+async function fileHash(file: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const part of createReadStream(await weightsFileOf(given, card))) hash.update(part as Buffer);
+  for await (const part of createReadStream(file)) hash.update(part as Buffer);
   return hash.digest('hex');
-}
-
-/** Names and bytes of all files of one prefix. */
-async function vectorsHash(folder: string, prefix: string): Promise<string> {
-  const names = (await readdir(folder)).filter(
-    (name) => name.startsWith(`${prefix}_`) && name.endsWith('.npy'),
-  );
-  const hash = createHash('sha256');
-  for (const name of names.sort()) await addFile(hash, folder, name);
-  return hash.digest('hex');
-}
-
-async function addFile(hash: Hash, folder: string, name: string): Promise<void> {
-  hash.update(`${name}\0`).update(await readFile(path.join(folder, name)));
-}
-
-/** Which inputs are no longer what they were. Those of a row from before they were recorded pass. */
-export function changedInputs(before: unknown, now: Inputs): string[] {
-  const was = (before ?? {}) as Inputs;
-  return Object.keys(now).filter(
-    (flag) => was[flag] !== undefined && JSON.stringify(was[flag]) !== JSON.stringify(now[flag]),
-  );
 }

@@ -14,7 +14,7 @@ import { absoluteDataFlags, sayData } from '../train.js';
 import { featuresNeeded } from '../train-flags.js';
 import { addTrainOptions } from '../train-options.js';
 import { locAttentionCommand } from './attention.js';
-import { InputHashes } from './inputs.js';
+import { InputRecord } from './input-record.js';
 import { type TableFacts, tableSplits } from './outcome.js';
 import { featuresLacking, type PlannedRow, planRow } from './plan.js';
 import { type Conditions, tableRows } from './rows.js';
@@ -211,7 +211,7 @@ async function prepare(
     // A base that was added for others' sake is not trained again because these are.
     again: new Set(flags.overwrite ? (flags.rows ?? chosen) : []),
     dataOf: (plan) => opened.get(sizeOf(plan, dataFlags)) ?? data,
-    hashes: new InputHashes(),
+    inputs: await InputRecord.open(folder),
   };
 }
 

@@ -6,10 +6,11 @@ import type { Comparison } from '../../report/comparison/table.js';
 import { comparisonMarkdown, writeComparison } from '../../report/comparison/write.js';
 import type { PublishedRow } from '../../systems/gazelt/published.js';
 import type { DataFlags } from '../data-options.js';
-import type { OpenedData } from '../datasets.js';
+import { type OpenedData, trainingSplits } from '../datasets.js';
 import type { Output, Session } from '../session.js';
 import { recordOf, trainRun } from '../train-run.js';
-import { type InputHashes, weightsHash } from './inputs.js';
+import type { InputRecord } from './input-record.js';
+import { InputHashes, type Inputs, weightsHash } from './inputs.js';
 import { comparisonOf, doneOutcome, type RowOutcome, type TableFacts } from './outcome.js';
 import { featuresLacking, type PlannedRow } from './plan.js';
 import { markDone, type RowState, stateOf } from './state.js';
@@ -29,7 +30,7 @@ export interface Work {
   readonly again: ReadonlySet<PublishedRow>;
   readonly facts: TableFacts;
   readonly dataOf: (plan: PlannedRow) => OpenedData;
-  readonly hashes: InputHashes;
+  readonly inputs: InputRecord;
   readonly session: Session;
   readonly output: Output;
 }
@@ -39,8 +40,9 @@ export async function trainRows(work: Work): Promise<RowOutcome[]> {
   const { plans, folder, output, session } = work;
   // All at once: other options than a finished row's are an error before anything is trained.
   const states = new Map<PublishedRow, RowState>();
-  for (const plan of plans) states.set(plan.name, await currentState(work, plan));
-  const outcomes = await finishedBefore(work);
+  const hashes = new InputHashes();
+  for (const plan of plans) states.set(plan.name, await currentState(work, plan, hashes));
+  const outcomes = await finishedBefore(work, hashes);
   await mkdir(folder, { recursive: true });
   for (const plan of inOrder(plans, work.base)) {
     const state = states.get(plan.name) as RowState;
@@ -111,18 +113,24 @@ export function refuseFailed(
   );
 }
 
-async function currentState({ again, dataFlags, hashes }: Work, plan: PlannedRow): Promise<RowState> {
-  return again.has(plan.name) ? { kind: 'begun' } : stateOf(plan, dataFlags, await hashes.of(plan.flags));
+async function currentState(work: Work, plan: PlannedRow, hashes: InputHashes): Promise<RowState> {
+  if (work.again.has(plan.name)) return { kind: 'begun' };
+  const state = await stateOf(plan, work.dataFlags);
+  if (state.kind !== 'absent') work.inputs.refuseOther(plan, await inputsOf(plan, work, hashes));
+  return state;
+}
+
+function inputsOf(plan: PlannedRow, { dataOf }: Work, hashes: InputHashes): Promise<Inputs> {
+  const { train, validation } = trainingSplits(dataOf(plan));
+  return hashes.of(plan.flags, [train, validation]);
 }
 
 // A table grows from one command to the next; what was finished with other options has no place in it.
-async function finishedBefore({ others, ...work }: Work): Promise<Map<PublishedRow, RowOutcome>> {
-  const { dataFlags, facts, hashes } = work;
+async function finishedBefore(work: Work, hashes: InputHashes): Promise<Map<PublishedRow, RowOutcome>> {
   const outcomes = new Map<PublishedRow, RowOutcome>();
-  for (const plan of others) {
-    const inputs = await hashes.of(plan.flags);
-    const state = await stateOf(plan, dataFlags, inputs).catch((): RowState => ({ kind: 'absent' }));
-    if (state.kind === 'done') outcomes.set(plan.name, doneOutcome(plan, state.metrics, facts.splits));
+  for (const plan of work.others) {
+    const state = await currentState(work, plan, hashes).catch((): RowState => ({ kind: 'absent' }));
+    if (state.kind === 'done') outcomes.set(plan.name, doneOutcome(plan, state.metrics, work.facts.splits));
   }
   return outcomes;
 }
@@ -183,9 +191,11 @@ async function trainRow(
   const existing = state === 'absent' ? 'refuse' : anew ? 'overwrite' : 'resume';
   try {
     const job = { system, flags: plan.flags, dataFlags, data: work.dataOf(plan), target, existing } as const;
-    const inputs = await work.hashes.of(plan.flags);
+    // Of this moment: a table takes days, and what it reads may change meanwhile.
+    if (existing !== 'resume' || !work.inputs.has(name))
+      await work.inputs.enter(name, await inputsOf(plan, work, new InputHashes()));
     const evaluated = await trainRun(job, { session, output });
-    await markDone(plan, recordOf(job), { base, inputs });
+    await markDone(plan, recordOf(job), base);
     const metrics = new Map(evaluated.map(({ split, evaluation }) => [split, evaluation.metrics]));
     return doneOutcome(plan, metrics, work.facts.splits);
   } catch (error) {

@@ -8,7 +8,6 @@ import type { Metrics } from '../../metrics/types.js';
 import type { OptionValue } from '../../report/report-data.js';
 import type { DataFlags } from '../data-options.js';
 import { recordOf } from '../train-run.js';
-import { changedInputs, type Inputs } from './inputs.js';
 import type { PlannedRow } from './plan.js';
 
 const doneFile = 'row.json';
@@ -39,15 +38,14 @@ export type RowState =
 /**
  * Looks at a row's folder.
  *
- * @param inputs what the paths among its options hold now
- * @throws CxrGazeError `ERR_RESUME` where the row was finished with other options or inputs
+ * @throws CxrGazeError `ERR_RESUME` where the row was finished with other options
  */
-export async function stateOf(plan: PlannedRow, dataFlags: DataFlags, inputs: Inputs): Promise<RowState> {
+export async function stateOf(plan: PlannedRow, dataFlags: DataFlags): Promise<RowState> {
   const entries = await readdir(plan.target).catch((): string[] => []);
   if (entries.length === 0) return { kind: 'absent' };
   if (!entries.includes(doneFile)) return { kind: 'begun' };
   const before = await readJson(path.join(plan.target, doneFile));
-  refuseOther(plan, before, { options: recordOf({ ...plan, dataFlags }), inputs });
+  refuseOtherOptions(plan, before.options, recordOf({ ...plan, dataFlags }));
   const { splits } = await readJson(path.join(plan.target, 'metrics.json'));
   return {
     kind: 'done',
@@ -57,33 +55,29 @@ export async function stateOf(plan: PlannedRow, dataFlags: DataFlags, inputs: In
 }
 
 /**
- * Refuses to take over what was finished with other options, or with other files under the same paths.
+ * Refuses to take over what was finished with other options.
  *
  * @param row its name and folder
- * @param before what it was finished with, as its file has it
- * @param now what it would be trained with
+ * @param before the options that it was finished with, as its file has them
+ * @param options those of now
  * @throws CxrGazeError `ERR_RESUME` that lists the differences
  */
-export function refuseOther(
+export function refuseOtherOptions(
   { name, target }: { readonly name: string; readonly target: string },
-  before: { readonly options?: unknown; readonly inputs?: unknown },
-  now: { readonly options: Readonly<Record<string, unknown>>; readonly inputs: Inputs },
+  before: unknown,
+  options: Readonly<Record<string, unknown>>,
 ): void {
-  const options = decisive(now.options);
-  const was = decisive((before.options ?? {}) as Record<string, unknown>);
-  const changed = [...new Set([...Object.keys(was), ...Object.keys(options)])].filter(
-    (key) => JSON.stringify(was[key]) !== JSON.stringify(options[key]),
+  const now = decisive(options);
+  const was = decisive((before ?? {}) as Record<string, unknown>);
+  const changed = [...new Set([...Object.keys(was), ...Object.keys(now)])].filter(
+    (key) => JSON.stringify(was[key]) !== JSON.stringify(now[key]),
   );
-  const replaced = changedInputs(before.inputs, now.inputs).filter((flag) => !changed.includes(flag));
-  if (changed.length + replaced.length === 0) return;
-  const list = [
-    ...changed.map((key) => `${key}: ${JSON.stringify(was[key])} -> ${JSON.stringify(options[key])}`),
-    ...replaced.map((flag) => `${flag}: ${JSON.stringify(options[flag])} now holds other numbers`),
-  ];
+  if (changed.length === 0) return;
+  const list = changed.map((key) => `${key}: ${JSON.stringify(was[key])} -> ${JSON.stringify(now[key])}`);
   throw new CxrGazeError(
     'ERR_RESUME',
     `The row ${name} in ${target} was finished with other options (${list.join('; ')}): choose another --out_dir, or --overwrite to train it again`,
-    { details: { row: name, changed: [...changed, ...replaced] } },
+    { details: { row: name, changed } },
   );
 }
 
@@ -91,12 +85,11 @@ export function refuseOther(
 export async function markDone(
   plan: PlannedRow,
   options: Readonly<Record<string, OptionValue>>,
-  { base, inputs }: { readonly base: string | null; readonly inputs: Inputs },
+  base: string | null,
 ): Promise<void> {
   const content: Record<string, Json> = {
     ...{ format: 'cxr-gaze/row', version: 1, row: plan.name, title: plan.row.title },
     ...{ command: `cxr-gaze train ${plan.system} ${plan.argv.join(' ')}`, base },
-    inputs: inputs as unknown as Json,
     options: options as unknown as Json,
   };
   await writeFileAtomic(path.join(plan.target, doneFile), `${JSON.stringify(content, null, 2)}\n`);

@@ -257,7 +257,11 @@ export abstract class Classifier {
     return this.start(() => {
       const fit = checkedFit(this.card, options, addition);
       return {
-        ...{ card: fit.card, options: fit.options, prepare: () => prepareFit(this, fit) },
+        ...{
+          card: fit.card,
+          options: fit.options,
+          prepare: () => prepareFit(this, fit).finally(addition.release),
+        },
         freezes: fit.settings.decoupling !== null,
       };
     });

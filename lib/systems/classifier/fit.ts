@@ -93,6 +93,8 @@ export interface FitAddition {
   readonly needs?: ((dataset: Dataset) => Promise<readonly NeededFiles[]>) | undefined;
   /** Reads what a further term needs, and makes it. */
   readonly term?: (() => Promise<ExtraTerm>) | undefined;
+  /** Called once the term has been made, or nothing will come of it. */
+  readonly release?: (() => void) | undefined;
 }
 
 const optionKeys: readonly Exclude<keyof FitOptions, keyof CommonFitOptions>[] = [

@@ -68,12 +68,18 @@ export class GazeLT extends Classifier {
     const source = checkSource(distillation, fit);
     const settings = checkSettings(distillation, source);
     this.#checkDistillable(fit);
-    return this.train(fit, {
-      ...plain,
-      options: async () => ({ distillation: { ...(await source.record()), ...settings } }),
-      needs: source.needs,
-      term: async () => distillationTerm(distillation, await source.vectors(), this.card.architecture),
-    });
+    const release = source.hold();
+    try {
+      return this.train(fit, {
+        ...{ ...plain, release },
+        options: async () => ({ distillation: { ...(await source.record()), ...settings } }),
+        needs: source.needs,
+        term: async () => distillationTerm(distillation, await source.vectors(), this.card.architecture),
+      });
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   #checkDistillable({ onError }: FitOptions): void {

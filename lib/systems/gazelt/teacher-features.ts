@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { readNpy } from '../../checkpoints/npy.js';
@@ -48,6 +49,14 @@ export class TeacherFeatures {
     for (const prefix of featurePrefixes(set))
       vectors.push(await readAll(names.map((name) => fileOf(folder, prefix, name))));
     return new TeacherFeatures(vectors);
+  }
+
+  /** SHA-256 of the vectors in the order of the images, hexadecimal. */
+  hash(): string {
+    const hash = createHash('sha256');
+    for (const { buffer, byteOffset, byteLength } of this.#vectors)
+      hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+    return hash.digest('hex');
   }
 
   /** The vectors of some images, one tensor `[B, 64]` a teacher. */

@@ -86,7 +86,7 @@ export class GazeTeacher {
   /** Where it computes. */
   readonly device: string;
   #training = false;
-  #lent = 0;
+  #holders = 0;
 
   private constructor(network: TeacherNetwork, card: TeacherCard, device: string) {
     this.network = network;
@@ -191,15 +191,17 @@ export class GazeTeacher {
   }
 
   /**
-   * Counts work that needs the same weights to its end; no fit begins before.
+   * Keeps its weights as they are: no fit begins until the function that it returns is called.
    *
    * @internal
+   * @throws CxrGazeError `ERR_BUSY` where it is being trained
    */
-  lend<T>(work: Promise<T>): Promise<T> {
-    this.#lent++;
-    return work.finally(() => {
-      this.#lent--;
-    });
+  hold(): () => void {
+    this.#requireIdle();
+    this.#holders++;
+    return () => {
+      this.#holders--;
+    };
   }
 
   /**
@@ -218,7 +220,7 @@ export class GazeTeacher {
       throw invalidArgument('options', 'an object', options);
     const fit = checkedTeacherFit(this.card, options);
     this.#requireIdle();
-    if (this.#lent > 0)
+    if (this.#holders > 0)
       throw new CxrGazeError('ERR_BUSY', 'Expected a teacher whose vectors are not being taken just now');
     this.#training = true;
     return new Run((stop) => this.#train(fit, stop));
@@ -265,7 +267,8 @@ export class GazeTeacher {
   ): Promise<TeacherFeatureReport> {
     this.#requireLive();
     this.#requireIdle();
-    return this.lend(writeFeatures(this, datasets, options));
+    const written = writeFeatures(this, datasets, options);
+    return written.finally(this.hold());
   }
 
   /**

@@ -17,6 +17,12 @@ export interface VectorSource {
   readonly teachers: number;
   /** What messages call it. */
   readonly name: string;
+  /**
+   * Keeps its numbers as they are until the function that it returns is called.
+   *
+   * @throws CxrGazeError `ERR_BUSY` where they are changing just now
+   */
+  readonly hold: () => () => void;
   /** What a run records of it. */
   readonly record: () => Promise<{ readonly [key: string]: Json }>;
   /** The files that it needs of a data set. */
@@ -49,15 +55,28 @@ export function checkSource(settings: DistillationSettings, films: Films): Vecto
 }
 
 function fromFiles(set: string, folder: string, { train, validation }: Films): VectorSource {
+  let read: ReturnType<VectorSource['vectors']> | undefined;
+  const vectors = () => {
+    const both = async () => ({
+      train: await TeacherFeatures.read(train, folder, set),
+      val: await TeacherFeatures.read(validation, folder, set),
+    });
+    read ??= both();
+    return read;
+  };
+  // Where files are missing, `needs` lists them all before anything is trained.
+  const hashes = () =>
+    vectors().then(
+      ({ train, val }) => [train.hash(), val.hash()],
+      () => null,
+    );
   return {
     teachers: featurePrefixes(set).length,
     name: `'${set}'`,
-    record: async () => ({ features: set, featuresDir: folder }),
+    hold: () => () => {},
+    record: async () => ({ features: set, featuresDir: folder, vectors: await hashes() }),
     needs: (dataset) => neededFeatures(dataset, folder, set),
-    vectors: async () => ({
-      train: await TeacherFeatures.read(train, folder, set),
-      val: await TeacherFeatures.read(validation, folder, set),
-    }),
+    vectors,
   };
 }
 
@@ -70,6 +89,7 @@ function fromTeachers(
     if (!(teacher instanceof GazeTeacher)) throw invalidArgument(name, 'a GazeTeacher', teacher);
     if (teacher.network.disposed)
       throw new CxrGazeError('ERR_DISPOSED', `Expected a live GazeTeacher for ${name}`);
+    // Now, so that the message names it.
     if (teacher.training)
       throw new CxrGazeError('ERR_BUSY', `Expected a GazeTeacher that is not being trained for ${name}`);
   });
@@ -87,13 +107,19 @@ function fromTeachers(
       const onProgress = (progress: { readonly done: number; readonly total: number }) =>
         onTeach?.({ dataset: dataset.name, branch, ...progress });
       const pass = { batchSize: teacherBatchSize, onProgress, ...(signal ? { signal } : {}) };
-      all.push(await teacher.lend(allVectors(teacher, dataset, pass)));
+      all.push(await allVectors(teacher, dataset, pass));
     }
     return new TeacherFeatures(all);
   };
   return {
     teachers: teachers.length,
     name: `the ${teachers.length} given`,
+    hold: () => {
+      const releases = teachers.map((teacher) => teacher.hold());
+      return () => {
+        for (const release of releases) release();
+      };
+    },
     record: async () => {
       const records: Json[] = [];
       for (const { network, card } of teachers) {
