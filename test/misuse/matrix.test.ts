@@ -24,7 +24,8 @@ function methodsOf(prototype: object): string[] {
 }
 
 t.test('every public method has a row', async (t) => {
-  const harmless = ['constructor', 'dispose', 'disposed', 'training', 'dtype', 'run', 'ask', 'change'];
+  const inner = ['run', 'runWithTaps', 'ask', 'change'];
+  const harmless = ['constructor', 'dispose', 'disposed', 'training', 'dtype', ...inner];
   for (const [subject, rows] of [
     [Tensor, tensorRows],
     [Model, modelRows],
