@@ -17,6 +17,7 @@ import type { Classifier } from '../systems/classifier/classifier.js';
 import type { EvaluateOptions, Evaluation } from '../systems/classifier/evaluate.js';
 import { type PrecisionChoice, processor } from '../training/precision.js';
 import { splitFileName } from './datasets.js';
+import { type FoundLungs, lungsRow } from './found-lungs.js';
 import { type LocalisedSplit, localisedRows, meansOf } from './localised.js';
 import { pngOf, slug } from './png.js';
 import { duration } from './progress.js';
@@ -139,6 +140,8 @@ export interface ResultFacts {
   readonly withIds: boolean;
   /** How well maps meet findings whose place is known; default none. */
   readonly localised?: readonly LocalisedSplit[];
+  /** What was found of the lungs of the images that were learned from; default none. */
+  readonly lungs?: readonly FoundLungs[];
 }
 
 /**
@@ -174,6 +177,7 @@ export async function writeResults(
       ...{ evaluationPrecision: first?.precision ?? null, bestEpoch, seconds: Math.round(facts.seconds) },
       ...{ trainCounts: classifier.card.trainCounts, notices: facts.notices },
       ...(facts.localised ? { localisation: localisationOf(facts.localised) } : {}),
+      ...(facts.lungs ? { lungs: facts.lungs } : {}),
     },
     splits: Object.fromEntries(evaluated.map(({ split, evaluation }) => [split, evaluation.metrics])),
   });
@@ -217,6 +221,7 @@ function factRows(
     ...(evaluation ? [{ name: 'Evaluation', value: evaluation.precision }] : []),
     ...(bestEpoch === null ? [] : [{ name: 'Best epoch', value: String(bestEpoch) }]),
     ...(facts.localised ?? []).flatMap(localisedRows),
+    ...(facts.lungs ?? []).map(lungsRow),
     { name: 'Device', value: `${facts.device}, ${threads} threads, ${capability}` },
     { name: 'Duration', value: duration(facts.seconds) },
     { name: 'Versions', value: `Node ${node}, LibTorch ${libtorch}` },

@@ -3,6 +3,7 @@ import type { BoxOptions } from '../systems/loc-attention/boxes.js';
 import { LungSegmenter } from '../systems/segmenter/segmenter.js';
 import type { AttentionData } from './attention-data.js';
 import type { AttentionFlags } from './attention-flags.js';
+import { type FoundLungs, foundLungs } from './found-lungs.js';
 import type { Progress } from './progress.js';
 import type { Output, Session } from './session.js';
 
@@ -10,6 +11,8 @@ import type { Output, Session } from './session.js';
 export interface LungsAtHand extends Disposable {
   /** Source and callbacks. */
   readonly options: BoxOptions;
+  /** What was found, one data set after the other; complete once training has begun. Nothing of boxes that are given. */
+  readonly found: readonly FoundLungs[];
 }
 
 /** Opens what the flags name; how far the search is, and what deserves a look, is shown. */
@@ -19,8 +22,9 @@ export async function lungsAtHand(
   device: string,
   { session, output }: { readonly session: Session; readonly output: Output },
 ): Promise<LungsAtHand> {
-  if (attention === 'none') return { options: {}, [Symbol.dispose]: () => {} };
+  if (attention === 'none') return { options: {}, found: [], [Symbol.dispose]: () => {} };
   const segmenter = unet === undefined ? undefined : await LungSegmenter.load(unet, { device });
+  const found: FoundLungs[] = [];
   let bar: Progress | undefined;
   let of = '';
   return {
@@ -33,14 +37,17 @@ export async function lungsAtHand(
         of = dataset;
         bar?.update(done);
       },
-      onBoxes: ({ lungs, reused, warnings }) => {
+      onBoxes: (boxes) => {
         bar?.end();
-        const findings = { whole: 0, one: 0, none: 0, implausible: 0 };
-        for (const { finding } of lungs) findings[finding]++;
-        output.event({ type: 'lungs', dataset: of, images: lungs.length, reused, ...findings });
-        for (const { kind, message, details } of warnings) output.warn(kind, message, { details });
+        const lungs = foundLungs(of, boxes);
+        found.push(lungs);
+        const { dataset, images, whole, one, none, implausible } = lungs;
+        const findings = { whole, one: one.count, none: none.count, implausible: implausible.count };
+        output.event({ type: 'lungs', dataset, images, reused: boxes.reused, ...findings });
+        for (const { kind, message, details } of boxes.warnings) output.warn(kind, message, { details });
       },
     },
+    found,
     [Symbol.dispose]: () => {
       bar?.end();
       segmenter?.dispose();

@@ -38,6 +38,7 @@ import {
   throwIfStopped,
   writeResults,
 } from './evaluation.js';
+import type { FoundLungs } from './found-lungs.js';
 import { gpuDevice } from './gpu.js';
 import { localiseSplits, type NamedFrames, namedFrames } from './localised.js';
 import { lungsAtHand } from './lungs-at-hand.js';
@@ -144,7 +145,7 @@ export async function trainAttention(
     using model = await LocAttention.create(attentionClassifier(flags, data.classes, device));
     sayHead(model, speakers.output);
     await folder.writeJson('options.json', options);
-    const result = await learn({ flags, data, folder, model, regions, ...speakers });
+    const learned = await learn({ flags, data, folder, model, regions, ...speakers });
     const minutes = (performance.now() - begun) / 60_000;
     return await finish({
       flags,
@@ -152,7 +153,7 @@ export async function trainAttention(
       frames,
       folder,
       model,
-      result,
+      ...learned,
       options,
       name,
       minutes,
@@ -177,6 +178,12 @@ function sayData(data: AttentionData, output: Output): void {
   sayRemarks(data, output);
 }
 
+/** What training leaves besides the weights. */
+interface Learned {
+  readonly result: TrainResult;
+  readonly lungs: readonly FoundLungs[];
+}
+
 interface Learning extends Speakers {
   readonly flags: AttentionFlags;
   readonly data: AttentionData;
@@ -185,7 +192,7 @@ interface Learning extends Speakers {
   readonly regions: Awaited<ReturnType<typeof attentionRegions>>;
 }
 
-async function learn({ flags, data, folder, model, regions, ...speakers }: Learning): Promise<TrainResult> {
+async function learn({ flags, data, folder, model, regions, ...speakers }: Learning): Promise<Learned> {
   const { session, output } = speakers;
   if (flags.attention === 'published') output.say(withoutGradient.message);
   const preparing = preparation(session, output);
@@ -205,16 +212,15 @@ async function learn({ flags, data, folder, model, regions, ...speakers }: Learn
       ? `best epoch ${bestEpoch}, ${flags.select} ${best.toFixed(3)} on validation`
       : 'no epoch was better than 0: the last weights are evaluated';
   output.say(`Trained ${epochsDone} epochs; ${kept}`);
-  return result;
+  return { result, lungs: lungs.found };
 }
 
-interface Finished extends Speakers {
+interface Finished extends Speakers, Learned {
   readonly flags: AttentionFlags;
   readonly data: AttentionData;
   readonly frames: NamedFrames | undefined;
   readonly folder: RunFolder<AttentionRow>;
   readonly model: LocAttention;
-  readonly result: TrainResult;
   readonly options: Readonly<Record<string, OptionValue>>;
   readonly name: string;
   readonly minutes: number;
@@ -222,7 +228,7 @@ interface Finished extends Speakers {
 }
 
 async function finish(run: Finished): Promise<EvaluatedSplit[]> {
-  const { flags, data, folder, model, result, output, session, name } = run;
+  const { flags, data, folder, model, result, lungs, output, session, name } = run;
   const precision = flags.precision === 'float64' ? ('float64' as const) : ('float32' as const);
   const settings = {
     ...{ precision, bootstrap: bootstrapOf(flags.bootstrap), onError: flags.on_error },
@@ -253,6 +259,7 @@ async function finish(run: Finished): Promise<EvaluatedSplit[]> {
       seconds: (performance.now() - run.begun) / 1000,
       withIds: flags.with_ids ?? false,
       ...(localised.length > 0 ? { localised } : {}),
+      ...(lungs.length > 0 ? { lungs } : {}),
     },
     gallery,
   );

@@ -13,7 +13,9 @@ import { withSample } from './prepare-sample.js';
 export interface LungBoxes {
   /** Side of the square image in whose pixels the boxes are. */
   readonly size: number;
-  /** One box a sample, in the order of the data set. */
+  /** Ids of the samples, in the order of the data set. */
+  readonly ids: readonly string[];
+  /** One box a sample, in that order. */
   readonly boxes: readonly Box[];
   /** The same with what was found; an image that was left out counts as `none`. */
   readonly lungs: readonly LungBox[];
@@ -129,8 +131,8 @@ export function lungBoxes(
   lungs: readonly LungBox[],
   more: { readonly reused: number; readonly warnings?: readonly DataWarning[] },
 ): LungBoxes {
-  const idsOf = (finding: LungBox['finding']) =>
-    lungs.flatMap((one, i) => (one.finding === finding ? [dataset.sample(i).id] : []));
+  const all = lungs.map((_, i) => dataset.sample(i).id);
+  const idsOf = (finding: LungBox['finding']) => all.filter((_, i) => lungs[i]?.finding === finding);
   const about = (finding: LungBox['finding'], kind: string, what: string, notes = ''): DataWarning[] => {
     const ids = idsOf(finding);
     if (ids.length === 0) return [];
@@ -140,6 +142,7 @@ export function lungBoxes(
   const odd = lungs.find(({ finding }) => finding === 'implausible');
   return {
     size,
+    ids: all,
     boxes: lungs.map(({ box }) => box),
     lungs,
     reused: more.reused,

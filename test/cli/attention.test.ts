@@ -97,6 +97,16 @@ t.test(
     ]);
     t.match(ended.stderr, /1 of 4 images have no lung/);
     const name = 'resnet18-w8_nih_ne_la0.5_t0.3_soft_mu1.0';
+    const { run } = JSON.parse(read('results', name, 'metrics.json'));
+    const nobody = { count: 0, first: [] };
+    const without = `val/1Effusion/${filmOf('val', 1, 0)}`;
+    t.match(run.lungs, [
+      { dataset: 'nofind_effusion train', images: 6, whole: 6, none: nobody, one: nobody },
+      { images: 4, whole: 3, none: { count: 1, first: [without] }, one: nobody, implausible: nobody },
+    ]);
+    t.match(run.lungs[1].warnings, [/1 of 4 images have no lung/, /masks belong to no image/]);
+    const report = read('results', name, 'report.html');
+    t.ok(report.includes(`whole 3 of 4; none 1 (${without})`), 'the report tells it');
     const log = read('results', `${name}.txt`).split('\n');
     t.match(log[0], /^Execution Time: \d+\.\d+(e-\d+)? minutes$/);
     t.equal(log.filter((line) => line.startsWith('False Omission Rate (FOR):  ')).length, 2);

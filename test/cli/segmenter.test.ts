@@ -1,11 +1,14 @@
 /** From tables and folders to masks, boxes and tasks, by the command line. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import t from 'tap';
 import { decodeImage } from '../../lib/data/decode.js';
 import { lungBoxesOfMasks } from '../../lib/data/lung-boxes.js';
 import { writePhantoms } from '../../lib/data/phantom/write.js';
+import { LungSegmenter } from '../../lib/systems/segmenter/segmenter.js';
+import { noGrad } from '../../lib/tensor/context.js';
+import { tensor } from '../../lib/tensor/create.js';
 import { cli, linesOf } from '../support/cli.js';
 
 t.setTimeout(600_000);
@@ -119,6 +122,31 @@ t.test('segment writes masks, overlays and boxes, which are taken for masks', as
     stderr: /have one name/,
   });
   t.notOk(readdirSync(folder).includes('both'), 'nothing is left behind');
+});
+
+t.test('segment warns of lungs that deserve a look', async (t) => {
+  using segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 2 });
+  const images = readdirSync(at('films/images')).slice(0, 2);
+  mkdirSync(at('two'));
+  for (const name of images) copyFileSync(at('films/images', name), at('two', name));
+  /** What is said of a network that sees lungs nowhere, or everywhere. */
+  const said = async (bias: number) => {
+    const state = await segmenter.network.stateDict();
+    noGrad(() => state.get('outputs.bias')?.copy_(tensor([bias], [1])));
+    await segmenter.save(at(`says${bias}`));
+    const ended = await cli(['segment', `says${bias}`, 'two', '--out_dir', `out${bias}`, '--json'], folder);
+    t.equal(ended.code, 0, ended.stderr);
+    const warnings = linesOf(ended).filter(({ type }) => type === 'warning');
+    t.match(ended.stderr, `warning: ${warnings[0]?.message}`);
+    return warnings;
+  };
+  const ids = images.map((name) => at('two', name));
+  t.match(await said(-1000), [
+    { kind: 'no-lung', message: /2 of 2 images have no lung.*whole image: .*, /, details: { ids } },
+  ]);
+  t.match(await said(1000), [
+    { kind: 'implausible-lungs', message: /2 of 2 .* an implausible box.*; the first: /, details: { ids } },
+  ]);
 });
 
 t.test('prepare-tasks divides a table, and checks a folder', async (t) => {
