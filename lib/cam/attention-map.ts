@@ -28,16 +28,22 @@ export type CamMethod = GradientCamMethod | 'scorecam';
 /** All of {@link CamMethod}. */
 export const camMethods: readonly CamMethod[] = [...gradientCamMethods, 'scorecam'];
 
+/** Which values of VGG's last convolution a map is made of, see {@link CamTarget.activations}. */
+export const camActivations = ['before_relu', 'after_relu'] as const;
+
+/** One of {@link camActivations}. */
+export type CamActivations = (typeof camActivations)[number];
+
 /** What is explained, whatever the method. */
 export interface CamTarget {
   /** Class to explain: one for all images, one for each, or an int64 tensor [B]. Default: the predicted class of each. */
   readonly classes?: number | Int32Array | readonly number[] | Tensor;
   /**
    * VGG's last convolution (`features.28`, its default layer) only: which values stand for the activation. `before_relu`
-   * (default): those that the convolution gives. `after_relu`: those after its ReLU, as `jacobgil/pytorch-grad-cam` has it on a CPU, where the ReLU overwrites
-   * them. The gradient is in both cases that by the value before the ReLU.
+   * (default): those that the convolution gives. `after_relu`: those after its ReLU, as `jacobgil/pytorch-grad-cam` has it
+   * on a CPU, where the ReLU overwrites them. The gradient is in both cases that by the value before the ReLU.
    */
-  readonly activations?: 'before_relu' | 'after_relu';
+  readonly activations?: CamActivations;
 }
 
 /** Options of {@link attentionMap}. */
@@ -140,7 +146,7 @@ export function targetOf(
 }
 
 function isRectified(model: Model, activations: unknown, layers: readonly string[] | undefined): boolean {
-  const chosen = oneOf('options.activations', activations, ['before_relu', 'after_relu']);
+  const chosen = oneOf('options.activations', activations, camActivations);
   const { architecture } = requireNetwork(model);
   const isConvolution = (layer: string): boolean => layer === 'features.28';
   if (architecture.startsWith('vgg') && (layers === undefined || layers.every(isConvolution)))

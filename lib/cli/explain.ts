@@ -2,7 +2,7 @@
 import { access, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
-import { type CamMethod, camMethods } from '../cam/attention-map.js';
+import { type CamActivations, type CamMethod, camActivations, camMethods } from '../cam/attention-map.js';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
 import { featureName } from '../data/image-table.js';
 import { dataThreads } from '../data/resize.js';
@@ -25,6 +25,7 @@ interface ExplainFlags extends PassFlags, LungFlags {
   readonly layer?: readonly string[];
   readonly class?: string;
   readonly top_channels?: number;
+  readonly activations?: CamActivations;
 }
 
 const help = `
@@ -70,6 +71,14 @@ export function explainCommand(session: Session): Command {
         '--top_channels <n>',
         'scorecam: only the n channels that vary most (default: all)',
         asInteger({ min: 1 }),
+      ),
+    )
+    .addOption(
+      option(
+        'Explanation:',
+        '--activations <which>',
+        `VGG16's last convolution: its values ${camActivations.join(' or ')} (default: before_relu); refused for other layers`,
+        asChoice(camActivations),
       ),
     )
     .addOption(
@@ -124,6 +133,7 @@ async function explain(
     ...(flags.layer === undefined ? {} : { layer: layersOf(flags.layer) }),
     ...(flags.class === undefined ? {} : { class: flags.class }),
     ...(flags.top_channels === undefined ? {} : { topChannels: flags.top_channels }),
+    ...(flags.activations === undefined ? {} : { activations: flags.activations }),
     ...(found.lungs === undefined ? {} : { lungs: found.lungs }),
   });
   for await (const image of images) {

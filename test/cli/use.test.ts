@@ -2,7 +2,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { pngOf } from '../../lib/cli/png.js';
 import { Progress } from '../../lib/cli/progress.js';
+import { Baseline } from '../../lib/systems/baseline.js';
 import { LungSegmenter } from '../../lib/systems/segmenter/segmenter.js';
 import { cli, linesOf } from '../support/cli.js';
 import { filmFlags, smallRun, smallRunFolder, writeFilms } from '../support/small-run.js';
@@ -138,6 +140,43 @@ t.test('explain --method scorecam tells how far it is within a batch, and stops 
   t.match(stopped, { code: 1, stderr: /^ERR_ABORTED: ScoreCAM was aborted/m });
   t.equal(bars[1]?.updates.length, 2, 'between two passes of the first batch');
   t.strictSame(readdirSync(at('stopped')), []);
+});
+
+t.test("explain --activations: VGG16's last convolution before and after its ReLU", async (t) => {
+  const sizes = { architecture: 'vgg16', width: 8, imageSize: 64 } as const;
+  using vgg = await Baseline.create({ ...sizes, classes: ['a', 'b'], init: 'random', seed: 1 });
+  await vgg.save(at('vgg'));
+  const film = `films/images/${readdirSync(at('films/images')).sort()[0]}`;
+  const words = ['explain', 'vgg', film, '--class', 'b', '--overwrite', '--out_dir'];
+  const drawn = async (folderOf: string, ...flags: string[]) => {
+    const { code, stderr } = await cli([...words, folderOf, ...flags], folder);
+    t.equal(code, 0, stderr);
+    return read(folderOf, path.basename(film));
+  };
+  const [plain, before, after] = [
+    await drawn('plain'),
+    await drawn('before', '--activations', 'before_relu'),
+    await drawn('after', '--activations', 'after_relu'),
+  ];
+  t.equal(before, plain, 'the default');
+  t.not(after, plain);
+  for await (const { overlay } of vgg.explain(at(film), { class: 'b', activations: 'after_relu' }))
+    t.equal((await pngOf(overlay)).toString(), after, 'as the library draws it');
+  const refused = async (message: RegExp, model: string, ...flags: string[]) =>
+    t.match(await cli(['explain', model, film, '--out_dir', 'none', ...flags], folder), {
+      code: 2,
+      stderr: message,
+    });
+  await refused(
+    /VGG's 'features\.28'.*features\.26/,
+    'vgg',
+    '--activations',
+    'after_relu',
+    '--layer',
+    'features.26',
+  );
+  await refused(/VGG's 'features\.28', here resnet18/, run, '--activations', 'before_relu');
+  await refused(/after_relu/, 'vgg', '--activations', 'relu');
 });
 
 t.test('predict and explain', async (t) => {
