@@ -137,14 +137,18 @@ t.test(
   },
 );
 
-t.test('a run on the sample is evaluated again, with where it looks', async (t) => {
-  const sample = ['--dataset', 'sample', '--task', 'ne', '--sample_per_class', '4', '--sample_seed', '3'];
-  const words = ['train', 'loc-attention', ...sample, '--attention', 'differentiable', '--lamda', '0.5'];
-  const ended = await cli([...words, ...network, ...short], folder);
+t.test('a run of a table of the sample is evaluated again, with where it looks', async (t) => {
+  const sample = ['--dataset', 'sample', '--tasks', 'ne', '--sample_per_class', '4', '--sample_seed', '3'];
+  const words = ['reproduce', 'loc-attention', ...sample, '--attention', 'differentiable'];
+  const one = ['--backbones', 'resnet18', '--lambdas', '0.5', '--thresholds', '0.3', '--out_dir', 'table'];
+  const given = network.slice(network.indexOf('--width'));
+  const ended = await cli([...words, ...one, ...given, ...short], folder);
   t.equal(ended.code, 0, ended.stderr);
+  const table = 'table/loc-attention_sample_ne';
+  t.match(read(table, 'table.csv'), /^resnet18_0\.5,.*done/m);
   const name = 'resnet18-w8_sample_ne_la0.5_t0.3_soft';
-  const { splits, run } = JSON.parse(read('results', name, 'metrics.json'));
-  const evaluate = ['evaluate', `results/${name}`, '--bootstrap', '0', '--out_dir', 'again'];
+  const { splits, run } = JSON.parse(read(table, 'seed0', name, 'metrics.json'));
+  const evaluate = ['evaluate', `${table}/seed0/${name}`, '--bootstrap', '0', '--out_dir', 'again'];
   const evaluated = await cli(evaluate, folder);
   t.equal(evaluated.code, 0, evaluated.stderr);
   t.match(evaluated.stdout, /test, where it looks: Energy in the finding, test 0\.\d/);

@@ -20,7 +20,7 @@ import {
 } from '../../lib/cli/reproduce/attention-table.js';
 import { taskSources } from '../../lib/cli/reproduce/attention-tasks.js';
 import { comparisonMarkdown } from '../../lib/report/comparison/write.js';
-import { cli } from '../support/cli.js';
+import { cli, interrupted } from '../support/cli.js';
 import { noise } from '../support/images.js';
 
 t.setTimeout(420_000);
@@ -210,19 +210,31 @@ t.test('which data are the tasks', async (t) => {
   await refused({ dataset: 'nih', path: root, regions: 'a.json' }, /--regions is for/);
 });
 
-t.test('the command, twice', async (t) => {
-  const folder = t.testdir();
+/** Films of noise in class folders, and a mask of two lungs for each. */
+async function writeFilms(folder: string): Promise<void> {
+  mkdirSync(path.join(folder, 'masks'), { recursive: true });
+  const lungs = Uint8Array.from({ length: 32 * 32 }, (_, i) => {
+    const [x, y] = [i % 32, Math.floor(i / 32)];
+    return y >= 4 && y < 27 && ((x >= 4 && x < 13) || (x >= 19 && x < 28)) ? 255 : 0;
+  });
+  const mask = await pngOf({ width: 32, height: 32, channels: 1, data: lungs });
   let patient = 0;
   for (const [split, films] of Object.entries({ train: 3, val: 2, test: 3 }))
     for (const name of ['0NoFinding', '1Effusion']) {
       mkdirSync(path.join(folder, 'nf_e', split, name), { recursive: true });
       patient++;
-      for (let i = 0; i < films; i++)
-        writeFileSync(
-          path.join(folder, 'nf_e', split, name, `0000000${patient}_00${i}.png`),
-          await pngOf(noise(`${split}${i}${name}`, 32, 32, 1)),
-        );
+      for (let i = 0; i < films; i++) {
+        const file = `0000000${patient}_00${i}.png`;
+        const film = await pngOf(noise(`${split}${i}${name}`, 32, 32, 1));
+        writeFileSync(path.join(folder, 'nf_e', split, name, file), film);
+        writeFileSync(path.join(folder, 'masks', file), mask);
+      }
     }
+}
+
+t.test('the command, twice', async (t) => {
+  const folder = t.testdir();
+  await writeFilms(folder);
   const header = 'Image Index,Finding Label,Bbox [x,y,w,h],,,';
   writeFileSync(path.join(folder, 'boxes.csv'), `${header}\n00000006_000.png,Effusion,0,512,1024,512\n`);
   const words = [
@@ -294,4 +306,49 @@ t.test('the command, twice', async (t) => {
   );
   t.equal(none.code, 2);
   t.match(none.stderr, /Expected --weights resnet18=FILE or --rand_init/);
+});
+
+t.test('interrupted, it goes on to the table of an unbroken command', async (t) => {
+  const folder = t.testdir();
+  await writeFilms(folder);
+  const words = [
+    ...['reproduce', 'loc-attention', '--dataset', 'folder', '--path', 'nf_e', '--tasks', 'ne'],
+    ...['--masks', 'masks'],
+    ...['--backbones', 'resnet18', '--width', '8', '--image_size', '64', '--rand_init'],
+    ...['--lambdas', '1,0.5', '--thresholds', '0.1,0.3', '--attention', 'differentiable'],
+    ...['--max_epochs', '1', '--batch', '2', '--lr', '1e-3', '--bootstrap', '20', '--precision', 'float32'],
+  ];
+  const out = (...parts: string[]) => path.join(folder, 'results/reproduce/loc-attention_nf_e_ne', ...parts);
+  const table = () => readFileSync(out('table.csv'), 'utf8');
+  const statuses = () =>
+    (parse(table(), { columns: true }) as Record<string, string>[]).map(({ row, status }) => [row, status]);
+  const first = out('seed0/resnet18-w8_nf_e_ne_ce/run.json');
+  // In the only epoch of the second run.
+  const when = ({ type }: { type: string }) => type === 'start' && existsSync(first);
+  const stopped = await interrupted(words, folder, { when, signal: 'SIGINT' });
+  t.equal(stopped.code, 130);
+  t.match(stopped.stderr, /The same command goes on/);
+  const of = (status: string) => [
+    ['resnet18_1', 'done'],
+    ['resnet18_0.5', status],
+  ];
+  t.strictSame(statuses(), of('not-trained'));
+  const trained = statSync(first).mtimeMs;
+
+  const gone = await cli(words, folder);
+  t.equal(gone.code, 0, gone.stderr);
+  t.match(gone.stdout, /resnet18_nf_e_ne_ce_seed0: finished already/);
+  t.match(gone.stdout, /Going on from the last checkpoint/);
+  t.notMatch(gone.stdout, /has no gradient/, 'the differentiable form has one');
+  t.equal(statSync(first).mtimeMs, trained);
+  t.strictSame(statuses(), of('done'));
+
+  const broken = out('seed0/resnet18-w8_nf_e_ne_la0.5_t0.1_soft');
+  const history = () => readFileSync(path.join(broken, 'history.csv'), 'utf8');
+  const was = [table(), history()];
+  rmSync(broken, { recursive: true });
+  const unbroken = await cli(words, folder);
+  t.equal(unbroken.code, 0, unbroken.stderr);
+  t.notMatch(unbroken.stdout, /Going on from/);
+  t.strictSame([table(), history()], was, 'the run that was interrupted is the one that was not');
 });
