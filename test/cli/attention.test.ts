@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path';
 import sharp from 'sharp';
 import t from 'tap';
+import { LungSegmenter } from '../../lib/systems/segmenter/segmenter.js';
 import { cli, linesOf } from '../support/cli.js';
 import { tinyPixels, tinySize } from '../support/tiny.js';
 
@@ -110,7 +111,8 @@ t.test(
     const log = read('results', `${name}.txt`).split('\n');
     t.match(log[0], /^Execution Time: \d+\.\d+(e-\d+)? minutes$/);
     t.equal(log.filter((line) => line.startsWith('False Omission Rate (FOR):  ')).length, 2);
-    t.ok(existsSync(at('results', `${name}.safetensors`)) || lines.at(-1)?.bestEpoch === 0);
+    t.equal(lines.at(-1)?.bestEpoch, 1);
+    t.ok(existsSync(at('results', `${name}.safetensors`)), 'the weights of the best epoch');
     const [header] = read('results', name, 'history.csv').split('\n');
     t.equal(
       header,
@@ -137,6 +139,72 @@ t.test(
   },
 );
 
+t.test(
+  'the published form, with regions and class weights of its own, and once more with --resume',
+  async (t) => {
+    writeFileSync(at('places.json'), JSON.stringify({ '1Effusion': 'upper', '0NoFinding': null }));
+    const own = ['--regions', 'places.json', '--masks', 'masks', '--lamda', '0.5', '--rw_method', 'sklearn'];
+    const ended = await cli([...program, ...own], folder);
+    t.equal(ended.code, 0, ended.stderr);
+    t.match(ended.stdout, /The published attention term has no gradient/);
+    const name = 'resnet18-w8_nih_places_la0.5_t0.3';
+    t.ok(existsSync(at('results', `${name}.safetensors`)));
+    const { run } = JSON.parse(read('results', name, 'metrics.json'));
+    t.match(run.options, {
+      ...{ attention: 'published', regions: at('places.json'), rw_method: 'sklearn', masks: at('masks') },
+    });
+    t.match(read('results', name, 'report.html'), /The published attention term has no gradient/);
+    const history = read('results', name, 'history.csv');
+    const [header, trained] = history.split('\n').map((line) => line.split(','));
+    const of = (column: string) => Number(trained?.[header?.indexOf(column) as number]);
+    const [attention, entropy] = [of('attention'), of('cross_entropy')];
+    t.ok(
+      attention > 0 && Math.abs(of('loss') - (entropy + attention) / 2) < 1e-5,
+      `${attention}, ${entropy}`,
+    );
+    const notes = readdirSync(at('results', name, 'checkpoints'), { recursive: true, encoding: 'utf8' });
+    const recorded = notes
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => read('results', name, 'checkpoints', file));
+    t.ok(
+      recorded.some((text) => /"weighting": ?"balanced"/.test(text) && /\[\s*null,\s*"upper"/.test(text)),
+      'in label order',
+    );
+
+    const log = read('results', `${name}.txt`).split('\n').slice(1);
+    const resumed = await cli([...program, ...own, '--resume'], folder);
+    t.equal(resumed.code, 0, resumed.stderr);
+    t.equal(read('results', name, 'history.csv'), history, 'what is done is not done again');
+    t.strictSame(read('results', `${name}.txt`).split('\n').slice(1), log);
+    t.match(await cli([...program, ...own, '--batch', '2', '--resume'], folder), {
+      code: 1,
+      stderr: /ERR_RESUME: .*batchSize: 3 -> 2/,
+    });
+  },
+);
+
+t.test('adaptive λ, with the lungs that a segmenter finds', async (t) => {
+  using segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 2 });
+  await segmenter.save(at('unet'));
+  const own = ['--task', 'ne', '--isAdaptive', '--unet', 'unet', '--max_epochs', '2', '--json'];
+  const ended = await cli([...program, ...own], folder);
+  t.equal(ended.code, 0, ended.stderr);
+  const lines = linesOf(ended);
+  t.match(
+    lines.filter(({ type }) => type === 'lungs'),
+    [{ images: 6 }, { images: 4 }],
+  );
+  const name = 'resnet18-w8_nih_ne_laa_t0.3';
+  const rows = read('results', name, 'history.csv').trim().split('\n');
+  const column = rows[0]?.split(',').indexOf('lambda') as number;
+  t.strictSame(
+    rows.slice(1).map((row) => Number(row.split(',')[column])),
+    [1, 1, 0.977, 0.977],
+  );
+  const { run } = JSON.parse(read('results', name, 'metrics.json'));
+  t.match(run.options, { isAdaptive: true, unet: at('unet') });
+});
+
 t.test('a run of a table of the sample is evaluated again, with where it looks', async (t) => {
   const sample = ['--dataset', 'sample', '--tasks', 'ne', '--sample_per_class', '4', '--sample_seed', '3'];
   const words = ['reproduce', 'loc-attention', ...sample, '--attention', 'differentiable'];
@@ -159,8 +227,11 @@ t.test('a run of a table of the sample is evaluated again, with where it looks',
   t.match(again.run.options, { task: 'ne', sample_seed: 3, sample_per_class: 4 });
 
   // Killed before its first checkpoint, a run begins from the start.
-  rmSync(at('results', name, 'checkpoints'), { recursive: true });
-  const resumed = await cli([...words, ...network, ...short, '--resume'], folder);
+  rmSync(at(table, 'seed0', name, 'checkpoints'), { recursive: true });
+  const task = sample.map((word) => (word === '--tasks' ? '--task' : word));
+  const alone = ['train', 'loc-attention', ...task, '--attention', 'differentiable', '--lamda', '0.5'];
+  const there = ['--seed', '0', '--results', path.join(table, 'seed0'), '--resume'];
+  const resumed = await cli([...alone, ...network, ...short, ...there], folder);
   t.match(resumed, { code: 0, stderr: /holds no checkpoint yet: it begins from the start/ });
 
   const validation = await cli([...evaluate, '--test_split', 'val', '--overwrite'], folder);

@@ -104,6 +104,28 @@ t.test('the differentiable term alone makes maps hot where they shall be', async
   for (const { loss, attention } of rows) t.ok(Math.abs(loss - (attention as number)) < 1e-6);
 });
 
+t.test('classes are weighed in the cross-entropy by their training counts', async (t) => {
+  const classes = ['upper', 'lower'];
+  // Four films of one class, two of the other, in an only batch: Σ w CE / Σ w.
+  const entropyWith = async (own: Partial<LocAttentionFitOptions>) => {
+    using model = await create({ architecture: 'resnet18', width: 8, classes });
+    const train = tinyDataset('train', 6, { classes, labels: [0, 0, 0, 0, 1, 1] });
+    const few = { train, validation: tinyDataset('validation', 2, { classes }), batchSize: 6 };
+    const [row] = rowsOf(await eventsOf(model, { attention: 'none', ...few, ...own }));
+    return row?.crossEntropy as number;
+  };
+  const plain = await entropyWith({});
+  const balanced = await entropyWith({ weighting: 'balanced' });
+  // Weights 6 / (2 · 4) and 6 / (2 · 2): the mean of the means of both classes.
+  const first = 3 * plain - 2 * balanced;
+  const second = 2 * balanced - first;
+  t.ok(Math.abs(first - second) > 1e-3, `${first}, ${second}`);
+  // β = 0.5: weights 1 / (1 - β⁴) and 1 / (1 - β²), as 4 to 5.
+  const effective = await entropyWith({ weighting: 'class-balanced', beta: 0.5 });
+  const expected = (4 * 4 * first + 2 * 5 * second) / (4 * 4 + 2 * 5);
+  t.ok(Math.abs(effective - expected) < 1e-5, `${effective}, expected ${expected}`);
+});
+
 t.test('a step in bfloat16: a loss near that of float32, weights that stay float32', async (t) => {
   const networks = [{ architecture: 'resnet18', width: 8 }, { architecture: 'pvt_v2_b0' }] as const;
   const forms = [{ attention: 'published' }, { attention: 'differentiable', penaliseOutside: 1 }] as const;
