@@ -195,6 +195,7 @@ export {
   type GazeTable,
   type Reading,
   withinChestBox,
+  withinChestBoxes,
 } from './gaze/reading.js';
 export { type ReflacxOptions, readReflacx } from './gaze/reflacx.js';
 export { type WriteHeatmapsOptions, type WrittenHeatmaps, writeHeatmaps } from './gaze/render-set.js';

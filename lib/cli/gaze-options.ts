@@ -4,7 +4,7 @@ import type { FilmSizes, GazeReadOptions } from '../gaze/builder.js';
 import { readEgd } from '../gaze/egd.js';
 import type { FilmFiles } from '../gaze/film-files.js';
 import { readGazeCsv } from '../gaze/gaze-csv.js';
-import type { GazeTable } from '../gaze/reading.js';
+import { type GazeTable, withinChestBoxes } from '../gaze/reading.js';
 import { readReflacx } from '../gaze/reflacx.js';
 import { readSiim } from '../gaze/siim.js';
 import { asChoice, asNumber, asNumbers, asText, option, usageError } from './options.js';
@@ -98,7 +98,10 @@ export async function openGaze(
     onProgress: (share) => bar.update(Math.floor(100 * share)),
   };
   try {
-    if (flags.reflacx !== undefined) return await readReflacx(flags.reflacx, common);
+    if (flags.reflacx !== undefined) {
+      const table = await readReflacx(flags.reflacx, common);
+      return flags.chest_box ? withinChestBoxes(table) : table;
+    }
     if (flags.siim !== undefined) return await readSiim(flags.siim, common);
     const sizes = await sizesOf(flags, folder);
     const known = sizes ? { films: sizes } : {};
@@ -149,14 +152,17 @@ export function sayFiltered({ name, readings, rows, filtered }: GazeTable, outpu
     offFilm: 'off the film',
     unsorted: 'out of order, sorted by time',
     calibration: 'over calibration pictures',
+    outsideChestBox: 'outside of the chest box',
     discarded: 'readings whose gaze was discarded by the makers',
+    withoutChestBox: 'readings without a chest box, kept whole',
   };
+  const ofReadings = ['discarded', 'withoutChestBox'];
   for (const [kind, count] of Object.entries(filtered)) {
     if (count === 0) continue;
     const what = names[kind] ?? kind;
     output.warn(
       'gaze-filtered',
-      `${count} ${kind === 'discarded' ? '' : count === 1 ? 'row ' : 'rows '}${what}`,
+      `${count} ${ofReadings.includes(kind) ? '' : count === 1 ? 'row ' : 'rows '}${what}`,
       {
         reason: kind,
         count,

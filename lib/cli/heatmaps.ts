@@ -2,7 +2,6 @@
 import { Command } from 'commander';
 import { dataThreads } from '../data/resize.js';
 import { FilmFiles } from '../gaze/film-files.js';
-import { withinChestBox } from '../gaze/reading.js';
 import { writeHeatmaps } from '../gaze/render-set.js';
 import { maxWindows } from '../gaze/windows.js';
 import { addFilmOption, addGazeOptions, type GazeFlags, openGaze, sayFiltered } from './gaze-options.js';
@@ -99,27 +98,23 @@ async function heatmaps(flags: HeatmapFlags, session: Session): Promise<void> {
   sayFiltered(table, output);
   const [global = 64, focal = global] = flags.sigma;
   let bar: ReturnType<Session['progress']> | undefined;
-  const written = await writeHeatmaps(
-    flags.chest_box ? table.readings.map(withinChestBox) : table.readings,
-    flags.out_dir,
-    {
-      ...{ size: flags.size, sigma: { global, focal }, windows: flags.windows },
-      convention: flags.as_published ? 'as-published' : 'half-open',
-      ...{ whole: flags.whole ?? false, arrays: flags.arrays ?? false, overwrite: flags.overwrite ?? false },
-      ...(flags.overlay && folder ? { film: (image: string) => folder.pixels(image) } : {}),
-      source: {
-        table: table.name,
-        rows: table.rows,
-        filtered: table.filtered,
-        chestBox: flags.chest_box ?? false,
-      },
-      signal: session.signal,
-      onProgress: (done, total) => {
-        bar ??= session.progress('rendering', total, 'readings');
-        bar.update(done);
-      },
+  const written = await writeHeatmaps(table.readings, flags.out_dir, {
+    ...{ size: flags.size, sigma: { global, focal }, windows: flags.windows },
+    convention: flags.as_published ? 'as-published' : 'half-open',
+    ...{ whole: flags.whole ?? false, arrays: flags.arrays ?? false, overwrite: flags.overwrite ?? false },
+    ...(flags.overlay && folder ? { film: (image: string) => folder.pixels(image) } : {}),
+    source: {
+      table: table.name,
+      rows: table.rows,
+      filtered: table.filtered,
+      chestBox: flags.chest_box ?? false,
     },
-  );
+    signal: session.signal,
+    onProgress: (done, total) => {
+      bar ??= session.progress('rendering', total, 'readings');
+      bar.update(done);
+    },
+  });
   bar?.end();
   const { empty, withoutFilm } = written;
   if (withoutFilm.length > 0) {

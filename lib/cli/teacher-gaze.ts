@@ -4,7 +4,7 @@ import { featureName } from '../data/image-table.js';
 import { PhantomDataset } from '../data/phantom/splits.js';
 import { CxrGazeError } from '../errors.js';
 import { FilmFiles } from '../gaze/film-files.js';
-import { type Reading, withinChestBox } from '../gaze/reading.js';
+import type { Reading } from '../gaze/reading.js';
 import { type GazeDataset, matchReadings, phantomGaze } from '../systems/gazelt/gaze-dataset.js';
 import { type OpenedData, trainingSplits } from './datasets.js';
 import { openGaze, sayFiltered } from './gaze-options.js';
@@ -67,7 +67,7 @@ async function gazeOf(
   const films = flags.film_size ? undefined : FilmFiles.of(data.name, data.splits.values());
   const table = await openGaze(source, films, session);
   sayFiltered(table, output);
-  const readings: readonly Reading[] = flags.chest_box ? table.readings.map(withinChestBox) : table.readings;
+  const { readings } = table;
   warnUnmatched(data, readings, output);
   return async (dataset) => {
     const matched = matchReadings(dataset, readings);

@@ -64,7 +64,8 @@ export interface GazeTable {
   readonly readings: readonly Reading[];
   /**
    * Rows left out, by reason: `notFinite` (a coordinate or time that is no number), `endBeforeStart`, `offFilm`; and what
-   * was set right or passed over: `unsorted` rows (sorted by time), `discarded` readings, `calibration` rows.
+   * was set right or passed over: `unsorted` rows (sorted by time), `discarded` readings, `calibration` rows,
+   * `outsideChestBox` rows and `withoutChestBox` readings ({@link withinChestBoxes}).
    */
   readonly filtered: Readonly<Record<string, number>>;
   /** Rows read, those left out included. */
@@ -83,6 +84,24 @@ export function withinChestBox(reading: Reading): Reading {
     ({ x, y }) => x >= box.xmin && x <= box.xmax && y >= box.ymin && y <= box.ymax,
   );
   return { ...reading, fixations };
+}
+
+/**
+ * A table of which only the fixations within the chest boxes are left, as {@link withinChestBox}, counted:
+ * `filtered.outsideChestBox` are the fixations left out, `filtered.withoutChestBox` the readings without a box, which are
+ * kept whole.
+ *
+ * @param table of readings
+ */
+export function withinChestBoxes(table: GazeTable): GazeTable {
+  let [outsideChestBox, withoutChestBox] = [0, 0];
+  const readings = list('table.readings', object('table', table).readings, (_, reading) => {
+    const within = withinChestBox(reading as Reading);
+    if (within.chestBox) outsideChestBox += (reading as Reading).fixations.length - within.fixations.length;
+    else withoutChestBox++;
+    return within;
+  });
+  return { ...table, readings, filtered: { ...table.filtered, outsideChestBox, withoutChestBox } };
 }
 
 /** @internal The fixations that lie on the film, its edges included. */

@@ -58,6 +58,30 @@ t.test('what is left out is said; fractions, published windows', async (t) => {
   t.same(readdirSync(folder).sort(), ['gaze.csv', 'maps']);
 });
 
+t.test('what lies outside of the chest boxes is left out and counted', async (t) => {
+  const fixations = 'timestamp_start_fixation,timestamp_end_fixation,x_position,y_position';
+  const metadata = 'id,eye_tracking_data_discarded,image,image_size_x,image_size_y';
+  const rows = `${fixations}\n0,1,10,20\n1,2,90,20\n2,3,95,30`;
+  const folder = t.testdir({
+    main_data: {
+      'metadata_phase_3.csv': `${metadata}\nA,False,a.dcm,100,80\nB,False,b.dcm,100,80\n`,
+      A: { 'fixations.csv': rows, 'chest_bounding_box.csv': 'xmin,ymin,xmax,ymax\n5,5,50,70\n' },
+      B: { 'fixations.csv': rows },
+    },
+  });
+  const command = ['heatmaps', '--reflacx', '.', '--size', '16', '--windows', '1'];
+  const ended = await cli([...command, '--chest_box', '--out_dir', 'maps', '--json'], folder);
+  t.equal(ended.code, 0, ended.stderr);
+  t.match(
+    ended.stderr,
+    /warning: 2 rows outside of the chest box\n.*1 readings without a chest box, kept whole/,
+  );
+  const { source } = JSON.parse(readFileSync(path.join(folder, 'maps', 'heatmaps.json'), 'utf8'));
+  t.match(source, { chestBox: true, filtered: { outsideChestBox: 2, withoutChestBox: 1 } });
+  const whole = await cli([...command, '--out_dir', 'whole'], folder);
+  t.notMatch(whole.stderr, /chest box/);
+});
+
 t.test('flags that do not belong together', async (t) => {
   const folder = t.testdir({ 'gaze.csv': 'id,x,y,start,end\na,1,1,0,1\n', films: {} });
   const cases: readonly (readonly [string[], RegExp])[] = [

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { withinChestBox } from '../../lib/gaze/reading.js';
+import { withinChestBox, withinChestBoxes } from '../../lib/gaze/reading.js';
 import { type ReflacxOptions, readReflacx } from '../../lib/gaze/reflacx.js';
 
 const columns =
@@ -56,6 +56,16 @@ t.test('readings in the order of the metadata, discarded ones counted', async (t
   );
   t.equal(first && withinChestBox(first).image, 'A-film');
   t.equal(second && withinChestBox(second), second, 'no box, nothing to leave out');
+  const within = withinChestBoxes(table);
+  t.match(within, {
+    ...{ name: table.name, rows: 4 },
+    filtered: { discarded: 1, outsideChestBox: 1, withoutChestBox: 1 },
+  });
+  t.strictSame(
+    within.readings.map(({ fixations: kept }) => kept.length),
+    [2, 1],
+  );
+  t.throws(() => withinChestBoxes({} as never), { code: 'ERR_INVALID_ARGUMENT' });
 });
 
 t.test('phases and sizes', async (t) => {
