@@ -9,6 +9,7 @@ import { threads } from '../../lib/tensor/create.js';
 import { allPvtSizes } from './backbones.js';
 import { checking, type Tally } from './check.js';
 import { flatExplanations } from './explained.js';
+import { millionsOfGazeRows } from './gaze-rows.js';
 import { unbrokenCheckpoints } from './kills.js';
 import { flatFootprint } from './leak.js';
 import { allLocAttentionSteps } from './loc-attention-steps.js';
@@ -36,6 +37,7 @@ const suites: Readonly<Record<string, () => Promise<void>>> = {
   backbones: () => allPvtSizes(check),
   'loc-attention': () => allLocAttentionSteps(check),
   segmenter: () => lungSegmenter(check),
+  'gaze-rows': () => millionsOfGazeRows(3_000_000, check),
 };
 for (const [name, run] of Object.entries(suites)) {
   if (values.only !== undefined && values.only !== name) continue;
