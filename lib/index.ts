@@ -17,7 +17,7 @@ export {
   type GradientCamMethod,
   gradientCamMethods,
 } from './cam/attention-map.js';
-export { type DrawBoxOptions, drawBox } from './cam/draw-box.js';
+export { type DrawBoxOptions, drawBox, withinBox } from './cam/draw-box.js';
 export { drawLungs } from './cam/draw-lungs.js';
 export { type CamSize, camFromActivation } from './cam/from-activation.js';
 export { type GradCamOptions, gradCam } from './cam/grad-cam.js';

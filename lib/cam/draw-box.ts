@@ -1,6 +1,6 @@
 import type { Box } from '../data/box.js';
 import { type Pixels, requirePixels } from '../data/dataset.js';
-import { integer, knownKeys, list, number } from '../validate.js';
+import { integer, invalidArgument, knownKeys, list, number } from '../validate.js';
 
 /** Options of {@link drawBox}. */
 export interface DrawBoxOptions {
@@ -21,25 +21,16 @@ export interface DrawBoxOptions {
  */
 export function drawBox(image: Pixels, box: Box, options: DrawBoxOptions = {}): Pixels {
   knownKeys('options', options, ['colour', 'thickness']);
-  const { width, height, channels, data } = requirePixels('image', image);
+  const pixels = requirePixels('image', image);
+  const { width, height } = pixels;
   const colour = list('options.colour', options.colour ?? [255, 255, 255], (name, value) =>
     integer(name, value, { min: 0, max: 255 }),
   );
   const thickness = integer('options.thickness', options.thickness ?? Math.max(1, Math.round(height / 256)), {
     min: 1,
   });
-  const [left, top, across, down] = list('box', [box.x, box.y, box.width, box.height], number) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  const x = { from: Math.round(left), to: Math.round(left + across) };
-  const y = { from: Math.round(top), to: Math.round(top + down) };
-  const copy = new Uint8Array(width * height * 3);
-  for (let p = 0; p < width * height; p++) {
-    for (let c = 0; c < 3; c++) copy[3 * p + c] = data[channels === 1 ? p : 3 * p + c] as number;
-  }
+  const { x, y } = wholePixels(box);
+  const copy = inColour(pixels);
   for (let row = Math.max(0, y.from); row < Math.min(height, y.to); row++) {
     const onEdge = row < y.from + thickness || row >= y.to - thickness;
     for (let column = Math.max(0, x.from); column < Math.min(width, x.to); column++) {
@@ -48,4 +39,61 @@ export function drawBox(image: Pixels, box: Box, options: DrawBoxOptions = {}): 
     }
   }
   return { width, height, channels: 3, data: copy };
+}
+
+/**
+ * A picture within a box, and the plain image around it: heat where it matters alone.
+ *
+ * @param picture such as an overlay, RGB, of the image's size
+ * @param image grey or RGB
+ * @param box in the image's pixels, rounded to whole ones
+ * @returns a copy in RGB
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
+ */
+export function withinBox(picture: Pixels, image: Pixels, box: Box): Pixels {
+  const drawn = requirePixels('picture', picture);
+  const { width, height } = requirePixels('image', image);
+  if (drawn.width !== width || drawn.height !== height || drawn.channels !== 3)
+    throw invalidArgument(
+      'picture',
+      `RGB of ${width} x ${height} pixels, as the image,`,
+      `${drawn.channels} channels of ${drawn.width} x ${drawn.height}`,
+    );
+  const { x, y } = wholePixels(box);
+  const copy = inColour(image);
+  const [left, right] = [Math.max(0, x.from), Math.min(width, x.to)];
+  for (let row = Math.max(0, y.from); row < Math.min(height, y.to); row++) {
+    if (right > left)
+      copy.set(
+        drawn.data.subarray(3 * (row * width + left), 3 * (row * width + right)),
+        3 * (row * width + left),
+      );
+  }
+  return { width, height, channels: 3, data: copy };
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+function wholePixels(box: Box): { readonly x: Span; readonly y: Span } {
+  const [left, top, across, down] = list('box', [box.x, box.y, box.width, box.height], number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  return {
+    x: { from: Math.round(left), to: Math.round(left + across) },
+    y: { from: Math.round(top), to: Math.round(top + down) },
+  };
+}
+
+function inColour({ width, height, channels, data }: Pixels): Uint8Array {
+  const copy = new Uint8Array(width * height * 3);
+  for (let p = 0; p < width * height; p++) {
+    for (let c = 0; c < 3; c++) copy[3 * p + c] = data[channels === 1 ? p : 3 * p + c] as number;
+  }
+  return copy;
 }

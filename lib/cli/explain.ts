@@ -10,7 +10,7 @@ import { CxrGazeError } from '../errors.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import { percent } from './evaluation.js';
 import { type LungFlags, lungsOfFilms } from './lungs-of-films.js';
-import { asChoice, asInteger, asNumbers, asText, asTexts, option } from './options.js';
+import { asChoice, asInteger, asNumbers, asText, asTexts, option, usageError } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { pngOf, slug } from './png.js';
 import { Output, type Session } from './session.js';
@@ -26,6 +26,7 @@ interface ExplainFlags extends PassFlags, LungFlags {
   readonly class?: string;
   readonly top_channels?: number;
   readonly activations?: CamActivations;
+  readonly inside_lungs?: boolean;
 }
 
 const help = `
@@ -105,6 +106,9 @@ export function explainCommand(session: Session): Command {
         asText,
       ),
     )
+    .addOption(
+      option('Explanation:', '--inside_lungs', 'draw heat inside that box alone, the plain film around it'),
+    )
     .addOption(option('Machine:', '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
   addOutput(command, 'explain');
   return addImages(addPrecision(command, 'float32'), false)
@@ -119,6 +123,8 @@ async function explain(
   session: Session,
 ): Promise<void> {
   const output = new Output(session, flags.json ?? false);
+  if (flags.inside_lungs && !flags.lungs && !flags.masks && !flags.unet)
+    throw usageError('Expected a box for --inside_lungs: --lungs, --masks or --unet');
   if (flags.workers !== undefined) dataThreads(flags.workers);
   using classifier = await GazeLT.load(model, { device: flags.device });
   const folder = path.resolve(flags.out_dir);
@@ -135,6 +141,7 @@ async function explain(
     ...(flags.top_channels === undefined ? {} : { topChannels: flags.top_channels }),
     ...(flags.activations === undefined ? {} : { activations: flags.activations }),
     ...(found.lungs === undefined ? {} : { lungs: found.lungs }),
+    ...(flags.inside_lungs ? { heat: 'inside-lungs' } : {}),
   });
   for await (const image of images) {
     const { id, class: predicted, probability, group, explained, overlay, insideLungs } = image;

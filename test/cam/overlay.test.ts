@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { drawBox } from '../../lib/cam/draw-box.js';
+import { drawBox, withinBox } from '../../lib/cam/draw-box.js';
 import { jet } from '../../lib/cam/jet.js';
 import { overlay } from '../../lib/cam/overlay.js';
 import { fixture } from '../support/paths.js';
@@ -90,4 +90,17 @@ t.test('a box is drawn as an outline, cut off at the border', async (t) => {
   t.throws(() => drawBox({ ...image, height: 3 }, { x: 0, y: 0, width: 1, height: 1 }), { code });
   t.throws(() => drawBox(image, { x: 0, y: 0, width: Number.NaN, height: 1 }), { code, message: /box/ });
   t.throws(() => drawBox(image, { x: 0, y: 0, width: 1, height: 1 }, { colour: [0, 0, 256] }), { code });
+});
+
+t.test('a picture within a box, the plain image around it', async (t) => {
+  const image = { width: 3, height: 2, channels: 1 as const, data: Uint8Array.of(1, 2, 3, 4, 5, 6) };
+  const picture = { width: 3, height: 2, channels: 3 as const, data: new Uint8Array(18).fill(200) };
+  const reds = (box: { x: number; y: number; width: number; height: number }) =>
+    Array.from(withinBox(picture, image, box).data).filter((_, i) => i % 3 === 0);
+  t.same(reds({ x: 1, y: 0.6, width: 4, height: 2 }), [1, 2, 3, 4, 200, 200]);
+  t.same(reds({ x: -3, y: 0, width: 2, height: 2 }), [1, 2, 3, 4, 5, 6], 'beside the image');
+  t.same(reds({ x: 0, y: -1, width: 1, height: 2 }), [200, 2, 3, 4, 5, 6]);
+  t.same([picture.data[0], image.data[4]], [200, 5], 'both are left as they are');
+  const code = 'ERR_INVALID_ARGUMENT';
+  t.throws(() => withinBox(image, image, { x: 0, y: 0, width: 1, height: 1 }), { code, message: /RGB/ });
 });

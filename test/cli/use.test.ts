@@ -1,6 +1,7 @@
 /** What a trained model is used for by the built command line: evaluate, predict, explain. */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import sharp from 'sharp';
 import t from 'tap';
 import { pngOf } from '../../lib/cli/png.js';
 import { Progress } from '../../lib/cli/progress.js';
@@ -229,6 +230,32 @@ t.test('predict and explain', async (t) => {
   for (const { inside_lungs: share } of linesOf(explained))
     t.ok(typeof share === 'number' && share >= 0 && share <= 1, 'the share of the heat within the box');
   t.equal(readdirSync(at('maps')).length, 2);
+  const inside = await cli([...explain, '--inside_lungs', '--out_dir', 'inside'], folder);
+  t.equal(inside.code, 0, inside.stderr);
+  const [name] = readdirSync(at('maps')) as [string];
+  const everywhere = await sharp(at('maps', name)).raw().toBuffer({ resolveWithObject: true });
+  const within = await sharp(at('inside', name)).raw().toBuffer();
+  const { width, height } = everywhere.info;
+  const same = Array.from({ length: width * height }, (_, p) =>
+    [0, 1, 2].every((c) => within[3 * p + c] === everywhere.data[3 * p + c]),
+  );
+  const isInside = (p: number) => {
+    const [x, y] = [p % width, Math.floor(p / width)];
+    const [left, right] = [Math.round(0.1 * width), Math.round(0.6 * width)];
+    return x >= left && x < right && y >= Math.round(0.2 * height) && y < Math.round(0.7 * height);
+  };
+  t.ok(
+    same.every((is, p) => is || !isInside(p)),
+    'inside the box the same picture',
+  );
+  t.ok(
+    within.every((value, i) => isInside(Math.floor(i / 3)) || value === within[i - (i % 3)]),
+    'around it the grey film',
+  );
+  t.match(await cli(['explain', run, first, '--inside_lungs', '--out_dir', 'none'], folder), {
+    code: 2,
+    stderr: /Expected a box for --inside_lungs/,
+  });
   const off = await cli([...explain, '--lungs', '0.5,0,0.6,1', '--overwrite'], folder);
   t.equal(off.code, 2);
   t.match(off.stderr, /within 0 to 1 for --lungs/);

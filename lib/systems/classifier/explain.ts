@@ -5,7 +5,7 @@ import {
   type CamTarget,
   camMethods,
 } from '../../cam/attention-map.js';
-import { drawBox } from '../../cam/draw-box.js';
+import { drawBox, withinBox } from '../../cam/draw-box.js';
 import type { CamMap } from '../../cam/maps.js';
 import { readMaps } from '../../cam/maps.js';
 import { overlay } from '../../cam/overlay.js';
@@ -46,6 +46,8 @@ export interface ExplainOptions extends PassOptions, Pick<CamTarget, 'activation
    * `card.imageSize` is; `null` where there is none.
    */
   readonly lungs?: (id: string) => Box | null | Promise<Box | null>;
+  /** Where heat is drawn: `everywhere` (default), or inside the box that `lungs` tells alone, where it tells one. */
+  readonly heat?: 'everywhere' | 'inside-lungs';
 }
 
 /** How far `scorecam` is with a batch. */
@@ -74,7 +76,7 @@ export interface ExplainedImage extends Prediction {
   readonly insideLungs: number | null;
 }
 
-const explainKeys = ['method', 'layer', 'class', 'activations', 'topChannels', 'onChannels', 'lungs'];
+const explainKeys = ['method', 'layer', 'class', 'activations', 'topChannels', 'onChannels', 'lungs', 'heat'];
 
 /** @internal */
 export function explainImages(
@@ -85,6 +87,9 @@ export function explainImages(
   checkPass(options, explainKeys);
   callback('options.lungs', options.lungs);
   callback('options.onChannels', options.onChannels);
+  const heat = oneOf('options.heat', options.heat ?? 'everywhere', ['everywhere', 'inside-lungs']);
+  if (heat === 'inside-lungs' && options.lungs === undefined)
+    throw invalidArgument('options.lungs', "boxes for heat 'inside-lungs'", options.lungs);
   return explain(network, checkInput(input), options, mapper(network, options));
 }
 
@@ -147,7 +152,8 @@ async function* explain(
     });
     for (const [i, id] of batch.ids.entries()) {
       const lungs = (await options.lungs?.(id)) ?? null;
-      yield explainedImage(id, i, explained, card, lungs);
+      const onlyInside = options.heat === 'inside-lungs';
+      yield explainedImage(id, i, explained, card, { lungs, onlyInside });
     }
   }
 }
@@ -164,7 +170,7 @@ function explainedImage(
   i: number,
   batch: ExplainedBatch,
   card: ModelCard,
-  lungs: Box | null,
+  { lungs, onlyInside }: { readonly lungs: Box | null; readonly onlyInside: boolean },
 ): ExplainedImage {
   const [, height, width, channels] = batch.pixels.shape as [number, number, number, 1 | 3];
   const size = height * width * channels;
@@ -177,7 +183,8 @@ function explainedImage(
     explained: card.classes[Number(batch.classes[i])] as string,
     map,
     image,
-    overlay: lungs === null ? picture : drawBox(picture, lungs),
+    overlay:
+      lungs === null ? picture : drawBox(onlyInside ? withinBox(picture, image, lungs) : picture, lungs),
     lungs,
     insideLungs: lungs === null ? null : localisationScores(map, lungs).energy,
   };
