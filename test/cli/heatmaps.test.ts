@@ -82,6 +82,39 @@ t.test('what lies outside of the chest boxes is left out and counted', async (t)
   t.notMatch(whole.stderr, /chest box/);
 });
 
+t.test('EGD, by samples or fixations, and scanpaths over SIIM films', async (t) => {
+  const columns = 'SESSION_ID,DICOM_ID,Time (in secs),FPOGX,FPOGY,FPOGD,X_ORIGINAL,Y_ORIGINAL';
+  const folder = t.testdir({
+    egd: {
+      'master_sheet.csv':
+        'dicom_id,path,image_top_pad,image_bottom_pad,image_left_pad,image_right_pad\none,files/p10/one.dcm,0,0,480,480\n',
+      'eye_gaze.csv': `${columns}\n1,one,0.5,0.25,0.5,9,-2,0\n1,one,1,0.5,0.5,9,5,5\n1,calibration,0,0.5,0.5,9,-2,-2\n`,
+      'fixations.csv': `${columns}\n1,one,1,0,0,0.75,100,200\n1,one,2.5,0,0,1,300,300\n1,one,3,0,0,1,500,300\n`,
+    },
+    'scanpaths.json': JSON.stringify([
+      { image_id: 'a', gaze_x: [0.25, 0.5], gaze_y: [0.75, 0.25], time: [6, 12] },
+    ]),
+  });
+  const render = async (gaze: readonly string[], out: string) => {
+    const words = ['heatmaps', ...gaze, '--size', '16', '--windows', '1', '--out_dir', out, '--json'];
+    const ended = await cli(words, folder);
+    t.equal(ended.code, 0, ended.stderr);
+    const { source } = JSON.parse(readFileSync(path.join(folder, out, 'heatmaps.json'), 'utf8'));
+    return { last: linesOf(ended).at(-1), source };
+  };
+  const samples = await render(['--egd', 'egd'], 'samples');
+  t.match(samples.last, { type: 'heatmaps', readings: 1, maps: 2 });
+  t.match(samples.source, { filtered: { calibration: 1, offFilm: 0 } });
+  const egd = ['--egd', 'egd', '--egd_table', 'fixations', '--film_size', '400,400', '--max_faults', '0.5'];
+  const fixations = await render(egd, 'fixed');
+  t.match(fixations.source, { filtered: { offFilm: 1 } });
+  const siim = await render(['--siim', 'scanpaths.json', '--whole', '--arrays', '--max_faults', '1'], 'siim');
+  t.match(siim.last, { readings: 1 });
+  const written = readdirSync(path.join(folder, 'siim'), { recursive: true }).map(String);
+  for (const name of ['timewindowed_0/global_a.png', 'arrays/focal_a.npy', 'whole/focal_a.png'])
+    t.ok(written.includes(path.normalize(name)), name);
+});
+
 t.test('flags that do not belong together', async (t) => {
   const folder = t.testdir({ 'gaze.csv': 'id,x,y,start,end\na,1,1,0,1\n', films: {} });
   const cases: readonly (readonly [string[], RegExp])[] = [
