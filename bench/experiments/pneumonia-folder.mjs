@@ -1,6 +1,7 @@
 /**
  * NIH's films of Pneumonia and of No Finding from a table of films, laid out as loc-attention's programs take them:
- * OUT/{train,val,test}/{0NoFinding,1Pneumonia}/, copies, with OUT.regions.json beside.
+ * OUT/{train,val,test}/{0NoFinding,1Pneumonia}/, copies under NIH's own names, by which patients are
+ * known, with OUT.regions.json beside.
  *
  *     node bench/experiments/pneumonia-folder.mjs --csv DATA/cxr/labels.csv --root DATA --out films/pneumonia
  *
@@ -32,7 +33,7 @@ for (const [split, films] of splits) {
     const { label, image } = films.sample(i);
     const folder = path.join(out, split, folders[classes[label]]);
     await mkdir(folder, { recursive: true });
-    await copyFile(image.path, path.join(folder, path.basename(image.path)));
+    await copyFile(image.path, path.join(folder, path.basename(image.path).replace(/^nih_/, '')));
   }
   process.stdout.write(`${split}: ${films.length} films\n`);
 }
