@@ -385,6 +385,15 @@ export type { ChannelProgress, ExplainedImage, ExplainOptions } from './systems/
 export type { DeferredOptions, FitOptions } from './systems/classifier/fit.js';
 export type { Init, InitReport } from './systems/classifier/initial-weights.js';
 export type { ImageBytes, ImageInput } from './systems/classifier/inputs.js';
+export {
+  type FindingSource,
+  framedFindings,
+  type KnownFinding,
+  type Localisation,
+  type LocalisationMeans,
+  type LocalisedImage,
+  type LocaliseOptions,
+} from './systems/classifier/localise.js';
 export type { ModelCard } from './systems/classifier/model-card.js';
 export type { PassOptions } from './systems/classifier/passes.js';
 export type { Prediction, PredictOptions } from './systems/classifier/predict.js';
@@ -426,15 +435,6 @@ export type {
 export type { BoxOptions, GivenBoxes } from './systems/loc-attention/boxes.js';
 export type { LocAttentionFitOptions } from './systems/loc-attention/fit.js';
 export { LocAttention } from './systems/loc-attention/loc-attention.js';
-export {
-  type FindingSource,
-  framedFindings,
-  type KnownFinding,
-  type Localisation,
-  type LocalisationMeans,
-  type LocalisedImage,
-  type LocaliseOptions,
-} from './systems/loc-attention/localise.js';
 export {
   type PublishedAttentionBackbone,
   type PublishedAttentionChoice,

@@ -5,7 +5,7 @@ import { type Architecture, architectures } from '../models/model.js';
 import { attentionForms, camClasses, followedLosses, selections } from '../systems/loc-attention/settings.js';
 import { earlyStoppings } from '../training/plateau-schedule.js';
 import { asGpu } from './gpu.js';
-import { asChoice, asInteger, asNumber, asNumbers, asText, option } from './options.js';
+import { asChoice, asInteger, asNumber, asNumbers, asText, headings, option } from './options.js';
 import {
   addArithmetic,
   addFindingBoxes,
@@ -15,13 +15,8 @@ import {
   addWriting,
 } from './shared-options.js';
 
-const data = 'Data:';
 const lungs = 'Lungs:';
-const network = 'Network:';
 const objective = 'Loss:';
-const training = 'Training:';
-const outputs = 'Output:';
-const machine = 'Machine:';
 
 /** The original's short names of its networks. */
 const shortNames: Readonly<Record<string, string>> = {
@@ -52,7 +47,7 @@ function addData(command: Command): void {
   command
     .addOption(
       option(
-        data,
+        headings.data,
         '--dataset <name>',
         'what the files are called after; sample without --path is the embedded sample',
         asText,
@@ -60,7 +55,7 @@ function addData(command: Command): void {
     )
     .addOption(
       option(
-        data,
+        headings.data,
         '--path <folder>',
         'holds train, val and test with a folder for each class; labels follow the sorted names',
         asText,
@@ -68,7 +63,7 @@ function addData(command: Command): void {
     )
     .addOption(
       option(
-        data,
+        headings.data,
         '--task <name>',
         `${localisationTasks.join(', ')}: No Finding (n) against effusion, pneumothorax, subcutaneous emphysema`,
         asChoice(localisationTasks),
@@ -76,7 +71,7 @@ function addData(command: Command): void {
     )
     .addOption(
       option(
-        data,
+        headings.data,
         '--regions <file>',
         'instead of --task: JSON {"class": "region"} with upper, lower, inside, outside, complement, whole or null',
         asText,
@@ -84,14 +79,19 @@ function addData(command: Command): void {
     )
     .addOption(
       option(
-        data,
+        headings.data,
         '--sample_per_class <n>',
         'training films of each class of the sample (default: 200)',
         asInteger({ min: 1 }),
       ),
     )
     .addOption(
-      option(data, '--sample_seed <n>', 'which sample (default: 1)', asInteger({ min: 0, max: 2 ** 32 - 1 })),
+      option(
+        headings.data,
+        '--sample_seed <n>',
+        'which sample (default: 1)',
+        asInteger({ min: 0, max: 2 ** 32 - 1 }),
+      ),
     );
 }
 
@@ -119,7 +119,7 @@ function addLungs(command: Command): void {
 function addNetwork(command: Command): void {
   command.addOption(
     option(
-      network,
+      headings.network,
       '--backbone <name>',
       `pvt, vgg, resnet, or one of ${architectures.join(', ')}`,
       asBackbone,
@@ -128,7 +128,7 @@ function addNetwork(command: Command): void {
   addStart(command, 224);
   command.addOption(
     option(
-      network,
+      headings.network,
       '--normalisation <kind>',
       "half: pixels to [-1, 1], as published; imagenet: the weights' own statistics",
       asChoice(['half', 'imagenet'] as const),
@@ -205,15 +205,21 @@ function addObjective(command: Command): void {
 
 function addTraining(command: Command): void {
   command
-    .addOption(option(training, '--max_epochs <n>', 'most epochs', asInteger({ min: 1 }), 100))
-    .addOption(option(training, '--batch <n>', 'images a step', asInteger({ min: 1 }), 32))
-    .addOption(option(training, '--lr <rate>', "Adam's learning rate", asNumber({ above: 0 }), 1e-5))
+    .addOption(option(headings.training, '--max_epochs <n>', 'most epochs', asInteger({ min: 1 }), 100))
+    .addOption(option(headings.training, '--batch <n>', 'images a step', asInteger({ min: 1 }), 32))
+    .addOption(option(headings.training, '--lr <rate>', "Adam's learning rate", asNumber({ above: 0 }), 1e-5))
     .addOption(
-      option(training, '--patience <n>', 'ends at n epochs without improvement', asInteger({ min: 1 }), 30),
+      option(
+        headings.training,
+        '--patience <n>',
+        'ends at n epochs without improvement',
+        asInteger({ min: 1 }),
+        30,
+      ),
     )
     .addOption(
       option(
-        training,
+        headings.training,
         '--early_stopping <how>',
         'reset: n in a row; cumulative: n in all, as the original',
         asChoice(earlyStoppings),
@@ -222,7 +228,7 @@ function addTraining(command: Command): void {
     )
     .addOption(
       option(
-        training,
+        headings.training,
         '--select <number>',
         'number on validation by which the best epoch is chosen',
         asChoice(selections),
@@ -231,21 +237,27 @@ function addTraining(command: Command): void {
     )
     .addOption(
       option(
-        training,
+        headings.training,
         '--follow <loss>',
         "validation loss that lowers the rate: loss (published's default) or crossEntropy (differentiable's)",
         asChoice(followedLosses),
       ),
     )
     .addOption(
-      option(training, '--seed <n>', 'of weights and sampling', asInteger({ min: 0, max: 2 ** 32 - 1 }), 0),
+      option(
+        headings.training,
+        '--seed <n>',
+        'of weights and sampling',
+        asInteger({ min: 0, max: 2 ** 32 - 1 }),
+        0,
+      ),
     );
 }
 
 function addOutputs(command: Command): void {
   command.addOption(
     option(
-      outputs,
+      headings.output,
       '--results <folder>',
       'where NAME.txt, NAME.safetensors and the folder NAME go',
       asText,
@@ -258,7 +270,7 @@ function addOutputs(command: Command): void {
 function addMachine(command: Command): Command {
   command.addOption(
     option(
-      machine,
+      headings.machine,
       '--gpu <n>',
       'number of a GPU, or cpu (default: a GPU if there is one, else the CPU)',
       asGpu,

@@ -1,7 +1,7 @@
 /** The flags that say which images and labels a command works on. */
 import type { Command } from 'commander';
 import { parseWhere, type WhereClause } from '../data/table-dataset.js';
-import { asChoice, asInteger, asText, collect, option, usageError } from './options.js';
+import { asChoice, asInteger, asText, collect, headings, option, usageError } from './options.js';
 
 /** Kinds of data sets. */
 export const dataKinds = ['nih-cxr-lt', 'mimic-cxr-lt', 'csv', 'folder', 'sample'] as const;
@@ -45,7 +45,6 @@ export const dataFlagNames = [
   ...(['test_split', 'sample_train', 'sample_seed'] as const),
 ] satisfies (keyof DataFlags)[];
 
-const heading = 'Data:';
 const tables = 'Tables (--csv):';
 const sample = 'Embedded sample (--dataset sample):';
 
@@ -54,7 +53,7 @@ export function addDataOptions(command: Command): Command {
   command
     .addOption(
       option(
-        heading,
+        headings.data,
         '--dataset <name>',
         `which data set: ${dataKinds.join(', ')}; csv where --csv is given`,
         asChoice(dataKinds),
@@ -62,7 +61,7 @@ export function addDataOptions(command: Command): Command {
     )
     .addOption(
       option(
-        heading,
+        headings.data,
         '--data_dir <folder>',
         "folder of the images (csv: default the table's own folder)",
         asText,
@@ -70,7 +69,7 @@ export function addDataOptions(command: Command): Command {
     )
     .addOption(
       option(
-        heading,
+        headings.data,
         '--label_dir <folder>',
         'folder of {dataset}_single-label_{split}.csv (default: labels/)',
         asText,
@@ -78,7 +77,7 @@ export function addDataOptions(command: Command): Command {
     )
     .addOption(
       option(
-        heading,
+        headings.data,
         '--class_order <how>',
         'labels of folder: by falling frequency, or by name as loc-attention, SPLIT/CLASS/ only (default: frequency)',
         asChoice(['frequency', 'name'] as const),

@@ -17,7 +17,7 @@ import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js
 import { openData } from './datasets.js';
 import { evaluateSplits, explainExamples, writeResults } from './evaluation.js';
 import { localiseSplits, type NamedFrames, namedFrames } from './localised.js';
-import { asInteger, option, usageError } from './options.js';
+import { asInteger, headings, option, usageError } from './options.js';
 import { slug } from './png.js';
 import { Output, type Session } from './session.js';
 import { addFindingBoxes, addImages, addOutput, addPrecision, addTesting } from './shared-options.js';
@@ -61,13 +61,13 @@ export function evaluateCommand(session: Session): Command {
   command
     .addOption(
       option(
-        'Evaluation:',
+        headings.evaluation,
         '--seed <n>',
         "of the augmented copies; default: the run's, else 0",
         asInteger({ min: 0 }),
       ),
     )
-    .addOption(option('Machine:', '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
+    .addOption(option(headings.machine, '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
   addImages(addPrecision(command, 'float32'));
   return command
     .addHelpText('after', help)

@@ -10,7 +10,7 @@ import { CxrGazeError } from '../errors.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import { percent } from './evaluation.js';
 import { type LungFlags, lungsOfFilms } from './lungs-of-films.js';
-import { asChoice, asInteger, asNumbers, asText, asTexts, option, usageError } from './options.js';
+import { asChoice, asInteger, asNumbers, asText, asTexts, headings, option, usageError } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { pngOf, slug } from './png.js';
 import { Output, type Session } from './session.js';
@@ -109,7 +109,7 @@ export function explainCommand(session: Session): Command {
     .addOption(
       option('Explanation:', '--inside_lungs', 'draw heat inside that box alone, the plain film around it'),
     )
-    .addOption(option('Machine:', '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
+    .addOption(option(headings.machine, '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
   addOutput(command, 'explain');
   return addImages(addPrecision(command, 'float32'), false)
     .addHelpText('after', help)

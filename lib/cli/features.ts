@@ -9,7 +9,7 @@ import { type TeacherBranch, teacherSize } from '../models/teacher.js';
 import { GazeTeacher } from '../systems/gazelt/teacher.js';
 import { addTableOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { type OpenedData, openData } from './datasets.js';
-import { asChoice, asDevice, asInteger, asText, option, usageError } from './options.js';
+import { asChoice, asDevice, asInteger, asText, headings, option, usageError } from './options.js';
 import { Output, type Session } from './session.js';
 import { addImages } from './shared-options.js';
 import { absoluteDataFlags, sayRemarks } from './train.js';
@@ -51,9 +51,6 @@ Examples:
   cxr-gaze features --focal --dataset sample --model_path results/train/teacher-focal --save_features_path features/`;
 
 const teacher = 'Teacher:';
-const data = 'Data:';
-const outputs = 'Output:';
-const machine = 'Machine:';
 
 /** The command. */
 export function featuresCommand(session: Session): Command {
@@ -78,30 +75,38 @@ export function featuresCommand(session: Session): Command {
         0,
       ),
     )
-    .addOption(option(data, '--nih', 'NIH-CXR-LT'))
-    .addOption(option(data, '--mimic', 'MIMIC-CXR-LT'))
+    .addOption(option(headings.data, '--nih', 'NIH-CXR-LT'))
+    .addOption(option(headings.data, '--mimic', 'MIMIC-CXR-LT'))
     .addOption(
       option(
-        data,
+        headings.data,
         '--dataset <name>',
         'csv (with --csv) or sample, instead of --nih or --mimic',
         asChoice(['csv', 'sample'] as const),
       ),
     )
-    .addOption(option(data, '--data_path <folder>', 'folder of the images', asText))
-    .addOption(option(data, '--labels_path <folder>', 'folder of {dataset}_single-label_{split}.csv', asText))
+    .addOption(option(headings.data, '--data_path <folder>', 'folder of the images', asText))
     .addOption(
-      option(data, '--mode <mode>', 'bal: only balanced-test; anything else: all splits', asText, 'all'),
+      option(headings.data, '--labels_path <folder>', 'folder of {dataset}_single-label_{split}.csv', asText),
     )
-    .addOption(option(outputs, '--save_features_path <folder>', 'gets the vectors', asText))
-    .addOption(option(outputs, '--json', 'for programs: one JSON object a line on standard output'));
-  addTableOptions(command);
-  command
-    .addOption(option(machine, '--batch_size <n>', 'films at a time', asInteger({ min: 1 }), 16))
-    .addOption(option(machine, '--device <name>', 'cpu, cuda or cuda:N', asDevice, 'cpu'))
     .addOption(
       option(
-        machine,
+        headings.data,
+        '--mode <mode>',
+        'bal: only balanced-test; anything else: all splits',
+        asText,
+        'all',
+      ),
+    )
+    .addOption(option(headings.output, '--save_features_path <folder>', 'gets the vectors', asText))
+    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'));
+  addTableOptions(command);
+  command
+    .addOption(option(headings.machine, '--batch_size <n>', 'films at a time', asInteger({ min: 1 }), 16))
+    .addOption(option(headings.machine, '--device <name>', 'cpu, cuda or cuda:N', asDevice, 'cpu'))
+    .addOption(
+      option(
+        headings.machine,
         '--precision <name>',
         'arithmetic: auto, float32, bfloat16',
         asChoice(['auto', 'float32', 'bfloat16'] as const),

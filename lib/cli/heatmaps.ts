@@ -5,7 +5,7 @@ import { FilmFiles } from '../gaze/film-files.js';
 import { writeHeatmaps } from '../gaze/render-set.js';
 import { maxWindows } from '../gaze/windows.js';
 import { addFilmOption, addGazeOptions, type GazeFlags, openGaze, sayFiltered } from './gaze-options.js';
-import { asInteger, asNumbers, asText, option, usageError } from './options.js';
+import { asInteger, asNumbers, asText, headings, option, usageError } from './options.js';
 import { Output, type Session } from './session.js';
 
 interface HeatmapFlags extends GazeFlags {
@@ -36,7 +36,6 @@ Examples:
   cxr-gaze heatmaps --gaze fixations.csv --data_dir films/ --overlay --out_dir heatmaps/own`;
 
 const rendering = 'Heat maps:';
-const outputs = 'Output:';
 
 /** The command. */
 export function heatmapsCommand(session: Session): Command {
@@ -70,15 +69,23 @@ export function heatmapsCommand(session: Session): Command {
         "GazeLT's own windows: closed, from 0, every point of weight 1 (default: half-open, weighted by time)",
       ),
     )
-    .addOption(option(outputs, '--out_dir <folder>', 'where the maps go', asText, 'results/heatmaps'))
+    .addOption(option(headings.output, '--out_dir <folder>', 'where the maps go', asText, 'results/heatmaps'))
     .addOption(
-      option(outputs, '--whole', 'also maps of whole readings: of all gaze, and of its larger cluster'),
+      option(
+        headings.output,
+        '--whole',
+        'also maps of whole readings: of all gaze, and of its larger cluster',
+      ),
     )
-    .addOption(option(outputs, '--arrays', 'also write float32 arrays (.npy)'))
-    .addOption(option(outputs, '--overlay', 'also draw gaze and maps over the films of --data_dir'))
-    .addOption(option(outputs, '--overwrite', 'replace heat maps that are there; other folders never are'))
-    .addOption(option(outputs, '--json', 'for programs: one JSON object a line on standard output'))
-    .addOption(option('Machine:', '--workers <n>', 'threads that render', asInteger({ min: 1, max: 16 })))
+    .addOption(option(headings.output, '--arrays', 'also write float32 arrays (.npy)'))
+    .addOption(option(headings.output, '--overlay', 'also draw gaze and maps over the films of --data_dir'))
+    .addOption(
+      option(headings.output, '--overwrite', 'replace heat maps that are there; other folders never are'),
+    )
+    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'))
+    .addOption(
+      option(headings.machine, '--workers <n>', 'threads that render', asInteger({ min: 1, max: 16 })),
+    )
     .addHelpText('after', help)
     .action((flags: HeatmapFlags) => heatmaps(flags, session));
 }

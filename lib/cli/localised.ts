@@ -9,8 +9,7 @@ import {
   framedFindings,
   type Localisation,
   type LocalisationMeans,
-  localise,
-} from '../systems/loc-attention/localise.js';
+} from '../systems/classifier/localise.js';
 import type { EvaluatedSplit, EvaluationSettings } from './evaluation.js';
 import type { Output, Session } from './session.js';
 
@@ -57,7 +56,7 @@ export async function localiseSplits(
       continue;
     }
     const { bootstrap, precision = 'float32', onError = 'throw' } = settings;
-    const localisation = await localise(model, dataset, {
+    const localisation = await model.localise(dataset, {
       ...{ bootstrap, precision, onError, signal: session.signal },
       ...(findings ? { findings } : {}),
     });

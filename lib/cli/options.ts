@@ -41,6 +41,16 @@ export function initialWeights(
   throw usageError(`Expected --weights FILE or --rand_init: initial weights are never assumed. ${hint}`);
 }
 
+/** Under which `--help` lists the flags that several commands have; a command's own groups are its own. */
+export const headings = {
+  data: 'Data:',
+  output: 'Output:',
+  network: 'Network:',
+  training: 'Training:',
+  evaluation: 'Evaluation:',
+  machine: 'Machine:',
+} as const;
+
 interface Bounds {
   readonly min?: number;
   readonly max?: number;

@@ -5,7 +5,7 @@ import { csvLine } from '../data/csv-row.js';
 import { dataThreads } from '../data/resize.js';
 import type { Prediction } from '../systems/classifier/predict.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
-import { asInteger, asText, option } from './options.js';
+import { asInteger, asText, headings, option } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { Output, type Session } from './session.js';
 import { addImages, addPrecision } from './shared-options.js';
@@ -30,11 +30,18 @@ export function predictCommand(session: Session): Command {
     .description('predict the class of radiographs, as a table, CSV or JSON')
     .argument('<model>', 'folder of a run, a checkpoint or a saved model')
     .argument('<files...>', 'images or folders of images')
-    .addOption(option('Output:', '--json', 'one JSON object a line, with the probability of every class'))
     .addOption(
-      option('Output:', '--csv <file>', 'also write a table with the probability of every class', asText),
+      option(headings.output, '--json', 'one JSON object a line, with the probability of every class'),
     )
-    .addOption(option('Machine:', '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
+    .addOption(
+      option(
+        headings.output,
+        '--csv <file>',
+        'also write a table with the probability of every class',
+        asText,
+      ),
+    )
+    .addOption(option(headings.machine, '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
   return addImages(addPrecision(command, 'auto'), false)
     .addHelpText('after', help)
     .action((model: string, files: string[], flags: PredictFlags) => predict(model, files, flags, session));

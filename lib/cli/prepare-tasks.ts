@@ -6,7 +6,7 @@ import { type NihTask, nihTasks } from '../data/nih-tasks.js';
 import { type AttentionTask, attentionTaskFindings, checkTaskFolder } from '../data/task-folder.js';
 import { type WrittenTask, writeNihTasks } from '../data/write-tasks.js';
 import { oneOf } from '../validate.js';
-import { asInteger, asText, asTexts, option, usageError } from './options.js';
+import { asInteger, asText, asTexts, headings, option, usageError } from './options.js';
 import { Output, type Session } from './session.js';
 
 interface TaskFlags {
@@ -41,7 +41,6 @@ Examples:
 type How = 'copy' | 'link' | 'tables';
 
 const nih = 'From NIH:';
-const outputs = 'Output:';
 
 /** The command. */
 export function prepareTasksCommand(session: Session): Command {
@@ -69,9 +68,9 @@ export function prepareTasksCommand(session: Session): Command {
         asText,
       ),
     )
-    .addOption(option(outputs, '--out <folder>', 'gets the task folders', asText, 'data/NIH'))
-    .addOption(option(outputs, '--overwrite', 'replace tasks that were prepared before'))
-    .addOption(option(outputs, '--json', 'for programs: one JSON object a line on standard output'))
+    .addOption(option(headings.output, '--out <folder>', 'gets the task folders', asText, 'data/NIH'))
+    .addOption(option(headings.output, '--overwrite', 'replace tasks that were prepared before'))
+    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'))
     .addHelpText('after', help)
     .action((flags: TaskFlags) => prepareTasks(flags, session));
 }

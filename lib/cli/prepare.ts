@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { prepareImages } from '../data/prepare.js';
 import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { openData } from './datasets.js';
-import { asChoice, asInteger, asText, option } from './options.js';
+import { asChoice, asInteger, asText, headings, option } from './options.js';
 import { Output, type Session } from './session.js';
 import { sayRemarks } from './train.js';
 
@@ -56,7 +56,7 @@ export function prepareCommand(session: Session): Command {
         'throw' as const,
       ),
     )
-    .addOption(option('Output:', '--json', 'for programs: one JSON object a line on standard output'))
+    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'))
     .addHelpText('after', help)
     .action((flags: PrepareFlags) => prepare(flags, session));
 }

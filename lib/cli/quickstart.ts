@@ -12,7 +12,7 @@ import type { OptionValue } from '../report/report-data.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import { resolvePrecision } from '../training/precision.js';
 import { evaluateSplits, explainExamples, headline, throwIfStopped, writeResults } from './evaluation.js';
-import { asInteger, asNumber, asText, option } from './options.js';
+import { asInteger, asNumber, asText, headings, option } from './options.js';
 import { duration } from './progress.js';
 import { followRun, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
@@ -58,8 +58,8 @@ export function quickstartCommand(session: Session): Command {
     new Option(flags).argParser(read).default(fallback).hideHelp();
   return new Command('quickstart')
     .description("train GazeLT's student on the embedded sample, evaluate and explain it")
-    .addOption(option('Output:', '--out_dir <folder>', 'replaced whole', asText, 'runs/quickstart'))
-    .addOption(option('Output:', '--json', 'for programs: one JSON object a line on standard output'))
+    .addOption(option(headings.output, '--out_dir <folder>', 'replaced whole', asText, 'runs/quickstart'))
+    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'))
     .addOption(hidden('--train <n>', 800))
     .addOption(hidden('--size <pixels>', 128))
     .addOption(hidden('--epochs <n>', 8))

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { Command } from 'commander';
 import { writePhantoms } from '../data/phantom/write.js';
-import { asInteger, option } from './options.js';
+import { asInteger, headings, option } from './options.js';
 import { Output, type Session } from './session.js';
 
 interface SampleFlags {
@@ -74,9 +74,13 @@ export function sampleCommand(session: Session): Command {
       ),
     )
     .addOption(
-      option('Output:', '--overwrite', 'replace a set of phantoms that is there; other folders never are'),
+      option(
+        headings.output,
+        '--overwrite',
+        'replace a set of phantoms that is there; other folders never are',
+      ),
     )
-    .addOption(option('Output:', '--json', 'for programs: one JSON object on standard output'))
+    .addOption(option(headings.output, '--json', 'for programs: one JSON object on standard output'))
     .addHelpText('after', help)
     .action((folder: string, flags: SampleFlags) => sample(folder, flags, session));
 }

@@ -13,7 +13,7 @@ import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
 import { LungSegmenter } from '../systems/segmenter/segmenter.js';
 import type { SegmentedImage } from '../systems/segmenter/segmenter-masks.js';
-import { asInteger, option } from './options.js';
+import { asInteger, headings, option } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { pngOf } from './png.js';
 import { Output, type Session } from './session.js';
@@ -66,7 +66,7 @@ export function segmentCommand(session: Session): Command {
         asInteger({ min: 16, max: 4096 }),
       ),
     )
-    .addOption(option('Machine:', '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 4));
+    .addOption(option(headings.machine, '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 4));
   addOutput(command, 'segment');
   return addImages(addPrecision(command, 'float32'), false)
     .addHelpText('after', help)

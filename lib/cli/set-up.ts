@@ -3,7 +3,7 @@ import process from 'node:process';
 import { Command } from 'commander';
 import { runBuild } from './build.js';
 import { runDoctor } from './doctor.js';
-import { asInteger, option } from './options.js';
+import { asInteger, headings, option } from './options.js';
 
 const heading = 'Build:';
 
@@ -41,7 +41,7 @@ Example:
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('say what this machine has, what is amiss and what to do next')
-    .addOption(option('Output:', '--json', 'for programs: one JSON object'))
+    .addOption(option(headings.output, '--json', 'for programs: one JSON object'))
     .addHelpText(
       'after',
       '\nExits with 0 where numeric work will run, else with 1. Builds and downloads nothing.',

@@ -2,31 +2,25 @@
 import type { Command } from 'commander';
 import { publishedWidth, widths } from '../models/model.js';
 import { type PrecisionChoice, precisionChoices } from '../training/precision.js';
-import { asChoice, asDevice, asInteger, asNumber, asText, option } from './options.js';
-
-const outputs = 'Output:';
-const network = 'Network:';
-const training = 'Training:';
-const evaluation = 'Evaluation:';
-const machine = 'Machine:';
+import { asChoice, asDevice, asInteger, asNumber, asText, headings, option } from './options.js';
 
 /** `--out_dir`, `--overwrite` and `--json`, with `--resume` and checkpoints for training. */
 export function addOutput(command: Command, name: string): Command {
   const isTraining = name === 'train';
   const kind = isTraining ? 'the run gets a folder of its own in it' : 'where the files go';
-  command.addOption(option(outputs, '--out_dir <folder>', kind, asText, `results/${name}`));
+  command.addOption(option(headings.output, '--out_dir <folder>', kind, asText, `results/${name}`));
   return addWriting(command, isTraining);
 }
 
 /** `--overwrite` and `--json`. @param isTraining whether `--resume`, `--save_every` and `--keep` come besides */
 export function addWriting(command: Command, isTraining: boolean): Command {
-  command.addOption(option(outputs, '--overwrite', 'replace what is there already'));
+  command.addOption(option(headings.output, '--overwrite', 'replace what is there already'));
   if (isTraining) {
     command
-      .addOption(option(outputs, '--resume', 'go on with the run from its last checkpoint'))
+      .addOption(option(headings.output, '--resume', 'go on with the run from its last checkpoint'))
       .addOption(
         option(
-          outputs,
+          headings.output,
           '--save_every <steps>',
           "also save every so many steps (default: only at an epoch's end)",
           asInteger({ min: 1 }),
@@ -34,7 +28,7 @@ export function addWriting(command: Command, isTraining: boolean): Command {
       )
       .addOption(
         option(
-          outputs,
+          headings.output,
           '--keep <which>',
           'checkpoints to keep: recent (best, last, previous) or all improvements',
           asChoice(['recent', 'all'] as const),
@@ -43,7 +37,7 @@ export function addWriting(command: Command, isTraining: boolean): Command {
       );
   }
   return command.addOption(
-    option(outputs, '--json', 'for programs: one JSON object a line on standard output'),
+    option(headings.output, '--json', 'for programs: one JSON object a line on standard output'),
   );
 }
 
@@ -52,7 +46,7 @@ export function addStart(command: Command, imageSize: number): Command {
   return command
     .addOption(
       option(
-        network,
+        headings.network,
         '--width <channels>',
         "of the backbone's first stage; published weights fit no other than the default",
         asInteger(widths),
@@ -61,7 +55,7 @@ export function addStart(command: Command, imageSize: number): Command {
     )
     .addOption(
       option(
-        network,
+        headings.network,
         '--image_size <pixels>',
         'side of the square input',
         asInteger({ min: 32, max: 4096 }),
@@ -70,13 +64,13 @@ export function addStart(command: Command, imageSize: number): Command {
     )
     .addOption(
       option(
-        network,
+        headings.network,
         '--weights <file>',
         "initial weights: .safetensors, .pt or .pth with torchvision's, timm's or published keys",
         asText,
       ),
     )
-    .addOption(option(network, '--rand_init', 'begin with random weights instead'));
+    .addOption(option(headings.network, '--rand_init', 'begin with random weights instead'));
 }
 
 /** In what the steps of trainings differ. */
@@ -102,19 +96,23 @@ export function addSteps(command: Command, steps: StepDefaults): Command {
   const { maxEpochs, patience, batchSize, unit = 'images', seed, seeded, maxSeed = 2 ** 32 - 1 } = steps;
   const waiting = patience === undefined ? 'a lower validation loss (default: never)' : 'improvement';
   return command
-    .addOption(option(training, '--max_epochs <n>', 'most epochs', asInteger({ min: 1 }), maxEpochs))
+    .addOption(option(headings.training, '--max_epochs <n>', 'most epochs', asInteger({ min: 1 }), maxEpochs))
     .addOption(
       option(
-        training,
+        headings.training,
         '--patience <n>',
         `ends after n + 1 epochs without ${waiting}`,
         asInteger({ min: 0 }),
         patience,
       ),
     )
-    .addOption(option(training, '--batch_size <n>', `${unit} a step`, asInteger({ min: 1 }), batchSize))
-    .addOption(option(training, '--lr <rate>', "Adam's learning rate", asNumber({ above: 0 }), 1e-4))
-    .addOption(option(training, '--seed <n>', `of ${seeded}`, asInteger({ min: 0, max: maxSeed }), seed));
+    .addOption(
+      option(headings.training, '--batch_size <n>', `${unit} a step`, asInteger({ min: 1 }), batchSize),
+    )
+    .addOption(option(headings.training, '--lr <rate>', "Adam's learning rate", asNumber({ above: 0 }), 1e-4))
+    .addOption(
+      option(headings.training, '--seed <n>', `of ${seeded}`, asInteger({ min: 0, max: maxSeed }), seed),
+    );
 }
 
 /** `--tta`, `--bootstrap` and `--with_ids`. @param ofRun whether a run that is evaluated again tells how often */
@@ -122,7 +120,7 @@ export function addTesting(command: Command, ofRun = false): Command {
   const copies = 'test-time augmentation: mean over the image and n augmented copies (also --n_TTA)';
   command.addOption(
     option(
-      evaluation,
+      headings.evaluation,
       '--tta <n>',
       ofRun ? `${copies}; default: as the run was evaluated, else 0` : copies,
       asInteger({ min: 0, max: 1000 }),
@@ -137,7 +135,7 @@ export function addIntervals(command: Command): Command {
   return command
     .addOption(
       option(
-        evaluation,
+        headings.evaluation,
         '--bootstrap <n>',
         'resamples for intervals, of patients where they are known, else of images; 0 for none',
         asInteger({ min: 0, max: 1_000_000 }),
@@ -146,7 +144,7 @@ export function addIntervals(command: Command): Command {
     )
     .addOption(
       option(
-        evaluation,
+        headings.evaluation,
         '--with_ids',
         'a first column with image ids in the tables of predictions and truth',
       ),
@@ -158,7 +156,7 @@ export function addImages(command: Command, hasCache = true): Command {
   if (hasCache) addCache(command);
   command.addOption(
     option(
-      machine,
+      headings.machine,
       '--on_error <what>',
       'a bad image ends the work (throw) or is left out and listed (skip)',
       asChoice(['throw', 'skip'] as const),
@@ -172,7 +170,7 @@ export function addImages(command: Command, hasCache = true): Command {
 export function addCache(command: Command): Command {
   return command.addOption(
     option(
-      machine,
+      headings.machine,
       '--cache_dir <folder>',
       'folder of prepared images (see prepare); default: decoded into memory each time',
       asText,
@@ -184,7 +182,7 @@ export function addCache(command: Command): Command {
 export function addWorkers(command: Command): Command {
   return command.addOption(
     option(
-      machine,
+      headings.machine,
       '--workers <n>',
       'threads that resize and augment (default: 1)',
       asInteger({ min: 1, max: 16 }),
@@ -194,7 +192,7 @@ export function addWorkers(command: Command): Command {
 
 /** `--device` and `--precision`. */
 export function addPrecision(command: Command, fallback: PrecisionChoice): Command {
-  command.addOption(option(machine, '--device <name>', 'cpu, cuda or cuda:N', asDevice, 'cpu'));
+  command.addOption(option(headings.machine, '--device <name>', 'cpu, cuda or cuda:N', asDevice, 'cpu'));
   return addArithmetic(command, fallback);
 }
 
@@ -202,7 +200,7 @@ export function addPrecision(command: Command, fallback: PrecisionChoice): Comma
 export function addArithmetic(command: Command, fallback: PrecisionChoice): Command {
   return command.addOption(
     option(
-      machine,
+      headings.machine,
       '--precision <name>',
       `arithmetic: ${precisionChoices.join(', ')}`,
       asChoice(precisionChoices),
@@ -215,7 +213,7 @@ export function addArithmetic(command: Command, fallback: PrecisionChoice): Comm
 export function addFindingBoxes(command: Command): Command {
   return command.addOption(
     option(
-      evaluation,
+      headings.evaluation,
       '--finding_boxes <file>',
       "NIH's BBox_List_2017.csv: tells how well maps meet framed findings (known of the sample's tasks)",
       asText,

@@ -7,7 +7,7 @@ import type { OptionValue } from '../report/report-data.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
 import type { GazeFlags } from './gaze-options.js';
-import { asInteger, initialWeights, option, usageError } from './options.js';
+import { asInteger, headings, initialWeights, option, usageError } from './options.js';
 import { addSteps } from './shared-options.js';
 
 /** The flags as commander gives them. */
@@ -37,22 +37,24 @@ export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
   readonly precision: PrecisionChoice;
 }
 
-const training = 'Training:';
-
 /** How a teacher is trained and judged. */
 export function addTeacherTraining(command: Command): void {
   command
     .addOption(
-      option(training, '--as_published', "windows as GazeLT's program cuts them: closed, from 0, weight 1"),
+      option(
+        headings.training,
+        '--as_published',
+        "windows as GazeLT's program cuts them: closed, from 0, weight 1",
+      ),
     )
-    .addOption(option(training, '--flip', 'mirror half of the films with their readings'));
+    .addOption(option(headings.training, '--flip', 'mirror half of the films with their readings'));
   addSteps(command, {
     ...{ maxEpochs: 100, batchSize: 8, unit: 'readings' },
     ...{ seed: 0, seeded: 'weights, projection, sampling, drop path' },
   });
   command.addOption(
     option(
-      'Evaluation:',
+      headings.evaluation,
       '--bootstrap <n>',
       'resamples for paired intervals, 0 for none',
       asInteger({ min: 0, max: 1_000_000 }),

@@ -2,15 +2,12 @@
 import type { Command } from 'commander';
 import { architectures } from '../models/model.js';
 import { defaultTau } from '../systems/classifier/decoupling.js';
-import { asChoice, asInteger, asNumber, asNumbers, asText, asTexts, option } from './options.js';
+import { asChoice, asInteger, asNumber, asNumbers, asText, asTexts, headings, option } from './options.js';
 import { addImages, addOutput, addPrecision, addStart, addSteps, addTesting } from './shared-options.js';
 import type { SystemName } from './train-flags.js';
 
-const network = 'Network:';
 const objective = 'Loss and long tail:';
-const training = 'Training:';
 const gaze = 'Gaze teachers:';
-const evaluation = 'Evaluation:';
 
 /** Adds all flags of a system's training but those of the data. */
 export function addTrainOptions(command: Command, system: SystemName): Command {
@@ -28,7 +25,7 @@ function addNetwork(command: Command, system: SystemName): void {
   command
     .addOption(
       option(
-        network,
+        headings.network,
         '--model_name <name>',
         `backbone: ${architectures.join(', ')}`,
         asChoice(architectures),
@@ -37,7 +34,7 @@ function addNetwork(command: Command, system: SystemName): void {
     )
     .addOption(
       option(
-        network,
+        headings.network,
         '--head <kind>',
         "linear (the benchmark's) or bottleneck64 (GazeLT's)",
         asChoice(['linear', 'bottleneck64'] as const),
@@ -144,14 +141,14 @@ function addTraining(command: Command): void {
   command
     .addOption(
       option(
-        training,
+        headings.training,
         '--legacy_batchnorm',
         "BatchNorm as the system's original: frozen from epoch 2 on; gazelt: two updates a step in epoch 1",
       ),
     )
     .addOption(
       option(
-        training,
+        headings.training,
         '--as_published',
         "all of the original's behaviour and settings in one switch; flags given besides win, and are named",
       ),
@@ -192,7 +189,7 @@ function addGaze(command: Command): void {
 function addEvaluation(command: Command): void {
   command.addOption(
     option(
-      evaluation,
+      headings.evaluation,
       '--group_thresholds <head,tail>',
       'head has more training images than the first number, tail fewer than the second',
       asNumbers(2, 2),

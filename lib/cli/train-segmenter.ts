@@ -16,7 +16,7 @@ import { trainingEnvironment } from '../training/environment.js';
 import { type PrecisionChoice, resolvePrecision } from '../training/precision.js';
 import type { TrainResult } from '../training/trainer.js';
 import { throwIfStopped } from './evaluation.js';
-import { asInteger, asNumber, asText, initialWeights, option } from './options.js';
+import { asInteger, asNumber, asText, headings, initialWeights, option } from './options.js';
 import { addPairOptions, type OpenedPairs, openPairs, type PairFlags } from './pair-options.js';
 import { existing, followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
@@ -64,9 +64,6 @@ Examples:
     cxr-gaze train segmenter --phantoms 200 --rand_init --size 128 --max_epochs 5
   Interrupted? The same command with --resume goes on. Then: cxr-gaze segment --help`;
 
-const network = 'Network:';
-const training = 'Training:';
-
 /** The command, below `train`. */
 export function addSegmenterCommand(train: Command, session: Session): void {
   const command = train
@@ -75,7 +72,7 @@ export function addSegmenterCommand(train: Command, session: Session): void {
   command
     .addOption(
       option(
-        network,
+        headings.network,
         '--size <pixels>',
         'side of the input, a multiple of 16; kept in the checkpoint',
         asInteger({ min: 16, max: 4096 }),
@@ -84,16 +81,16 @@ export function addSegmenterCommand(train: Command, session: Session): void {
     )
     .addOption(
       option(
-        network,
+        headings.network,
         '--weights <file>',
         "initial weights: .safetensors, .pt or .pth with the original's keys",
         asText,
       ),
     )
-    .addOption(option(network, '--rand_init', 'begin with random weights instead'))
+    .addOption(option(headings.network, '--rand_init', 'begin with random weights instead'))
     .addOption(
       option(
-        network,
+        headings.network,
         '--width <channels>',
         'of the first level; narrower is quicker (published: 64)',
         asInteger(widths),
@@ -105,7 +102,7 @@ export function addSegmenterCommand(train: Command, session: Session): void {
   command
     .addOption(
       option(
-        training,
+        headings.training,
         '--flip <p>',
         'mirrors an image and its mask with this probability',
         asNumber({ min: 0, max: 1 }),
@@ -114,7 +111,7 @@ export function addSegmenterCommand(train: Command, session: Session): void {
     )
     .addOption(
       option(
-        training,
+        headings.training,
         '--max_angle <degrees>',
         'rotates both by up to so much',
         asNumber({ min: 0, max: 180 }),

@@ -92,6 +92,7 @@ export function withinChestBox(reading: Reading): Reading {
  * kept whole.
  *
  * @param table of readings
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT` for what is no table of readings
  */
 export function withinChestBoxes(table: GazeTable): GazeTable {
   let [outsideChestBox, withoutChestBox] = [0, 0];

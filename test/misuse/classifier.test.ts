@@ -35,6 +35,7 @@ const noImage: ImageSource = { kind: 'bytes', name: 'nothing', bytes: new Uint8A
 const emptyFilms = tinyDataset('films', 3, { replace: (sample) => ({ ...sample, image: noImage }) });
 const none = tinyDataset('none', 0);
 const aborted = AbortSignal.abort();
+const findings = () => ({ boxes: [{ x: 0, y: 0, width: 4, height: 4 }], width: 32, height: 32 });
 const notOptions = [null, 3, 'options'] as const;
 
 const first = async (stream: AsyncIterable<unknown>): Promise<unknown> => {
@@ -197,6 +198,25 @@ function rowsFor(System: typeof GazeLT | typeof Baseline, { live, gone, busy, fo
         ],
         NaN: refusedAtOnce([Number.NaN], (batchSize) => live.explain(image, { batchSize })),
         aborted: [['ERR_ABORTED', 'later', () => first(live.explain(image, { signal: aborted }))]],
+      },
+    ],
+    [
+      'localise',
+      {
+        disposed: [[DISPOSED, 'now', () => gone.localise(films, { findings })]],
+        type: [
+          ...refusedAtOnce([undefined, null, [], 'films'], (data) => live.localise(data, { findings })),
+          ...refusedAtOnce(notOptions, (options) => live.localise(films, options)),
+          ...refusedAtOnce([undefined, 3, 'here'], (where) => live.localise(films, { findings: where })),
+          ...refusedAtOnce([3, 'scorecam'], (method) => live.localise(films, { findings, method })),
+        ],
+        empty: [
+          ...refusedAtOnce([none], (data) => live.localise(data, { findings })),
+          [ARGUMENT, 'later', () => live.localise(films, { findings: () => undefined })],
+          ['ERR_IMAGE', 'later', () => live.localise(emptyFilms, { findings })],
+        ],
+        NaN: refusedAtOnce([Number.NaN], (batchSize) => live.localise(films, { findings, batchSize })),
+        aborted: [['ERR_ABORTED', 'later', () => live.localise(films, { findings, signal: aborted })]],
       },
     ],
     [

@@ -3,8 +3,8 @@ import { attentionMap } from '../../lib/cam/attention-map.js';
 import { readMaps } from '../../lib/cam/maps.js';
 import { phantomTask } from '../../lib/data/phantom/tasks.js';
 import { localisationScores } from '../../lib/metrics/localisation.js';
+import { framedFindings } from '../../lib/systems/classifier/localise.js';
 import { LocAttention } from '../../lib/systems/loc-attention/loc-attention.js';
-import { framedFindings } from '../../lib/systems/loc-attention/localise.js';
 import { memoryStats, tensor } from '../../lib/tensor/create.js';
 import { tidy } from '../../lib/tensor/tidy.js';
 

@@ -28,6 +28,7 @@ import { type EvaluateOptions, type Evaluation, evaluateClassifier } from './eva
 import { type ExplainedImage, type ExplainOptions, explainImages } from './explain.js';
 import { checkedFit, type FitAddition, type FitOptions, prepareFit } from './fit.js';
 import { checkInit, type Init, type InitReport, initialise } from './initial-weights.js';
+import { type Localisation, type LocaliseOptions, localise } from './localise.js';
 import {
   cardFile,
   cardToJson,
@@ -345,6 +346,20 @@ export abstract class Classifier {
   explain(input: ImageInput, options: ExplainOptions = {}): AsyncGenerator<ExplainedImage, void> {
     this.#requireLive();
     return explainImages(this, input, options);
+  }
+
+  /**
+   * Measures how well the network's maps meet findings whose place is known: energy within their frames, pointing game, IoU
+   * at half of the maximum.
+   *
+   * @param dataset images with labels; those whose finding is not known are left out
+   * @param options where the findings are, and which map
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT`, `ERR_DISPOSED` at once; rejects with `ERR_INVALID_ARGUMENT` where no finding
+   *   is known, what a bad image throws, `ERR_ABORTED`
+   */
+  localise(dataset: Dataset, options: LocaliseOptions = {}): Promise<Localisation> {
+    this.#requireLive();
+    return localise(this, dataset, options);
   }
 
   /**

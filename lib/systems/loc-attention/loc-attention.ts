@@ -1,4 +1,3 @@
-import type { Dataset } from '../../data/dataset.js';
 import { halfNormalisation } from '../../training/inputs.js';
 import type { Run } from '../../training/run.js';
 import type { TrainEvent, TrainResult } from '../../training/trainer.js';
@@ -10,7 +9,6 @@ import {
   loadClassifier,
 } from '../classifier/classifier.js';
 import { checkedLocAttentionFit, type LocAttentionFitOptions, prepareLocAttentionFit } from './fit.js';
-import { type Localisation, type LocaliseOptions, localise } from './localise.js';
 import type { LocAttentionScores } from './scoring.js';
 
 /**
@@ -67,17 +65,5 @@ export class LocAttention extends Classifier {
       const fit = checkedLocAttentionFit(this.card, options);
       return { ...fit, prepare: () => prepareLocAttentionFit(this, fit) };
     });
-  }
-
-  /**
-   * Measures how well the network's maps meet findings whose place is known: energy within their frames, pointing game, IoU
-   * at half of the maximum.
-   *
-   * @param dataset images with labels; those whose finding is not known are left out
-   * @param options where the findings are, and which map
-   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with what a bad image throws, `ERR_ABORTED`
-   */
-  localise(dataset: Dataset, options: LocaliseOptions = {}): Promise<Localisation> {
-    return localise(this, dataset, options);
   }
 }

@@ -14,9 +14,9 @@ import {
 } from '../../metrics/resample.js';
 import { tidy } from '../../tensor/tidy.js';
 import { callable, invalidArgument, list, object, oneOf, text } from '../../validate.js';
-import { sameClasses } from '../classifier/evaluate.js';
-import { PassNetwork } from '../classifier/pass-network.js';
-import { checkPass, type Network, type PassOptions, passOver } from '../classifier/passes.js';
+import { sameClasses } from './evaluate.js';
+import { PassNetwork } from './pass-network.js';
+import { checkPass, type Network, type PassOptions, passOver } from './passes.js';
 
 /** Where the finding of an image is known to be. */
 export interface KnownFinding {
@@ -31,7 +31,7 @@ export interface KnownFinding {
 /** Tells where the finding of a sample is; `undefined` where it is not known. */
 export type FindingSource = (index: number) => KnownFinding | undefined;
 
-/** Options of {@link LocAttention.localise}. */
+/** Options of {@link Classifier.localise}. */
 export interface LocaliseOptions extends PassOptions {
   /** Where the findings are: of every sample, by its index. Default for phantoms of a task: their own. */
   readonly findings?: FindingSource;
@@ -75,7 +75,7 @@ export interface LocalisationMeans {
   readonly iou: MeanWithInterval;
 }
 
-/** What {@link LocAttention.localise} found. */
+/** What {@link Classifier.localise} found. */
 export interface Localisation {
   /** Each image whose finding is known. */
   readonly images: readonly LocalisedImage[];
