@@ -4,7 +4,8 @@ import type { TensorRecord } from './tensor-record.js';
  * What a `.pt` file may hold: tensors, plain containers, and objects of unknown classes as inert {@link PickleRecord}s. A Python
  * tuple is a frozen array, a list an array that is not frozen, a dict of any kind a {@link PlainDict}, bytes a
  * `Uint8Array`; an integer beyond 2^53 is a bigint; a `torch.dtype` is its name (`'torch.float32'`) and a `torch.device`
- * its text. Containers may be shared, and even contain themselves, as in Python.
+ * its text; a class that is an object's attribute is its name. Containers may be shared, and even contain themselves, as in
+ * Python.
  */
 export type PlainValue =
   | null
@@ -101,7 +102,10 @@ export class PickleGlobal extends PickleOpaque {
   }
 }
 
-/** A name that the world does not know: taken for the class of an inert record, refused wherever else it is used. */
+/**
+ * A name that the world does not know: taken for the class of an inert record, or for what an attribute of one names, and
+ * refused wherever else it is used.
+ */
 export class PickleClass extends PickleOpaque {
   /** The error that names it and where the pickle asks for it. */
   readonly refusal: () => Error;

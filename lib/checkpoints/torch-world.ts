@@ -115,11 +115,15 @@ export class TorchWorld implements PickleWorld {
     return this.#globals.get(path);
   }
 
-  /** `('storage', class, key, location, number of elements[, view])`; where the bytes once lived does not matter. */
+  /**
+   * `('storage', class, key, location, number of elements[, view])`; where the bytes once lived does not matter. In the older
+   * format also `('module', class, source file, source)`, a module's class with its text, which nobody reads.
+   */
   persistent(id: PickleItem, place: PicklePlace): PickleItem {
     const [tag, type, key, , count, view] = (Array.isArray(id) ? id : []) as readonly PickleItem[];
+    if (tag === 'module' && type instanceof PickleClass) return type;
     if (tag !== 'storage')
-      throw place.error(`the pickle refers to an outside object that is no storage (${kindOf(tag ?? null)})`);
+      throw place.error(`the pickle refers to an outside object that is no storage (${shownTag(tag)})`);
     if (type instanceof PickleClass) throw type.refusal();
     const dtype = this.#storageClasses.get(type as PickleItem);
     if (!dtype) throw place.error(`the class of a storage is ${kindOf(type ?? null)}`);
@@ -251,6 +255,10 @@ export class TorchWorld implements PickleWorld {
     this.#pending.push({ record, storage, offset: start, place: `at byte ${place.position} of the pickle` });
     return record;
   }
+}
+
+function shownTag(tag: PickleItem | undefined): string {
+  return typeof tag === 'string' ? JSON.stringify(tag.slice(0, 40)) : kindOf(tag ?? null);
 }
 
 function namedDType(dtype: PickleItem): StoredDType | undefined {

@@ -79,6 +79,8 @@ class Machine implements PicklePlace {
   readonly #marks: number[] = [];
   /** Tuples that hold something opaque, directly or deeper. They may be arguments, but not part of the result. */
   readonly #opaqueTuples = new WeakSet<object>();
+  /** Dicts with a class among their values that have not become the attributes of a record, and the class. */
+  readonly #naming = new Map<PlainDict, PickleClass>();
   #next = 0;
 
   constructor(bytes: Uint8Array, source: PickleSource, world: PickleWorld) {
@@ -97,6 +99,7 @@ class Machine implements PicklePlace {
       if (code === STOP) {
         if (this.#marks.length > 0 || this.#stack.length !== 1)
           throw this.error('the pickle ends with an unfinished stack');
+        for (const named of this.#naming.values()) throw named.refusal();
         return { value: this.plain(this.pop()), end: this.#next };
       }
       const opcode = OPCODES.get(code);
@@ -267,8 +270,18 @@ class Machine implements PicklePlace {
     if (!(dict instanceof PlainDict)) throw this.error(`the pickle sets items of ${kindOf(dict)}`);
     if (items.length % 2 !== 0) throw this.error('a dict has a key without a value');
     for (let i = 0; i < items.length; i += 2) {
-      dict.set(this.#key(items[i] as PickleItem), this.plain(items[i + 1] as PickleItem));
+      dict.set(this.#key(items[i] as PickleItem), this.#member(dict, items[i + 1] as PickleItem));
     }
+  }
+
+  /**
+   * A value of a dict. An object's attribute may be a class, such as the kind of normalisation that torchvision's ResNets
+   * remember: its name stands for it. Whether the dict is that of an object is known only later.
+   */
+  #member(dict: PlainDict, value: PickleItem): PlainValue {
+    if (!(value instanceof PickleClass)) return this.plain(value);
+    if (!this.#naming.has(dict)) this.#naming.set(dict, value);
+    return value.description;
   }
 
   addItems(items: readonly PickleItem[]): void {
@@ -289,8 +302,10 @@ class Machine implements PicklePlace {
       throw this.error(`the state of ${what} must be a dict, but is ${kindOf(state)}`);
     }
     if (!isRecord) target.attributes = new Map([...(target.attributes ?? []), ...state]);
-    else if (target.attributes === undefined) target.attributes = state;
-    else throw this.error(`the pickle sets the state of ${kindOf(target)} twice`);
+    else if (target.attributes === undefined) {
+      target.attributes = state;
+      this.#naming.delete(state);
+    } else throw this.error(`the pickle sets the state of ${kindOf(target)} twice`);
   }
 
   /** NEWOBJ: an object of an unknown class, made without arguments, as a record that waits for its state. */

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { openTensorFile, type TensorFile } from '../../lib/checkpoints/open.js';
+import type { PickleRecord } from '../../lib/checkpoints/pickle-values.js';
 import { failure } from '../support/outcome.js';
 import * as p from '../support/pickle-bytes.js';
 import { zip } from '../support/zip-bytes.js';
@@ -93,6 +94,18 @@ t.test('a module under a usual key, and one that is reached by two names', async
   t.strictSame([[...tensors.keys()], moduleClass], [['a.weight', 'again.weight'], 'some.package.Net']);
 });
 
+t.test('a class among the attributes of a module, by its name', async (t) => {
+  const { tensors, root } = await open(
+    module_('Net', {
+      parameters: dict(['w', number]),
+      more: [['_norm_layer', p.global('torch.nn.modules.batchnorm', 'BatchNorm2d')]],
+    }),
+  );
+  t.strictSame([...tensors.keys()], ['w']);
+  const { attributes } = root as PickleRecord;
+  t.equal(attributes?.get('_norm_layer'), 'torch.nn.modules.batchnorm.BatchNorm2d');
+});
+
 const state = module_('Net', { parameters: dict(['w', number]) });
 const refused: readonly [what: string, root: Buffer[], message: RegExp][] = [
   ['calling an unknown class', [p.global('some', 'Net'), p.emptyTuple, p.reduce], /asks for "some\.Net"/],
@@ -107,6 +120,28 @@ const refused: readonly [what: string, root: Buffer[], message: RegExp][] = [
     /asks for "some\.Net"/,
   ],
   ['an unknown class as value', [dict(['w', number], ['x', p.global('some', 'f')])], /asks for "some\.f"/],
+  [
+    'a class among attributes, put there after the object was made',
+    [
+      p.global('some', 'Net'),
+      p.emptyTuple,
+      newObject,
+      p.emptyDict,
+      p.put(1),
+      p.build,
+      p.get(1),
+      p.text('x'),
+      p.global('some', 'f'),
+      p.setItem,
+      Buffer.of(0x30), // POP
+    ],
+    /asks for "some\.f"/,
+  ],
+  [
+    'a class in a list among attributes',
+    [module_('Net', { more: [['x', bytes(p.emptyList, p.global('some', 'f'), p.append)]] })],
+    /asks for "some\.f"/,
+  ],
   [
     'an object made with arguments',
     [p.global('some', 'Net'), p.tuple(p.int(1)), newObject],

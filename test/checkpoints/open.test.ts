@@ -86,6 +86,15 @@ for (const name of ['plain.zip.pt', 'plain.legacy.pt']) {
   });
 }
 
+const moduleKeys: Record<string, string[]> = JSON.parse(readFileSync(path('module-keys.json'), 'utf8'));
+for (const [name, keys] of Object.entries(moduleKeys)) {
+  t.test(`${name}, a network of somebody else's pickled whole, has PyTorch's keys`, async (t) => {
+    const { tensors, moduleClass } = await openTensorFile(path(name));
+    t.match(moduleClass, /^(torch\.nn\.parallel\.data_parallel\.DataParallel|timm\.models\.)/);
+    t.strictSame([...tensors.keys()], keys);
+  });
+}
+
 t.test('a module that was pickled whole is its state dict', async (t) => {
   const { tensors, moduleClass } = await openTensorFile(path('whole-module.pt'));
   t.equal(moduleClass, '__main__.Net');

@@ -65,6 +65,20 @@ t.test('a pickle longer than the first window', async (t) => {
   t.strictSame(record && readStored(record).values, [1, 2, 3]);
 });
 
+t.test('a module that was pickled whole, with the source of its class', async (t) => {
+  const weights = Buffer.concat([p.emptyDict, p.text('w'), vector(storage('7', 3), 3), p.setItem]);
+  const type = Buffer.concat([
+    p.tuple(p.text('module'), p.global('some', 'Net'), p.text('net.py'), p.text('class Net(Module): ...')),
+    p.persistent,
+  ]);
+  const state = [p.text('_parameters'), weights, p.setItem, p.text('_modules'), p.emptyDict, p.setItem];
+  const module_ = p.pickle(type, p.emptyTuple, Buffer.of(0x81), p.emptyDict, ...state, p.build);
+  const { tensors, moduleClass } = await openTensorFile(written(...head, module_, sevens, values));
+  const record = tensors.get('w');
+  t.strictSame(record && readStored(record).values, [1, 2, 3]);
+  t.equal(moduleClass, 'some.Net');
+});
+
 const view = (start: number, count: number): Buffer =>
   storage('7', 3, p.tuple(p.text('8'), p.int(start), p.int(count)));
 const faults: readonly [name: string, path: string, message: RegExp][] = [
