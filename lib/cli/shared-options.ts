@@ -91,6 +91,29 @@ export interface StepDefaults {
   readonly maxSeed?: number;
 }
 
+/** How training images are varied where nothing says that they must be. @param what is varied together */
+export function addVariation(command: Command, what: string): void {
+  command
+    .addOption(
+      option(
+        headings.training,
+        '--flip <p>',
+        `mirrors ${what} with this probability`,
+        asNumber({ min: 0, max: 1 }),
+        0,
+      ),
+    )
+    .addOption(
+      option(
+        headings.training,
+        '--max_angle <degrees>',
+        'rotates both by up to so much',
+        asNumber({ min: 0, max: 180 }),
+        0,
+      ),
+    );
+}
+
 /** `--max_epochs`, `--patience`, `--batch_size`, `--lr` and `--seed`. */
 export function addSteps(command: Command, steps: StepDefaults): Command {
   const { maxEpochs, patience, batchSize, unit = 'images', seed, seeded, maxSeed = 2 ** 32 - 1 } = steps;

@@ -8,7 +8,7 @@ import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
 import type { GazeFlags } from './gaze-options.js';
 import { asInteger, headings, initialWeights, option, usageError } from './options.js';
-import { addSteps } from './shared-options.js';
+import { addSteps, addVariation } from './shared-options.js';
 
 /** The flags as commander gives them. */
 export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
@@ -23,7 +23,8 @@ export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
   readonly weights?: string;
   readonly rand_init?: boolean;
   readonly as_published?: boolean;
-  readonly flip?: boolean;
+  readonly flip: number;
+  readonly max_angle: number;
   readonly max_epochs: number;
   readonly patience?: number;
   readonly batch_size: number;
@@ -39,18 +40,17 @@ export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
 
 /** How a teacher is trained and judged. */
 export function addTeacherTraining(command: Command): void {
-  command
-    .addOption(
-      option(
-        headings.training,
-        '--as_published',
-        "windows as GazeLT's program cuts them: closed, from 0, weight 1",
-      ),
-    )
-    .addOption(option(headings.training, '--flip', 'mirror half of the films with their readings'));
+  command.addOption(
+    option(
+      headings.training,
+      '--as_published',
+      "windows as GazeLT's program cuts them: closed, from 0, weight 1",
+    ),
+  );
+  addVariation(command, 'a film and its reading');
   addSteps(command, {
     ...{ maxEpochs: 100, batchSize: 8, unit: 'readings' },
-    ...{ seed: 0, seeded: 'weights, projection, sampling, drop path' },
+    ...{ seed: 0, seeded: 'weights, projection, sampling, drop path, augmentation' },
   });
   command.addOption(
     option(
@@ -83,7 +83,8 @@ export function initOf(flags: TeacherFlags): 'random' | { readonly weights: stri
 export function fitFlags(flags: TeacherFlags) {
   return {
     windows: flags.as_published ? ('as-published' as const) : ('half-open' as const),
-    ...{ flip: flags.flip ?? false, maxEpochs: flags.max_epochs, batchSize: flags.batch_size },
+    ...{ flipProbability: flags.flip, maxAngle: flags.max_angle },
+    ...{ maxEpochs: flags.max_epochs, batchSize: flags.batch_size },
     ...{ learningRate: flags.lr, seed: flags.seed, precision: flags.precision, keep: flags.keep },
     onError: flags.on_error,
     ...(flags.patience === undefined ? {} : { patience: flags.patience }),

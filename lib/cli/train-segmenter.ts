@@ -16,11 +16,11 @@ import { trainingEnvironment } from '../training/environment.js';
 import { type PrecisionChoice, resolvePrecision } from '../training/precision.js';
 import type { TrainResult } from '../training/trainer.js';
 import { throwIfStopped } from './evaluation.js';
-import { asInteger, asNumber, asText, headings, initialWeights, option } from './options.js';
+import { asInteger, asText, headings, initialWeights, option } from './options.js';
 import { addPairOptions, type OpenedPairs, openPairs, type PairFlags } from './pair-options.js';
 import { existing, followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
-import { addImages, addOutput, addPrecision, addSteps } from './shared-options.js';
+import { addImages, addOutput, addPrecision, addSteps, addVariation } from './shared-options.js';
 import { notClinical, preparation, resumable } from './train-run.js';
 
 interface SegmenterFlags extends PairFlags {
@@ -99,25 +99,7 @@ export function addSegmenterCommand(train: Command, session: Session): void {
     );
   addOutput(command, 'train');
   addPairOptions(command);
-  command
-    .addOption(
-      option(
-        headings.training,
-        '--flip <p>',
-        'mirrors an image and its mask with this probability',
-        asNumber({ min: 0, max: 1 }),
-        0,
-      ),
-    )
-    .addOption(
-      option(
-        headings.training,
-        '--max_angle <degrees>',
-        'rotates both by up to so much',
-        asNumber({ min: 0, max: 180 }),
-        0,
-      ),
-    );
+  addVariation(command, 'an image and its mask');
   addSteps(command, {
     ...{ maxEpochs: 50, batchSize: 2, seed: 42, seeded: 'weights, sampling, augmentation, splits' },
     maxSeed: 2 ** 32 - 2,

@@ -5,7 +5,7 @@ import { phantomSplits } from '../../lib/data/phantom/splits.js';
 import { prepareImages } from '../../lib/data/prepare.js';
 import { SequentialSampler } from '../../lib/data/samplers.js';
 import { firstReadings, matchReadings, phantomGaze } from '../../lib/systems/gazelt/gaze-dataset.js';
-import { mirrored, onlyFlips, readableGaze, readingsOf } from '../../lib/systems/gazelt/teacher-targets.js';
+import { moved, readableGaze, readingsOf } from '../../lib/systems/gazelt/teacher-targets.js';
 import { tinyReading } from '../support/gaze.js';
 import { tinyDataset } from '../support/tiny.js';
 
@@ -81,42 +81,70 @@ t.test('readings that look at nothing of the film are left out, together with th
   t.end();
 });
 
-t.test('a mirrored reading changes left and right', (t) => {
+t.test('a mirrored reading changes left and right; a turned one goes round the centre', (t) => {
   const reading = {
     ...tinyReading('film-0', [[4, 8]]),
     chestBox: { xmin: 2, xmax: 20, ymin: 1, ymax: 30 },
   };
-  const other = mirrored(reading);
-  t.match(other, {
-    chestBox: { xmin: 12, xmax: 30, ymin: 1, ymax: 30 },
-    fixations: [{ x: 28, y: 8, start: 0 }],
-  });
-  t.same(mirrored(other), reading);
+  const { chestBox: _, ...plain } = reading;
+  const mirror = { flip: true, angle: 0 };
+  t.match(moved(reading, mirror).fixations, [{ x: 28, y: 8, start: 0 }]);
+  t.same(moved(moved(reading, mirror), mirror), plain, 'to the last bit, without the chest box');
+  const [quarter] = moved(reading, { flip: false, angle: 90 }).fixations;
+  t.match(
+    [quarter?.x.toFixed(9), quarter?.y.toFixed(9)],
+    ['8.000000000', '28.000000000'],
+    'counter-clockwise',
+  );
   t.end();
 });
 
-t.test('a film and its reading are mirrored by the same draw', async (t) => {
-  const size = { width: 32, height: 32 };
-  const dataset = tinyDataset('film', 12);
-  using images = await prepareImages(dataset, size);
-  const sampler = new SequentialSampler({ length: 12 });
-  const loader = new DataLoader({ images, sampler, batchSize: 12, augmentation: { seed: 3, ...onlyFlips } });
-  const readings = Array.from({ length: 12 }, (_, i) => tinyReading(`film-${i}`, [[4, 8]]));
+t.test('a film and its reading are varied by the same draw, whatever the shape of the film', async (t) => {
+  const [width, height, size] = [96, 48, 64];
+  // A bright patch on black, seen as long as it is dwelt upon.
+  const places = Array.from({ length: 12 }, (_, i) => ({ x: 26 + 4 * i, y: 14 + 2 * (i % 8) }));
+  const data = (index: number): Uint8Array => {
+    const { x, y } = places[index] as (typeof places)[number];
+    const isIn = (at: number): boolean =>
+      Math.abs((at % width) + 0.5 - x) < 6 && Math.abs(Math.floor(at / width) + 0.5 - y) < 3;
+    return Uint8Array.from({ length: width * height }, (_, at) => (isIn(at) ? 255 : 0));
+  };
+  const replace = (sample: Sample, index: number): Sample => {
+    const pixels = () => ({ width, height, channels: 1 as const, data: data(index) });
+    return { ...sample, image: { kind: 'pixels', name: sample.id, pixels } };
+  };
+  const dataset = tinyDataset('film', places.length, { replace });
+  using images = await prepareImages(dataset, { width: size, height: size });
+  const sampler = new SequentialSampler({ length: places.length });
+  const variation = { seed: 3, flipProbability: 0.5, maxAngle: 30 };
+  const loader = new DataLoader({ images, sampler, batchSize: places.length, augmentation: variation });
+  const readings = places.map(({ x, y }, i) => ({ ...tinyReading(`film-${i}`, [[x, y]]), width, height }));
   for (const epoch of [1, 2]) {
-    const chosen = readingsOf({ indices: Int32Array.from(readings.keys()), epoch }, readings, { seed: 3 });
-    const flipped = chosen.map(({ fixations }) => fixations[0]?.x === 28);
+    const chosen = readingsOf({ indices: Int32Array.from(places.keys()), epoch }, readings, variation);
     for await (using batch of loader.batches(epoch)) {
       const pixels = (await batch.pixels.data()) as Uint8Array;
-      for (let i = 0; i < 12; i++) {
-        const { source } = images.locate(i);
-        const [own, given] = [source as Uint8Array, pixels.subarray(i * 1024, (i + 1) * 1024)];
-        const isMirrored = own.every((value, at) => given[at - (at % 32) + 31 - (at % 32)] === value);
-        t.equal(isMirrored, flipped[i], `epoch ${epoch}, film ${i}`);
+      for (const [i, { fixations }] of chosen.entries()) {
+        const centre = centreOf(pixels.subarray(i * size * size, (i + 1) * size * size), size);
+        const { x, y } = fixations[0] as { x: number; y: number };
+        const [dx, dy] = [centre.x - (x / width) * size, centre.y - (y / height) * size];
+        t.ok(Math.hypot(dx, dy) < 0.5, `epoch ${epoch}, film ${i}: ${dx.toFixed(2)}, ${dy.toFixed(2)}`);
       }
     }
-    t.ok(flipped.includes(true) && flipped.includes(false), 'some are, some are not');
   }
+  const still = readingsOf({ indices: Int32Array.from(places.keys()), epoch: 1 }, readings, null);
+  t.same(still, readings);
 });
+
+/** The centre of brightness of a square image, in pixels from its upper left corner. */
+function centreOf(pixels: Uint8Array, size: number): { readonly x: number; readonly y: number } {
+  let [sum, x, y] = [0, 0, 0];
+  for (const [at, value] of pixels.entries()) {
+    sum += value;
+    x += value * ((at % size) + 0.5);
+    y += value * (Math.floor(at / size) + 0.5);
+  }
+  return { x: x / sum, y: y / sum };
+}
 
 t.test('phantoms bring their own readings', async (t) => {
   const { train } = phantomSplits({ seed: 3, size: 64, train: 9 });

@@ -16,7 +16,7 @@ import {
 } from '../../training/fit-options.js';
 import { type PreparedRun, prepareRun } from '../../training/prepared-run.js';
 import { Trainer, type TrainerOptions } from '../../training/trainer.js';
-import { flag, invalidArgument, oneOf } from '../../validate.js';
+import { invalidArgument, number, oneOf } from '../../validate.js';
 import { type GazeDataset, requireGaze } from './gaze-dataset.js';
 import { type TeacherCard, teacherCardToJson } from './teacher-card.js';
 import {
@@ -25,7 +25,7 @@ import {
   teacherObjective,
   teacherScoring,
 } from './teacher-objective.js';
-import { batchTargets, onlyFlips, readableGaze, readingsOf } from './teacher-targets.js';
+import { batchTargets, readableGaze, readingsOf, type Variation } from './teacher-targets.js';
 
 /**
  * Options of `GazeTeacher.fit`. How the originals were trained was not published; rate and number of epochs are GazeLT's
@@ -38,8 +38,10 @@ export interface TeacherFitOptions extends CommonFitOptions {
   readonly validation: GazeDataset;
   /** How a reading is cut into its four windows; default `half-open`. */
   readonly windows?: WindowConvention;
-  /** Mirrors half of the films, and their readings with them; default `false`, for nothing of it is published. */
-  readonly flip?: boolean;
+  /** Probability that a film is mirrored, its reading with it; default 0, for nothing of it is published. */
+  readonly flipProbability?: number;
+  /** Films are rotated by up to so many degrees to either side, their readings with them; default 0. */
+  readonly maxAngle?: number;
   /** Most epochs; default 100. */
   readonly maxEpochs?: number;
   /** The run ends after `patience + 1` epochs without a lower validation loss; default: only at the last epoch. */
@@ -49,13 +51,14 @@ export interface TeacherFitOptions extends CommonFitOptions {
 }
 
 const optionNames: readonly Exclude<keyof TeacherFitOptions, keyof CommonFitOptions>[] = [
-  ...(['train', 'validation', 'windows', 'flip'] as const),
+  ...(['train', 'validation', 'windows', 'flipProbability', 'maxAngle'] as const),
 ];
 
 /** What decides the numbers of a run: recorded, and compared on resume. */
 interface TeacherSettings extends CourseSettings {
   readonly windows: WindowConvention;
-  readonly flip: boolean;
+  readonly flipProbability: number;
+  readonly maxAngle: number;
 }
 
 /** @internal A fit whose options have been checked. */
@@ -99,7 +102,8 @@ function settingsOf(
   return {
     ...courseOf(options, { maxEpochs: 100, batchSize: 8 }),
     windows,
-    flip: flag('options.flip', options.flip ?? false),
+    flipProbability: number('options.flipProbability', options.flipProbability ?? 0, { min: 0, max: 1 }),
+    maxAngle: number('options.maxAngle', options.maxAngle ?? 0, { min: 0, max: 180 }),
     train: train.images.name,
     trainReadings: train.readings.length,
     validation: validation.images.name,
@@ -158,29 +162,32 @@ async function preparedGaze(
   return { images, readings: images.kept.map((index) => gaze.readings[index] as Reading) };
 }
 
-function targetsOf(
-  { branch }: TeacherCard,
-  { train, validation }: Halves,
-  { windows, seed, flip }: TeacherSettings,
-) {
+function targetsOf({ branch }: TeacherCard, { train, validation }: Halves, settings: TeacherSettings) {
+  const { windows } = settings;
   return (batch: InputBatch, { phase }: ObjectivePhase) => {
     const { readings } = phase === 'train' ? train : validation;
-    const flips = flip && phase === 'train' ? { seed } : null;
-    return batchTargets(readingsOf(batch, readings, flips), { branch, windows });
+    const variation = phase === 'train' ? variationOf(settings) : null;
+    return batchTargets(readingsOf(batch, readings, variation), { branch, windows });
   };
+}
+
+function variationOf({ seed, flipProbability, maxAngle }: TeacherSettings): Variation | null {
+  return flipProbability > 0 || maxAngle > 0 ? { seed, flipProbability, maxAngle } : null;
 }
 
 function loadersOf(
   { train, validation }: Halves,
   { prefetch = 2 }: TeacherFitOptions,
-  { batchSize, seed, flip }: TeacherSettings,
+  settings: TeacherSettings,
 ) {
+  const { batchSize, seed } = settings;
   const common = { batchSize, prefetch };
   const shuffled = new ShuffledSampler({ length: train.readings.length, seed });
   const everyOne = new SequentialSampler({ length: validation.readings.length });
-  const augmentation = flip ? { augmentation: { seed, ...onlyFlips } } : {};
+  const variation = variationOf(settings);
+  const augmented = variation ? { augmentation: variation } : {};
   return {
-    train: new DataLoader({ images: train.images, sampler: shuffled, ...common, ...augmentation }),
+    train: new DataLoader({ images: train.images, sampler: shuffled, ...common, ...augmented }),
     validation: new DataLoader({ images: validation.images, sampler: everyOne, ...common }),
   };
 }

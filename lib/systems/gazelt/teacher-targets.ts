@@ -1,4 +1,4 @@
-import { drawAugmentation } from '../../data/augmentation.js';
+import { type Augmentation, type AugmentationOptions, drawAugmentation } from '../../data/augmentation.js';
 import { subsetOf } from '../../data/dataset.js';
 import type { Reading } from '../../gaze/reading.js';
 import { teacherPoints, teacherTargets } from '../../gaze/teacher-targets.js';
@@ -47,37 +47,52 @@ export async function batchTargets(
   });
 }
 
-/** The reading of the same film seen in a mirror: left and right change places. */
-export function mirrored(reading: Reading): Reading {
-  const { width, chestBox, fixations, ...rest } = reading;
-  return {
-    ...rest,
-    width,
-    fixations: fixations.map((fixation) => ({ ...fixation, x: width - fixation.x })),
-    ...(chestBox
-      ? { chestBox: { ...chestBox, xmin: width - chestBox.xmax, xmax: width - chestBox.xmin } }
-      : {}),
+/**
+ * The reading of a film that was varied: its fixations go where their places on the film have gone, first by the flip,
+ * then by the rotation about the centre of the square that the film has been stretched to. The chest box is left out, for
+ * it would no longer be upright.
+ */
+export function moved(reading: Reading, { flip, angle }: Augmentation): Reading {
+  const { width, height, chestBox: _, fixations, ...rest } = reading;
+  const turn = (angle * Math.PI) / 180;
+  const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
+  // Counter-clockwise where rows grow downwards. A film that was not turned keeps its numbers to the last bit.
+  const place = (x: number, y: number): readonly [number, number] => {
+    const column = flip ? width - x : x;
+    if (angle === 0) return [column, y];
+    const [u, v] = [column / width - 0.5, y / height - 0.5];
+    return [(u * cos + v * sin + 0.5) * width, (v * cos - u * sin + 0.5) * height];
   };
+  const varied = fixations.map((fixation) => {
+    const [x, y] = place(fixation.x, fixation.y);
+    return { ...fixation, x, y };
+  });
+  return { ...rest, width, height, fixations: varied };
 }
 
-/** How training films are varied, if at all: what is done to a film is done to its reading. */
-export const onlyFlips = { flipProbability: 0.5, maxAngle: 0 };
+/** How training films are varied. */
+export interface Variation extends Required<AugmentationOptions> {
+  /** Seed of the loader's augmentation. */
+  readonly seed: number;
+}
 
 /**
- * The readings of a batch, mirrored where the loader has mirrored the film: both follow from seed, epoch and index.
+ * The readings of a batch, varied as the loader has varied their films: both follow from seed, epoch and index.
  *
  * @param batch which readings, in which epoch
  * @param readings of the data set
- * @param flips seed of the loader's augmentation with {@link onlyFlips}; `null` where it has none
+ * @param variation the loader's augmentation; `null` where it has none
  */
 export function readingsOf(
   { indices, epoch }: { readonly indices: ArrayLike<number>; readonly epoch: number },
   readings: readonly Reading[],
-  flips: { readonly seed: number } | null,
+  variation: Variation | null,
 ): Reading[] {
   return Array.from(indices, (index) => {
     const reading = readings[index] as Reading;
-    return flips && drawAugmentation(flips.seed, epoch, index, onlyFlips).flip ? mirrored(reading) : reading;
+    if (variation === null) return reading;
+    const { seed, ...strength } = variation;
+    return moved(reading, drawAugmentation(seed, epoch, index, strength));
   });
 }
 
