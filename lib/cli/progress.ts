@@ -8,6 +8,8 @@ export interface ProgressOptions {
   readonly total: number;
   /** What is counted; default `images`. */
   readonly unit?: string;
+  /** The clock, in milliseconds; default the machine's. */
+  readonly now?: () => number;
 }
 
 /** Where a bar is drawn: standard error, or a test's stand-in. */
@@ -27,15 +29,17 @@ export class Progress {
   static #shown: Progress | undefined;
   readonly #stream: ProgressStream;
   readonly #options: Required<ProgressOptions>;
-  readonly #begun = performance.now();
+  readonly #begun: number;
   #drawn: number;
   #done = 0;
-  #first: number | undefined;
+  /** The first update: what was done by then may have been done before (a resumed epoch), or slower (the first batch). */
+  #first: { readonly done: number; readonly at: number } | undefined;
 
   /** @param stream where it is drawn; @param options what it is about */
   constructor(stream: ProgressStream, options: ProgressOptions) {
     this.#stream = stream;
-    this.#options = { unit: 'images', ...options };
+    this.#options = { unit: 'images', now: () => performance.now(), ...options };
+    this.#begun = this.#options.now();
     this.#drawn = stream.isTTY ? Number.NEGATIVE_INFINITY : this.#begun;
   }
 
@@ -51,10 +55,9 @@ export class Progress {
    * @param more what else the bar shall say, such as the loss
    */
   update(done: number, more = ''): void {
-    // What was done before the first update (a resumed epoch) tells nothing of the rate.
-    this.#first ??= Math.max(0, done - 1);
     this.#done = done;
-    const now = performance.now();
+    const now = this.#options.now();
+    this.#first ??= { done, at: now };
     if (now - this.#drawn < (this.#stream.isTTY ? redrawMs : lineMs)) return;
     this.#drawn = now;
     const text = this.#text(now, more);
@@ -70,19 +73,25 @@ export class Progress {
   /** Takes the bar away. @returns seconds since it was begun */
   end(): number {
     if (Progress.#shown === this) Progress.clear();
-    return (performance.now() - this.#begun) / 1000;
+    return (this.#options.now() - this.#begun) / 1000;
   }
 
   #text(now: number, more: string): string {
     const { label, total, unit } = this.#options;
     const share = total > 0 ? Math.min(1, this.#done / total) : 0;
-    const seconds = (now - this.#begun) / 1000;
-    const rate = seconds > 0 ? (this.#done - (this.#first ?? 0)) / seconds : 0;
-    const left = rate > 0 ? ` ${duration((total - this.#done) / rate)} left` : '';
     const filled = Math.round(share * barWidth);
     const bar = this.#stream.isTTY ? ` [${'='.repeat(filled)}${' '.repeat(barWidth - filled)}]` : '';
     const tail = more ? `  ${more}` : '';
-    return `${label}${bar} ${Math.floor(this.#done)}/${total} ${unit}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s${left}${tail}`;
+    return `${label}${bar} ${Math.floor(this.#done)}/${total} ${unit}${this.#pace(now)}${tail}`;
+  }
+
+  /** Rate and time left, once there are two updates to tell them from. */
+  #pace(now: number): string {
+    const first = this.#first ?? { done: 0, at: now };
+    const seconds = (now - first.at) / 1000;
+    const rate = seconds > 0 ? (this.#done - first.done) / seconds : 0;
+    if (rate <= 0) return '';
+    return `, ${rate.toFixed(rate < 10 ? 1 : 0)}/s ${duration((this.#options.total - this.#done) / rate)} left`;
   }
 }
 

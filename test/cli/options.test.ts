@@ -148,7 +148,7 @@ t.test('progress redraws a bar on a terminal and writes few lines elsewhere', as
   bar.update(6);
   t.equal(written.length, 1, 'not redrawn at once');
   const line = written[0] as string;
-  t.ok(line.startsWith('\r\x1b[2Kepoch 1/2 [============            ] 5/10 steps, '), line);
+  t.ok(line.startsWith('\r\x1b[2Kepoch 1/2 [============            ] 5/10 steps  loss 1.000'), line);
   t.ok(line.length <= 69 + '\r\x1b[2K'.length, 'fits the terminal');
   Progress.clear();
   t.equal(written.at(-1), '\r\x1b[2K');
@@ -162,6 +162,27 @@ t.test('progress redraws a bar on a terminal and writes few lines elsewhere', as
   piped.end();
   t.same(plain, [], 'what is over soon writes nothing');
   t.same([7, 65, 3723].map(duration), ['7 s', '1:05', '1:02:03']);
+});
+
+t.test('rate and time left are those since the first update', async (t) => {
+  const written: string[] = [];
+  let now = 0;
+  const stream = { write: (text: string) => written.push(text) };
+  const bar = new Progress(stream, { label: 'evaluating', total: 180, now: () => now });
+  for (const [at, done] of [
+    [12_000, 16],
+    [23_000, 38],
+    [34_000, 60],
+  ] as const) {
+    now = at;
+    bar.update(done);
+  }
+  t.same(written, [
+    'evaluating 16/180 images\n',
+    'evaluating 38/180 images, 2.0/s 1:11 left\n',
+    'evaluating 60/180 images, 2.0/s 1:00 left\n',
+  ]);
+  t.equal(bar.end(), 34);
 });
 
 t.test('with --json only objects are printed', async (t) => {
