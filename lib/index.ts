@@ -518,6 +518,8 @@ export {
   type DeferredReweighting,
   EpochSchedule,
   type EpochScheduleOptions,
+  type RateDecay,
+  rateDecays,
 } from './training/epoch-schedule.js';
 export type { CommonFitOptions } from './training/fit-options.js';
 export {

@@ -23,7 +23,8 @@ const settings = settingsFrom({
   test_per_class: 23,
   epochs: 12,
   batch: 4,
-  lr: 1e-4,
+  lr: 2e-4,
+  lr_decay: 'cosine',
   // As the student's training images are varied: without it the training loss falls and the validation loss does not.
   flip: 0.5,
   max_angle: 15,
@@ -57,7 +58,7 @@ async function runOne(branch, seed, { train, validation, test }) {
     const checkpoints = path.join(folder, 'checkpoints');
     const fit = teacher.fit({
       ...{ train, validation, maxEpochs: settings.epochs, batchSize: settings.batch, seed },
-      ...{ flipProbability: settings.flip, maxAngle: settings.max_angle },
+      ...{ flipProbability: settings.flip, maxAngle: settings.max_angle, rateDecay: settings.lr_decay },
       ...{ learningRate: settings.lr, precision: settings.precision, checkpoints, signal, saveEvery: 75 },
       resume: await hasCheckpoint(checkpoints),
     });

@@ -10,7 +10,7 @@ const common = {
   ...{ cb_beta: 0.9999, fl_gamma: 2, drw_epoch: 10, drw_lr_factor: 0.1, mixup_alpha: 0.2, tau: defaultTau },
   bal_mixup_distribution: 'symmetric',
   crt_layers: 'head',
-  ...{ patience: 15, batch_size: 256, lr: 1e-4, seed: 0 },
+  ...{ patience: 15, batch_size: 256, lr: 1e-4, lr_decay: 'none', seed: 0 },
   // Never back in training mode after the first validation (F7); no automatic mixed precision.
   ...{ legacy_batchnorm: true, precision: 'float32', tta: 0 },
 } as const satisfies Partial<TrainFlags>;

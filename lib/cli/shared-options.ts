@@ -1,6 +1,7 @@
 /** Flags that several commands have, as `--help` shows them: what one of them means is written once. */
 import type { Command } from 'commander';
 import { publishedWidth, widths } from '../models/model.js';
+import { type RateDecay, rateDecays } from '../training/epoch-schedule.js';
 import { type PrecisionChoice, precisionChoices } from '../training/precision.js';
 import { asChoice, asDevice, asInteger, asNumber, asText, headings, option } from './options.js';
 
@@ -112,6 +113,14 @@ export function addVariation(command: Command, what: string): void {
         0,
       ),
     );
+}
+
+/** `--lr_decay`, for schedules that may have one. */
+export function addDecay(command: Command): Command {
+  const text = 'how the rate falls from epoch to epoch: none, or cosine, towards 0 after the last';
+  return command.addOption(
+    option(headings.training, '--lr_decay <how>', text, asChoice(rateDecays), 'none' as RateDecay),
+  );
 }
 
 /** `--max_epochs`, `--patience`, `--batch_size`, `--lr` and `--seed`. */

@@ -4,11 +4,12 @@ import type { Command } from 'commander';
 import { gazeBranches } from '../gaze/teacher-targets.js';
 import type { TeacherBranch } from '../models/teacher.js';
 import type { OptionValue } from '../report/report-data.js';
+import type { RateDecay } from '../training/epoch-schedule.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
 import type { GazeFlags } from './gaze-options.js';
 import { asInteger, headings, initialWeights, option, usageError } from './options.js';
-import { addSteps, addVariation } from './shared-options.js';
+import { addDecay, addSteps, addVariation } from './shared-options.js';
 
 /** The flags as commander gives them. */
 export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
@@ -29,6 +30,7 @@ export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
   readonly patience?: number;
   readonly batch_size: number;
   readonly lr: number;
+  readonly lr_decay: RateDecay;
   readonly seed: number;
   readonly bootstrap: number;
   readonly cache_dir?: string;
@@ -52,7 +54,7 @@ export function addTeacherTraining(command: Command): void {
     ...{ maxEpochs: 100, batchSize: 8, unit: 'readings' },
     ...{ seed: 0, seeded: 'weights, projection, sampling, drop path, augmentation' },
   });
-  command.addOption(
+  addDecay(command).addOption(
     option(
       headings.evaluation,
       '--bootstrap <n>',
@@ -85,7 +87,13 @@ export function fitFlags(flags: TeacherFlags) {
     windows: flags.as_published ? ('as-published' as const) : ('half-open' as const),
     ...{ flipProbability: flags.flip, maxAngle: flags.max_angle },
     ...{ maxEpochs: flags.max_epochs, batchSize: flags.batch_size },
-    ...{ learningRate: flags.lr, seed: flags.seed, precision: flags.precision, keep: flags.keep },
+    ...{
+      learningRate: flags.lr,
+      rateDecay: flags.lr_decay,
+      seed: flags.seed,
+      precision: flags.precision,
+      keep: flags.keep,
+    },
     onError: flags.on_error,
     ...(flags.patience === undefined ? {} : { patience: flags.patience }),
     ...(flags.save_every === undefined ? {} : { saveEvery: flags.save_every }),

@@ -12,6 +12,7 @@ import type { FitOptions } from '../systems/classifier/fit.js';
 import type { Init } from '../systems/classifier/initial-weights.js';
 import type { DistillationSettings } from '../systems/gazelt/distillation.js';
 import { neededFeatures } from '../systems/gazelt/teacher-features.js';
+import type { RateDecay } from '../training/epoch-schedule.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
 import { initialWeights, usageError } from './options.js';
@@ -50,6 +51,7 @@ export interface TrainFlags extends DataFlags {
   readonly max_epochs: number;
   readonly batch_size: number;
   readonly lr: number;
+  readonly lr_decay: RateDecay;
   readonly patience: number;
   readonly seed: number;
   readonly legacy_batchnorm?: boolean;
@@ -182,6 +184,7 @@ export function fitOptions(flags: TrainFlags): Omit<FitOptions, 'train' | 'valid
     patience: flags.patience,
     batchSize: flags.batch_size,
     learningRate: flags.lr,
+    rateDecay: flags.lr_decay,
     seed: flags.seed,
     precision: flags.precision,
     legacyBatchNorm: flags.legacy_batchnorm ?? false,

@@ -3,7 +3,15 @@ import type { Command } from 'commander';
 import { architectures } from '../models/model.js';
 import { defaultTau } from '../systems/classifier/decoupling.js';
 import { asChoice, asInteger, asNumber, asNumbers, asText, asTexts, headings, option } from './options.js';
-import { addImages, addOutput, addPrecision, addStart, addSteps, addTesting } from './shared-options.js';
+import {
+  addDecay,
+  addImages,
+  addOutput,
+  addPrecision,
+  addStart,
+  addSteps,
+  addTesting,
+} from './shared-options.js';
 import type { SystemName } from './train-flags.js';
 
 const objective = 'Loss and long tail:';
@@ -138,7 +146,7 @@ function addTraining(command: Command): void {
     ...{ maxEpochs: 60, batchSize: 256, seed: 0, seeded: 'weights, sampling, augmentation' },
     patience: 15,
   });
-  command
+  addDecay(command)
     .addOption(
       option(
         headings.training,

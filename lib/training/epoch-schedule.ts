@@ -15,6 +15,15 @@ export interface DeferredReweighting {
   readonly factor: number;
 }
 
+/** All kinds of {@link RateDecay}. */
+export const rateDecays = ['none', 'cosine'] as const;
+
+/**
+ * How a learning rate falls over a run. `cosine`: epoch e of E learns at rate/2 · (1 + cos(π (e - 1) / E)), Loshchilov and
+ * Hutter, "SGDR", ICLR 2017, without restarts, stepped by the epoch.
+ */
+export type RateDecay = (typeof rateDecays)[number];
+
 /** Options of {@link EpochSchedule}. */
 export interface EpochScheduleOptions {
   /** Largest number of epochs. */
@@ -23,6 +32,8 @@ export interface EpochScheduleOptions {
   readonly patience: number;
   /** Learning rate of the first epoch. */
   readonly learningRate: number;
+  /** How the rate falls from epoch to epoch; default `none`. */
+  readonly decay?: RateDecay;
   /** Deferred re-weighting; default none. */
   readonly deferred?: DeferredReweighting | undefined;
   /** Which score is better; default `highest`. */
@@ -39,10 +50,11 @@ export class EpochSchedule implements Schedule {
 
   /** @param options limits and rates */
   constructor(options: EpochScheduleOptions) {
-    knownKeys('options', options, ['maxEpochs', 'patience', 'learningRate', 'deferred', 'goal']);
+    knownKeys('options', options, ['maxEpochs', 'patience', 'learningRate', 'decay', 'deferred', 'goal']);
     integer('options.maxEpochs', options.maxEpochs, { min: 1 });
     integer('options.patience', options.patience, { min: 0 });
     const learningRate = number('options.learningRate', options.learningRate, { min: 0 });
+    if (options.decay !== undefined) oneOf('options.decay', options.decay, rateDecays);
     if (options.goal !== undefined) oneOf('options.goal', options.goal, ['highest', 'lowest']);
     if (options.deferred) {
       integer('options.deferred.epoch', options.deferred.epoch, { min: 1 });
@@ -83,9 +95,17 @@ export class EpochSchedule implements Schedule {
       best: improved ? score : before.best,
       bestEpoch: improved ? epochsDone : before.bestEpoch,
       waited: improved || reweightingBegins ? 0 : before.waited + 1,
-      learningRate: before.learningRate * (reweightingBegins ? (this.#options.deferred?.factor ?? 1) : 1),
+      learningRate: this.#nextRate(before, reweightingBegins),
       reweighted: before.reweighted || reweightingBegins,
     };
     return { improved, reweightingBegins };
+  }
+
+  #nextRate({ epochsDone, learningRate, reweighted }: ScheduleState, reweightingBegins: boolean): number {
+    const { decay = 'none', deferred, maxEpochs, learningRate: first } = this.#options;
+    const factor = deferred?.factor ?? 1;
+    if (decay === 'none') return learningRate * (reweightingBegins ? factor : 1);
+    const share = (1 + Math.cos((Math.PI * (epochsDone + 1)) / maxEpochs)) / 2;
+    return first * share * (reweighted || reweightingBegins ? factor : 1);
   }
 }

@@ -78,7 +78,8 @@ const flags: TrainFlags = {
     drw_lr_factor: 0.1,
   },
   ...{ bal_mixup_distribution: 'alpha-one', decoupling_method: '', crt_layers: 'head', tau: -4 },
-  ...{ mixup_alpha: 0.2, max_epochs: 1, batch_size: 4, lr: 1e-3, patience: 15, seed: 0, features: 'none' },
+  ...{ mixup_alpha: 0.2, max_epochs: 1, batch_size: 4, lr: 1e-3, lr_decay: 'none', patience: 15 },
+  ...{ seed: 0, features: 'none' },
   ...{ kd_weight: 0.01, group_thresholds: [1000, 100], tta: 0, bootstrap: 0, keep: 'recent' },
   ...{ on_error: 'throw', device: 'cpu', precision: 'float32' },
 };

@@ -88,6 +88,28 @@ t.test('re-weighting never begins if patience ends the run before', async (t) =>
   t.match(schedule.state, { epochsDone: 3, reweighted: false, bestEpoch: 0, learningRate: 1e-4 });
 });
 
+t.test("a cosine rate is that of PyTorch's CosineAnnealingLR, times the factor of re-weighting", (t) => {
+  const options = { maxEpochs: 5, patience: 5, learningRate: 1e-3, decay: 'cosine' as const };
+  const rates = (deferred?: EpochScheduleOptions['deferred']): number[] => {
+    let schedule = new EpochSchedule({ ...options, deferred });
+    return Array.from({ length: 5 }, (_, score) => {
+      const { state } = schedule;
+      schedule = new EpochSchedule({ ...options, deferred });
+      schedule.restore(state);
+      schedule.finish(score);
+      return state.learningRate;
+    });
+  };
+  // torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=5), one step an epoch.
+  const expected = [1e-3, 0.00090450849718747, 0.00065450849718747, 0.00034549150281253, 9.549150281253e-5];
+  for (const [i, rate] of rates().entries()) t.ok(Math.abs(rate / (expected[i] as number) - 1) < 1e-12);
+  for (const [i, rate] of rates({ epoch: 2, factor: 0.1 }).entries()) {
+    const factor = i < 2 ? 1 : 0.1;
+    t.ok(Math.abs(rate / ((expected[i] as number) * factor) - 1) < 1e-12, `epoch ${i + 1}`);
+  }
+  t.end();
+});
+
 t.test('options out of range are refused by name', async (t) => {
   const good = { maxEpochs: 3, patience: 1, learningRate: 0.1 };
   const bad: [unknown, RegExp][] = [
@@ -97,6 +119,7 @@ t.test('options out of range are refused by name', async (t) => {
     [{ ...good, learningRate: Number.NaN }, /learningRate/],
     [{ ...good, deferred: { epoch: 0, factor: 0.1 } }, /deferred\.epoch/],
     [{ ...good, deferred: { epoch: 1, factor: 0 } }, /deferred\.factor/],
+    [{ ...good, decay: 'linear' }, /decay/],
     [{ ...good, patiens: 3 }, /patience/],
   ];
   for (const [options, message] of bad) {

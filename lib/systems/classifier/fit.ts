@@ -20,7 +20,7 @@ import {
 import { adamFor } from '../../training/adam.js';
 import { type BatchNormKind, batchNormMode } from '../../training/batch-norm-mode.js';
 import { classificationScoring } from '../../training/classification-scoring.js';
-import { EpochSchedule } from '../../training/epoch-schedule.js';
+import { EpochSchedule, type RateDecay, rateDecays } from '../../training/epoch-schedule.js';
 import {
   type CommonFitOptions,
   type CourseSettings,
@@ -68,6 +68,8 @@ export interface FitOptions extends CommonFitOptions {
    * mode (under `legacyBatchNorm` as the benchmark had it: its statistics drift in epoch 1). Default none.
    */
   readonly decoupling?: DecouplingOptions;
+  /** How the learning rate falls from epoch to epoch, beside deferred re-weighting; default `none`. */
+  readonly rateDecay?: RateDecay;
   /** Most epochs; default 60. */
   readonly maxEpochs?: number;
   /** The run ends after `patience + 1` epochs without a better validation score; default 15. */
@@ -99,7 +101,7 @@ export interface FitAddition {
 
 const optionKeys: readonly Exclude<keyof FitOptions, keyof CommonFitOptions>[] = [
   ...(['train', 'validation', 'augment', 'loss', 'weighting', 'beta', 'gamma', 'deferred'] as const),
-  ...(['mixing', 'decoupling', 'legacyBatchNorm'] as const),
+  ...(['mixing', 'decoupling', 'legacyBatchNorm', 'rateDecay'] as const),
 ];
 
 /** @internal What decides the numbers of a run: recorded, and compared on resume. */
@@ -117,6 +119,7 @@ export interface Settings extends CourseSettings {
   readonly decoupling: DecouplingSettings | null;
   readonly augment: boolean;
   readonly legacyBatchNorm: boolean;
+  readonly rateDecay: RateDecay;
 }
 
 function settingsOf(options: FitOptions): Settings {
@@ -132,6 +135,7 @@ function settingsOf(options: FitOptions): Settings {
     ...courseOf(options, { maxEpochs: 60, patience: 15, batchSize: 256 }),
     augment: flag('options.augment', options.augment ?? true),
     legacyBatchNorm: flag('options.legacyBatchNorm', options.legacyBatchNorm ?? false),
+    rateDecay: oneOf('options.rateDecay', options.rateDecay ?? 'none', rateDecays),
     train: options.train.name,
     trainImages: options.train.length,
     validation: options.validation.name,
@@ -197,11 +201,11 @@ export async function prepareFit(network: Network, fit: CheckedFit): Promise<Pre
   return prepareRun(plan, async ({ precision, own, common }) => {
     const extra = await addition.term?.();
     const loaders = await loadersOf(network, options, settings, own);
-    const { decoupling, maxEpochs, patience, learningRate, seed, deferred } = settings;
+    const { decoupling, maxEpochs, patience, learningRate, seed, deferred, rateDecay: decay } = settings;
     if (decoupling) await beginCrt(model, decoupling, { seed, fresh: !(options.resume ?? false) });
     if (precision === 'float64') model.to({ dtype: 'float64' });
     else model.to({ channelsLast: precision === 'bfloat16' });
-    const schedule = { maxEpochs, patience, learningRate, deferred: deferred ?? undefined };
+    const schedule = { maxEpochs, patience, learningRate, decay, deferred: deferred ?? undefined };
     return new Trainer({
       ...{ ...common, model, optimizer: own(await adamFor(model, learningRate)), ...loaders },
       objective: longTailObjective({ ...criteria, mixing: options.mixing, extra, seed }),

@@ -6,7 +6,7 @@ import { type WindowConvention, windowConventions } from '../../gaze/windows.js'
 import type { TeacherNetwork } from '../../models/teacher.js';
 import { adamFor } from '../../training/adam.js';
 import type { InputBatch, ObjectivePhase } from '../../training/batch.js';
-import { EpochSchedule } from '../../training/epoch-schedule.js';
+import { EpochSchedule, type RateDecay, rateDecays } from '../../training/epoch-schedule.js';
 import {
   type CommonFitOptions,
   type CourseSettings,
@@ -42,6 +42,8 @@ export interface TeacherFitOptions extends CommonFitOptions {
   readonly flipProbability?: number;
   /** Films are rotated by up to so many degrees to either side, their readings with them; default 0. */
   readonly maxAngle?: number;
+  /** How the learning rate falls from epoch to epoch; default `none`. */
+  readonly rateDecay?: RateDecay;
   /** Most epochs; default 100. */
   readonly maxEpochs?: number;
   /** The run ends after `patience + 1` epochs without a lower validation loss; default: only at the last epoch. */
@@ -51,7 +53,7 @@ export interface TeacherFitOptions extends CommonFitOptions {
 }
 
 const optionNames: readonly Exclude<keyof TeacherFitOptions, keyof CommonFitOptions>[] = [
-  ...(['train', 'validation', 'windows', 'flipProbability', 'maxAngle'] as const),
+  ...(['train', 'validation', 'windows', 'flipProbability', 'maxAngle', 'rateDecay'] as const),
 ];
 
 /** What decides the numbers of a run: recorded, and compared on resume. */
@@ -59,6 +61,7 @@ interface TeacherSettings extends CourseSettings {
   readonly windows: WindowConvention;
   readonly flipProbability: number;
   readonly maxAngle: number;
+  readonly rateDecay: RateDecay;
 }
 
 /** @internal A fit whose options have been checked. */
@@ -104,6 +107,7 @@ function settingsOf(
     windows,
     flipProbability: number('options.flipProbability', options.flipProbability ?? 0, { min: 0, max: 1 }),
     maxAngle: number('options.maxAngle', options.maxAngle ?? 0, { min: 0, max: 180 }),
+    rateDecay: oneOf('options.rateDecay', options.rateDecay ?? 'none', rateDecays),
     train: train.images.name,
     trainReadings: train.readings.length,
     validation: validation.images.name,
@@ -128,13 +132,13 @@ export async function prepareTeacherFit(
     const validation = await preparedGaze(card, fit.validation, options);
     own(validation.images);
     if (precision === 'float64') network.to({ dtype: 'float64' });
-    const { maxEpochs, patience, learningRate } = settings;
+    const { maxEpochs, patience, learningRate, rateDecay: decay } = settings;
     const trainerOptions: TrainerOptions<TeacherNetwork, TeacherResult, TeacherScores> = {
       ...{ ...common, model: network, optimizer: own(await adamFor(network, learningRate)) },
       ...loadersOf({ train, validation }, options, settings),
       objective: teacherObjective(targetsOf(card, { train, validation }, settings)),
       scoring: teacherScoring,
-      schedule: new EpochSchedule({ maxEpochs, patience, learningRate, goal: 'lowest' }),
+      schedule: new EpochSchedule({ maxEpochs, patience, learningRate, decay, goal: 'lowest' }),
       normalisation: card.normalisation,
     };
     return new Trainer(trainerOptions);
