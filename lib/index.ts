@@ -77,7 +77,7 @@ export {
 } from './data/long-tailed.js';
 export { boxSide, type LungBox, type LungFinding, type LungMask, lungBox } from './data/lung-box.js';
 export { type LungBoxes, type LungBoxOptions, lungBoxesOfMasks } from './data/lung-boxes.js';
-export { MaskFolder, readMask } from './data/mask-folder.js';
+export { MaskFolder } from './data/mask-folder.js';
 export {
   type FoundPairs,
   type MaskPairs,
@@ -145,6 +145,7 @@ export {
 } from './data/prepare.js';
 export { PythonRandom } from './data/python-random.js';
 export { Random, rng, type StreamKey } from './data/random.js';
+export { readMask } from './data/read-mask.js';
 export {
   dataThreads,
   type Interpolation,

@@ -1,7 +1,8 @@
 /** Where the lungs of explained films are: `--lungs`, `--masks` or `--unet`. */
 import { type Box, scaleBox } from '../data/box.js';
 import { lungBox } from '../data/lung-box.js';
-import { MaskFolder, readMask } from '../data/mask-folder.js';
+import { MaskFolder } from '../data/mask-folder.js';
+import { readMask } from '../data/read-mask.js';
 import { checkInput, inputDataset } from '../systems/classifier/inputs.js';
 import { LungSegmenter } from '../systems/segmenter/segmenter.js';
 import { usageError } from './options.js';

@@ -26,6 +26,21 @@ type Format = 'PNG' | 'JPEG' | 'TIFF' | 'WebP' | 'DICOM';
  * @throws `ERR_FILE` if a file is missing or unreadable, `ERR_IMAGE` for what cannot be decoded; both name the file
  */
 export async function decodeImage(source: ImageSource, limits: DecodeLimits = {}): Promise<Pixels> {
+  if (source?.kind === 'pixels') return checkPixels(await source.pixels(), source.name, checkLimits(limits));
+  const { transparent: _, data, ...size } = await decodeSamples(source, limits);
+  return greyIfEqual({ ...size, data: data instanceof Uint16Array ? upperBytes(data) : data });
+}
+
+/** @internal An image with all the bits that its file has. */
+export interface Samples<Data = Uint8Array | Uint16Array> extends Omit<Pixels, 'data'> {
+  /** `[height, width, channels]`; 16 bits wide where the file's samples are. */
+  readonly data: Data;
+  /** The file itself, if it has transparency, which is left out of the samples. */
+  readonly transparent?: Uint8Array;
+}
+
+/** @internal {@link decodeImage} before samples are cut to 8 bits and equal channels made one. */
+export async function decodeSamples(source: ImageSource, limits: DecodeLimits = {}): Promise<Samples> {
   const checked = checkLimits(limits);
   object('source', source);
   switch (source.kind) {
@@ -82,7 +97,7 @@ async function readWhole(file: FileHandle, path: string, { maxBytes }: CheckedLi
   return bytes.subarray(0, length);
 }
 
-async function decodeBytes(bytes: Uint8Array, name: string, limits: CheckedLimits): Promise<Pixels> {
+async function decodeBytes(bytes: Uint8Array, name: string, limits: CheckedLimits): Promise<Samples> {
   if (!(bytes instanceof Uint8Array)) throw invalidArgument(`the bytes of ${name}`, 'a Uint8Array', bytes);
   if (bytes.length > limits.maxBytes)
     throw imageError(
@@ -121,10 +136,12 @@ async function decodeRaster(
   name: string,
   format: Format,
   limits: CheckedLimits,
-): Promise<Pixels> {
+): Promise<Samples> {
   const image = sharp(bytes, { failOn: 'warning', ignoreIcc: true, limitInputPixels: limits.maxPixels });
   try {
-    const space = greyPng(bytes, format, name, limits) ?? storedSpace(await image.metadata(), name, limits);
+    const isGrey = isGreyPng(bytes, format, name, limits);
+    const metadata = isGrey ? undefined : await image.metadata();
+    const space = metadata === undefined ? 'b-w' : storedSpace(metadata, name, limits);
     image.autoOrient();
     // Without its own colour space sharp would turn 16 bits into 8 by a gamma, and grey into RGB.
     image.removeAlpha().toColourspace(space);
@@ -135,7 +152,9 @@ async function decodeRaster(
     const { width, height, channels } = info;
     if (channels !== 1 && channels !== 3)
       throw imageError(name, `it has ${channels} channels; expected grey or RGB`);
-    return greyIfEqual({ width, height, channels, data: deep ? upperBytes(data) : data });
+    const samples = deep ? new Uint16Array(data.buffer, data.byteOffset, data.length >> 1) : data;
+    const transparent = metadata?.hasAlpha ? { transparent: bytes } : {};
+    return { width, height, channels, data: samples, ...transparent };
   } catch (cause) {
     if (cause instanceof CxrGazeError) throw cause;
     const reason = (cause as Error).message.trim().replace(/\s*\n\s*/g, '; ');
@@ -155,16 +174,11 @@ type StoredSpace = 'b-w' | 'srgb' | 'grey16' | 'rgb16';
 
 // The NIH's films, by the two bytes of the header that tell depth and colour: asking libvips for all that it can tell
 // takes as long as a tenth of the decoding.
-function greyPng(
-  bytes: Uint8Array,
-  format: Format,
-  name: string,
-  limits: CheckedLimits,
-): StoredSpace | undefined {
-  if (format !== 'PNG' || bytes.length < 26 || bytes[24] !== 8 || bytes[25] !== 0) return undefined;
+function isGreyPng(bytes: Uint8Array, format: Format, name: string, limits: CheckedLimits): boolean {
+  if (format !== 'PNG' || bytes.length < 26 || bytes[24] !== 8 || bytes[25] !== 0) return false;
   const header = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   checkSize(name, header.getUint32(16), header.getUint32(20), limits);
-  return 'b-w';
+  return true;
 }
 
 function storedSpace(metadata: Metadata, name: string, limits: CheckedLimits): StoredSpace {
@@ -183,21 +197,21 @@ function storedSpace(metadata: Metadata, name: string, limits: CheckedLimits): S
   );
 }
 
-function upperBytes(data: Buffer): Uint8Array {
-  const values = new Uint16Array(data.buffer, data.byteOffset, data.length >> 1);
+function upperBytes(values: Uint16Array): Uint8Array {
   const upper = new Uint8Array(values.length);
   for (let i = 0; i < upper.length; i++) upper[i] = (values[i] as number) >> 8;
   return upper;
 }
 
-function greyIfEqual(pixels: Pixels): Pixels {
-  if (pixels.channels === 1) return pixels;
-  const { data, width, height } = pixels;
+/** @internal One channel in place of three equal ones. */
+export function greyIfEqual<Data extends Uint8Array | Uint16Array>(image: Samples<Data>): Samples<Data> {
+  const { data, width, height, channels, ...rest } = image;
+  if (channels === 1) return image;
   for (let i = 0; i < data.length; i += 3)
-    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return pixels;
-  const grey = new Uint8Array(width * height);
+    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return image;
+  const grey = data.slice(0, width * height) as Data;
   for (let i = 0; i < grey.length; i++) grey[i] = data[3 * i] as number;
-  return { width, height, channels: 1, data: grey };
+  return { ...rest, width, height, channels: 1, data: grey };
 }
 
 function checkPixels(pixels: Pixels, name: string, limits: CheckedLimits): Pixels {

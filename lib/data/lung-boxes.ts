@@ -6,8 +6,9 @@ import { type Dataset, requireDataset } from './dataset.js';
 import { fingerprintOf } from './fingerprint.js';
 import type { DataWarning } from './image-table.js';
 import { boxSide, type LungBox, lungBox } from './lung-box.js';
-import { MaskFolder, readMask, someOf } from './mask-folder.js';
+import { MaskFolder, someOf } from './mask-folder.js';
 import { withSample } from './prepare-sample.js';
+import { readMask } from './read-mask.js';
 
 /** The lungs of every image of a data set: what a loss that looks at places is given. */
 export interface LungBoxes {
@@ -78,7 +79,7 @@ async function fromMasks(
 ): Promise<LungBoxes> {
   const { masks, unused } = (await MaskFolder.open(folder)).masksOf(dataset);
   const cache =
-    cacheDir === undefined ? undefined : await BoxCache.open(cacheDir, `masks, size ${size}, rule 1`);
+    cacheDir === undefined ? undefined : await BoxCache.open(cacheDir, `masks, size ${size}, rule 2`);
   const lungs = new Array<LungBox>(dataset.length);
   let [done, reused] = [0, 0];
   await forEachBounded(dataset.length, concurrency, async (index) => {

@@ -3,10 +3,9 @@ import { CxrGazeError } from '../errors.js';
 import { nearest, text } from '../validate.js';
 import { listed } from './csv.js';
 import type { Dataset, ImageSource } from './dataset.js';
-import { decodeImage, imageName } from './decode.js';
+import { imageName } from './decode.js';
 import { listImages } from './image-files.js';
 import { featureName } from './image-table.js';
-import type { LungMask } from './lung-box.js';
 import { refuseMissing } from './needed-files.js';
 
 /** What the Shenzhen masks are called besides their image. */
@@ -68,7 +67,8 @@ export class MaskFolder {
    * The mask of every image of a data set, by file name without extension.
    *
    * @returns the masks in order, and the names of masks that belong to no image
-   * @throws CxrGazeError `ERR_DATASET` listing the images without a mask, with the nearest name of a mask that is left over
+   * @throws CxrGazeError `ERR_DATASET` listing the images without a mask, with the nearest name of a mask that is left over; or
+   *   naming two images that would share a mask
    */
   masksOf(dataset: Dataset): {
     /** The mask of each sample. */
@@ -76,9 +76,9 @@ export class MaskFolder {
     /** Names of the masks that belong to no sample. */
     readonly unused: string[];
   } {
-    const names = Array.from({ length: dataset.length }, (_, i) =>
-      featureName(imageName(dataset.sample(i).image)),
-    );
+    const images = Array.from({ length: dataset.length }, (_, i) => imageName(dataset.sample(i).image));
+    this.refuseShared(images);
+    const names = images.map(featureName);
     const wanted = new Set(names);
     const unused = this.names.filter((name) => !wanted.has(name));
     const missing = names.filter((name) => !this.#files.has(name));
@@ -95,28 +95,34 @@ export class MaskFolder {
     ]);
     return { masks: names.map((name) => this.find(name) as ImageSource), unused };
   }
+
+  /**
+   * @internal Refuses images that would share a mask: two files of one name are two films. A film itself may be there
+   * twice, as with two readings of it.
+   *
+   * @param images paths or names of files
+   * @throws CxrGazeError `ERR_DATASET`
+   */
+  refuseShared(images: readonly string[]): void {
+    const owners = new Map<string, string>();
+    for (const image of images) {
+      const name = featureName(image);
+      const other = owners.get(name);
+      const mask = this.#files.get(name);
+      if (other !== undefined && other !== image && mask !== undefined)
+        throw new CxrGazeError(
+          'ERR_DATASET',
+          `${other} and ${image} would share the mask ${mask}: a mask is found by the name of its image, so these must differ`,
+          { details: { root: this.folder, name, files: [other, image] } },
+        );
+      owners.set(name, image);
+    }
+  }
 }
 
 /** The name of the image that a mask of this name belongs to. */
 export function withoutSuffix(name: string): string {
   return name.endsWith(suffix) && name.length > suffix.length ? name.slice(0, -suffix.length) : name;
-}
-
-/**
- * Decodes a mask: lungs are what is at least half of white, or 1 in a mask of zeros and ones.
- *
- * @param source an image file of one channel
- * @returns 255 in the lungs, 0 elsewhere
- * @throws CxrGazeError `ERR_FILE`, `ERR_IMAGE` for what cannot be decoded or has colours
- */
-export async function readMask(source: ImageSource): Promise<LungMask> {
-  const { width, height, channels, data } = await decodeImage(source);
-  if (channels !== 1)
-    throw new CxrGazeError('ERR_IMAGE', `${imageName(source)}: expected a grey mask but it has colours`, {
-      details: { image: imageName(source) },
-    });
-  const least = data.some((value) => value > 1) ? 128 : 1;
-  return { width, height, data: data.map((value) => (value >= least ? 255 : 0)) };
 }
 
 /** Names for a message. */

@@ -67,6 +67,7 @@ export async function pairFolders(images: string, masks: string): Promise<FoundP
       `None of the ${files.length} images of ${root} has a mask in ${folder.folder}: expected NAME.png or NAME_mask.png`,
       { details: { images: root, masks: folder.folder } },
     );
+  folder.refuseShared(paired);
   const names = new Set(paired.map(featureName));
   const unused = folder.names.filter((name) => !names.has(name));
   const pairs = {

@@ -2,8 +2,9 @@ import type { Dataset, ImageSource, Pixels, Sample } from './dataset.js';
 import { imageName } from './decode.js';
 import { imageSize } from './image-size.js';
 import type { DataWarning } from './image-table.js';
-import { readMask, someOf } from './mask-folder.js';
+import { someOf } from './mask-folder.js';
 import type { MaskPairs } from './mask-pairs.js';
+import { readMask } from './read-mask.js';
 
 /** What deserves a look among the masks of a set of pairs. */
 export interface PairReport {

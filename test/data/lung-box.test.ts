@@ -5,11 +5,13 @@ import t from 'tap';
 import { drawLungs } from '../../lib/cam/draw-lungs.js';
 import { boundingBox, scaleBox } from '../../lib/data/box.js';
 import type { Dataset } from '../../lib/data/dataset.js';
+import { openImageFolder } from '../../lib/data/image-folder.js';
 import { lungBox } from '../../lib/data/lung-box.js';
 import { lungBoxesOfMasks } from '../../lib/data/lung-boxes.js';
-import { MaskFolder, readMask } from '../../lib/data/mask-folder.js';
+import { MaskFolder } from '../../lib/data/mask-folder.js';
 import { openPairTable, pairFolders, phantomPairs, splitPairs } from '../../lib/data/mask-pairs.js';
 import { phantomSplits } from '../../lib/data/phantom/splits.js';
+import { readMask } from '../../lib/data/read-mask.js';
 import { failure } from '../support/outcome.js';
 
 /** A mask of rectangles [x0, y0, x1, y1). */
@@ -167,6 +169,21 @@ t.test('a folder of masks: what is missing, misnamed, empty or of another size i
   const stop = { signal: AbortSignal.abort() };
   t.match(await failure(lungBoxesOfMasks(dataset, at('masks'), stop)), { code: 'ERR_ABORTED' });
   t.equal((await MaskFolder.open(at('masks'))).length, 5);
+});
+
+t.test('two images of one name do not share a mask', async (t) => {
+  const folder = t.testdir({ films: { normal: {}, effusion: {} }, masks: {} });
+  const at = (...parts: string[]) => path.join(folder, ...parts);
+  for (const name of ['normal', 'effusion']) await png(at('films', name, '1.png'), mask(16));
+  await png(at('masks', '1.png'), mask(16));
+  const shared = {
+    code: 'ERR_DATASET',
+    message: /effusion.1\.png and .*normal.1\.png would share the mask 1\.png/,
+  };
+  t.match(await failure(pairFolders(at('films'), at('masks'))), shared);
+  const classes = ['effusion', 'normal'];
+  const { splits } = await openImageFolder({ root: at('films'), layout: 'class', classes });
+  t.match(await failure(lungBoxesOfMasks(splits.get('all') as Dataset, at('masks'))), shared);
 });
 
 t.test('pairs of folders, of a table, of phantoms', async (t) => {
