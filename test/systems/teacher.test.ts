@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { NdArray } from 'ndarray';
 import t from 'tap';
 import { readNpy } from '../../lib/checkpoints/npy.js';
+import { drawAugmentation } from '../../lib/data/augmentation.js';
 import type { Sample } from '../../lib/data/dataset.js';
 import { prepareImages } from '../../lib/data/prepare.js';
 import type { Reading } from '../../lib/gaze/reading.js';
@@ -159,6 +160,25 @@ t.test('a teacher learns from readings, and ends with its best epoch', async (t)
 const noFile = { kind: 'file', path: '/no/such/film.png' } as const;
 
 type TeacherRow = Extract<TeacherEvent, { type: 'epoch' }>;
+
+t.test(
+  'a batch whose readings are all turned off their films teaches nothing and ends nothing',
+  async (t) => {
+    const images = tinyDataset('corner', 1);
+    const corner = { images, readings: [tinyReading('corner-0', [[0.2, 0.2]])] };
+    const maxAngle = 60;
+    const { angle } = drawAugmentation(0, 1, 0, { flipProbability: 0, maxAngle });
+    t.ok(Math.abs(angle) > 5, 'far enough');
+    using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random' });
+    const common = { train: corner, validation, maxEpochs: 1, batchSize: 1 };
+    const rows: Extract<TeacherEvent, { type: 'epoch' }>[] = [];
+    for await (const event of teacher.fit({ ...common, maxAngle }))
+      if (event.type === 'epoch') rows.push(event);
+    const [learned, judged] = rows;
+    t.match(learned, { loss: 0, emptyWindows: 4, attentionLoss0: null });
+    t.ok((judged?.loss ?? 0) > 0);
+  },
+);
 
 t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t) => {
   const root = temporaryFolder(t);

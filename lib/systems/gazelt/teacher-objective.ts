@@ -1,4 +1,3 @@
-import { CxrGazeError } from '../../errors.js';
 import { attentionLoss } from '../../losses/attention.js';
 import { type TeacherNetwork, teacherSize } from '../../models/teacher.js';
 import { noGrad } from '../../tensor/context.js';
@@ -63,12 +62,18 @@ export function teacherObjective(
       const loss = attentionLoss(predicted, target, { reduction: 'sum' });
       return [{ window, readings: rows.length, loss }];
     });
-    const [first, ...rest] = windows;
-    // Such readings are left out before training begins.
-    if (!first)
-      throw new CxrGazeError('ERR_DATASET', `No reading of ${batch.ids.join(', ')} looks at its film`);
-    return { loss: rest.reduce((sum, { loss }) => sum.add(loss), first.loss), windows };
+    return { loss: sumOf(windows) ?? nothing(maps), windows };
   };
+}
+
+function sumOf(windows: readonly WindowLoss[]): Tensor | undefined {
+  const [first, ...rest] = windows;
+  return first && rest.reduce((sum, { loss }) => sum.add(loss), first.loss);
+}
+
+/** The loss of readings that a rotation has turned off their films, all of a batch: 0, with a gradient of zeros. */
+function nothing(maps: readonly Tensor[]): Tensor {
+  return maps.reduce((sum, map) => sum.add(map.sum()), (maps[0] as Tensor).sum()).mul(0);
 }
 
 function selected(map: Tensor, rows: Int32Array, device: string): Tensor {
@@ -88,14 +93,15 @@ class TeacherScorer implements EpochScorer<TeacherResult, TeacherScores> {
   }
 
   async add({ windows }: TeacherResult, { ids }: InputBatch): Promise<void> {
+    this.#increase(2 * teacherWindows, teacherWindows * ids.length);
+    if (windows.length === 0) return;
     const losses = noGrad(() => stack(windows.map(({ loss }) => loss)).to({ dtype: 'float64' }));
     const values = (await losses.data()) as Float64Array;
-    const present = windows.reduce((sum, { readings }) => sum + readings, 0);
     for (const [i, { window, readings }] of windows.entries()) {
       this.#increase(window, (values[i] as number) * readings);
       this.#increase(teacherWindows + window, readings);
+      this.#increase(2 * teacherWindows, -readings);
     }
-    this.#increase(2 * teacherWindows, teacherWindows * ids.length - present);
   }
 
   scores(): TeacherScores {
