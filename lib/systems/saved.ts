@@ -7,19 +7,25 @@ import { CheckpointStore, verifyCheckpoint } from '../checkpoints/folder.js';
 /** Name of the weights in every saved model and checkpoint. */
 export const weightsFile = 'model.safetensors';
 
+/** Name of a checkpoint's state, in which its card is. */
+export const stateFile = 'state.json';
+
 /** Where a run keeps a model that was not trained in it, such as a τ-normalised one. */
 export const modelFolder = 'model';
 
 /** A folder with weights, and the file in it that says what they are. */
 export interface FoundModel {
-  /** Holds `model.safetensors`. */
+  /** Holds weights and card. */
   readonly folder: string;
+  /** Name of the file of weights. */
+  readonly weights: string;
   /** Name of the card's file: that of a saved model, or `state.json` of a checkpoint. */
   readonly card: string;
 }
 
 /**
- * Finds what a user means by a folder: a saved model, a checkpoint, a folder of checkpoints, or a run.
+ * Finds what a user means by a path: a saved model, a checkpoint, a folder of checkpoints, a run, or a file of weights with
+ * its card beside it, `NAME.safetensors` and `NAME.json`.
  *
  * @param folder as given
  * @param cardFile what the card of a saved model is called
@@ -29,15 +35,17 @@ export async function findSaved(folder: string, cardFile: string): Promise<Found
   // A crash between the two moves of a save leaves the old model aside.
   if (!(await exists(folder))) await recoverFolder(path.resolve(folder));
   for (const place of [folder, path.join(folder, modelFolder)])
-    if (await exists(path.join(place, cardFile))) return { folder: place, card: cardFile };
-  if (await exists(path.join(folder, 'state.json'))) {
+    if (await exists(path.join(place, cardFile)))
+      return { folder: place, weights: weightsFile, card: cardFile };
+  if (await exists(path.join(folder, stateFile))) {
     await verifyCheckpoint(folder);
-    return { folder, card: 'state.json' };
+    return { folder, weights: weightsFile, card: stateFile };
   }
+  if ((await stat(folder).catch(() => undefined))?.isFile()) return besideCard(folder);
   for (const root of [folder, path.join(folder, 'checkpoints')]) {
     const store = new CheckpointStore(root);
     if (await exists(path.join(root, 'best')))
-      return { folder: await store.open('best'), card: 'state.json' };
+      return { folder: await store.open('best'), weights: weightsFile, card: stateFile };
     const last = await store.named('last');
     if (last === undefined) continue;
     throw checkpointError(
@@ -51,6 +59,17 @@ export async function findSaved(folder: string, cardFile: string): Promise<Found
   );
 }
 
+async function besideCard(file: string): Promise<FoundModel> {
+  const [folder, weights] = [path.dirname(file), path.basename(file)];
+  const card = `${path.basename(file, '.safetensors')}.json`;
+  if (weights.endsWith('.safetensors') && (await exists(path.join(folder, card))))
+    return { folder, weights, card };
+  throw checkpointError(
+    file,
+    'a file of weights alone, which tells neither classes nor input size: expected a folder, or NAME.safetensors with its card NAME.json beside it. To begin with these weights, create a model with init: { weights: FILE } (--weights)',
+  );
+}
+
 /**
  * The file of weights that a path stands for: the file itself, or that of the model in a folder ({@link findSaved}).
  *
@@ -60,7 +79,8 @@ export async function findSaved(folder: string, cardFile: string): Promise<Found
 export async function weightsFileOf(given: string, cardFile: string): Promise<string> {
   const found = await stat(given).catch(() => undefined);
   if (!found?.isDirectory()) return given;
-  return path.join((await findSaved(given, cardFile)).folder, weightsFile);
+  const { folder, weights } = await findSaved(given, cardFile);
+  return path.join(folder, weights);
 }
 
 /** Whether something is there. */

@@ -249,9 +249,13 @@ function optimizerEntries(tensors: ReadonlyMap<string, Tensor>): OptimizerStateE
   return entries;
 }
 
-/** Loads a checkpoint's weights into a model. */
-export async function restoreWeights(folder: string, model: Network): Promise<void> {
+/** Loads a checkpoint's weights into a model. @param file their name in its folder */
+export async function restoreWeights(
+  folder: string,
+  model: Network,
+  file = 'model.safetensors',
+): Promise<void> {
   await tidy(async () => {
-    await model.loadStateDict(await readTensors(path.join(folder, 'model.safetensors')));
+    await model.loadStateDict(await readTensors(path.join(folder, file)));
   });
 }

@@ -152,6 +152,17 @@ t.test('a saved model comes back as it was', async (t) => {
   t.equal((await loaded.predict(images))[0]?.group, 'tail');
   // The card says what it is; either class reads it.
   using other = await Baseline.load(folder);
+  const named = path.join(temporaryFolder(t), 'named');
+  cpSync(path.join(folder, 'model.safetensors'), `${named}.safetensors`);
+  cpSync(path.join(folder, 'model.json'), `${named}.json`);
+  using beside = await GazeLT.load(`${named}.safetensors`);
+  t.same([beside.card, await answersOf(beside)], [model.card, await answersOf(model)]);
+  cpSync(`${named}.safetensors`, `${named}.2.safetensors`);
+  for (const alone of [`${named}.2.safetensors`, `${named}.json`])
+    t.match(await failure(GazeLT.load(alone)), {
+      code: 'ERR_CHECKPOINT',
+      message: /a file of weights alone/,
+    });
   t.same(await answersOf(other), await answersOf(model));
 
   await t.test('saving again replaces it', async (t) => {

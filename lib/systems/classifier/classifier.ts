@@ -162,7 +162,7 @@ export function loadClassifier(folder: string, options: LoadOptions): Promise<Bu
   return findSaved(folder, cardFile).then(async (found) => {
     const card = await readCard(found.folder, found.card);
     return built(card, device, 0, async (model) => {
-      await restoreWeights(found.folder, model);
+      await restoreWeights(found.folder, model, found.weights);
       return { fresh: [] };
     });
   });

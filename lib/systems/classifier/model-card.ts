@@ -15,7 +15,7 @@ import {
 } from '../../models/model.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
 import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../../validate.js';
-import { findSaved } from '../saved.js';
+import { findSaved, stateFile } from '../saved.js';
 
 /** What a saved classifier is: everything that prediction needs besides the weights. */
 export interface ModelCard {
@@ -76,14 +76,14 @@ export function cardToJson(card: ModelCard): { readonly [key: string]: Json } {
 /**
  * Reads a card.
  *
- * @param folder of a saved model (`model.json`) or of a checkpoint (`state.json`)
+ * @param folder of a saved model (`model.json`, `NAME.json`) or of a checkpoint (`state.json`)
  * @throws CxrGazeError `ERR_CHECKPOINT` naming file and member
  */
 export async function readCard(folder: string, file: string): Promise<ModelCard> {
   const name = path.join(folder, file);
   const document = await readJson(name);
   try {
-    return cardFrom(file === cardFile ? document : document.card);
+    return cardFrom(file === stateFile ? document.card : document);
   } catch (cause) {
     if (!(cause instanceof CxrGazeError)) throw cause;
     throw new CxrGazeError('ERR_CHECKPOINT', `${name}: ${cause.message}`, { cause, details: { file: name } });

@@ -44,7 +44,7 @@ export class LocAttention extends Classifier {
   /**
    * Loads a saved model, a checkpoint or the best checkpoint of a run.
    *
-   * @param folder that holds it
+   * @param folder that holds it, or a file of weights with its card beside it: `NAME.safetensors` and `NAME.json`
    * @param options where it shall compute
    * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_CHECKPOINT`, `ERR_FILE`, `ERR_STATE_DICT`
    */
