@@ -91,7 +91,8 @@ export class Progress {
     const seconds = (now - first.at) / 1000;
     const rate = seconds > 0 ? (this.#done - first.done) / seconds : 0;
     if (rate <= 0) return '';
-    return `, ${rate.toFixed(rate < 10 ? 1 : 0)}/s ${duration((this.#options.total - this.#done) / rate)} left`;
+    const pace = rate < 0.1 ? `${(1 / rate).toFixed(0)} s each` : `${rate.toFixed(rate < 10 ? 1 : 0)}/s`;
+    return `, ${pace} ${duration((this.#options.total - this.#done) / rate)} left`;
   }
 }
 

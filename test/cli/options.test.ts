@@ -184,6 +184,11 @@ t.test('rate and time left are those since the first update', async (t) => {
     'evaluating 60/180 images, 2.0/s 1:00 left\n',
   ]);
   t.equal(bar.end(), 34);
+  const slow = new Progress(stream, { label: 'epoch', total: 4, unit: 'steps', now: () => now });
+  slow.update(1);
+  now += 20_000;
+  slow.update(2);
+  t.equal(written.at(-1), 'epoch 2/4 steps, 20 s each 40 s left\n');
 });
 
 t.test('with --json only objects are printed', async (t) => {

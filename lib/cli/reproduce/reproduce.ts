@@ -46,6 +46,7 @@ const handedDown = [
     'patience',
     'batch_size',
     'lr',
+    'lr_decay',
     'seed',
   ],
   ...['drw_epoch', 'drw_lr_factor', 'legacy_batchnorm', 'crt_layers', 'tau', 'group_thresholds', 'bootstrap'],
