@@ -458,7 +458,12 @@ export {
   followedLosses,
   selections,
 } from './systems/loc-attention/settings.js';
-export { describeWeights, type PublishedWeights, readWeights } from './systems/published-weights.js';
+export {
+  type DescribeWeightsOptions,
+  describeWeights,
+  type PublishedWeights,
+  readWeights,
+} from './systems/published-weights.js';
 export {
   LungSegmenter,
   type LungSegmenterLoadOptions,

@@ -26,7 +26,8 @@ export interface SelectedTensors {
  * @param file path of the file, for messages
  * @param root the whole structure
  * @param key top-level key of the state dict; `undefined` takes the structure itself if it is one, else the first of
- *   `weights`, `state_dict`, `model_state_dict`, `model` that is; `null` takes every tensor of the structure under its
+ *   `weights`, `state_dict`, `model_state_dict`, `model` that is, else the structure without the numbers and texts among its
+ *   tensors; `null` takes every tensor of the structure under its
  *   path, such as `optimizer.state.0.exp_avg`
  */
 export function selectTensors(file: string, root: PlainValue, key?: string | null): SelectedTensors {
@@ -34,10 +35,12 @@ export function selectTensors(file: string, root: PlainValue, key?: string | nul
   if (key === undefined) {
     const found = holdsState(root) ? root : USUAL_KEYS.map((usual) => childOf(root, usual)).find(holdsState);
     if (found) return stateOf(file, found);
+    // `torch.save({ **model.state_dict(), 'epoch': 3 })`
+    if (isMixedState(root)) return stateOf(file, root);
     throw noStateDict(file, root);
   }
   const chosen = childOf(root, key);
-  if (holdsState(chosen)) return stateOf(file, chosen);
+  if (holdsState(chosen) || isMixedState(chosen)) return stateOf(file, chosen);
   if (chosen === undefined) {
     const keys = topKeys(root);
     const near = nearest(key, keys);
@@ -57,7 +60,7 @@ export function selectTensors(file: string, root: PlainValue, key?: string | nul
 
 function noStateDict(file: string, root: PlainValue): CxrGazeError {
   const keys = topKeys(root);
-  const problem = `no state dict found: the structure is ${kindOf(root)} with ${listed(keys)}, not a dict of tensors by name nor one under ${USUAL_KEYS.join(', ')}; name one by the option key`;
+  const problem = `no state dict found: the structure is ${kindOf(root)} with ${listed(keys)}, not a dict of tensors by name nor one under ${USUAL_KEYS.join(', ')}; name one by the option key (--weights_key of the commands that train)`;
   return checkpointError(file, problem, { keys });
 }
 
@@ -67,6 +70,18 @@ function isStateDict(value: PlainValue | undefined): value is PlainDict {
   return [...value].every(
     ([name, item]) => typeof name === 'string' && (isTensorRecord(item) || /(^|\.)_extra_state$/.test(name)),
   );
+}
+
+/** Layers' tensors with a few numbers or texts among them; layers, since lone tensors beside numbers may be anything. */
+function isMixedState(value: PlainValue | undefined): value is PlainDict {
+  if (!(value instanceof PlainDict)) return false;
+  const others = [...value].filter(([name, item]) => typeof name !== 'string' || !isTensorRecord(item));
+  const hasLayer = [...value].some(([name, item]) => isTensorRecord(item) && String(name).includes('.'));
+  return hasLayer && others.every(([name, item]) => typeof name === 'string' && isScalar(item));
+}
+
+function isScalar(value: PlainValue): boolean {
+  return value === null || ['boolean', 'number', 'bigint', 'string'].includes(typeof value);
 }
 
 function holdsState(value: PlainValue | undefined): value is PlainDict | PickleRecord {

@@ -58,6 +58,7 @@ const shared = [
     'width',
     'image_size',
     'weights',
+    'weights_key',
     'rand_init',
     'loss',
     'rw_method',
@@ -99,8 +100,19 @@ export function attentionBaseline(
     throw usageError('--backbone and --model_name exclude each other');
   const given = <T>(name: keyof TrainFlags, value: T, otherwise: T): T =>
     explicit.has(name) ? value : otherwise;
-  const { rand_init, weights, overwrite, resume, json, save_every, with_ids, cache_dir, workers, gpu } =
-    flags;
+  const {
+    rand_init,
+    weights,
+    weights_key,
+    overwrite,
+    resume,
+    json,
+    save_every,
+    with_ids,
+    cache_dir,
+    workers,
+    gpu,
+  } = flags;
   const root = path.resolve(flags.path);
   return Object.fromEntries(
     Object.entries({
@@ -116,7 +128,19 @@ export function attentionBaseline(
       results: given('out_dir', flags.out_dir, 'results'),
       ...{ rw_method: flags.rw_method, seed: flags.seed, keep: flags.keep, bootstrap: flags.bootstrap },
       ...{ on_error: flags.on_error, precision: flags.precision },
-      ...{ rand_init, weights, overwrite, resume, json, save_every, with_ids, cache_dir, workers, gpu },
+      ...{
+        rand_init,
+        weights,
+        weights_key,
+        overwrite,
+        resume,
+        json,
+        save_every,
+        with_ids,
+        cache_dir,
+        workers,
+        gpu,
+      },
     }).filter(([, value]) => value !== undefined),
   ) as unknown as AttentionFlags;
 }

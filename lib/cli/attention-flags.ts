@@ -35,6 +35,7 @@ export interface AttentionFlags {
   readonly width: number;
   readonly image_size: number;
   readonly weights?: string;
+  readonly weights_key?: string;
   readonly rand_init?: boolean;
   readonly normalisation: 'half' | 'imagenet';
   readonly attention: NonNullable<AttentionTermOptions['attention']>;

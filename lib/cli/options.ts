@@ -1,6 +1,7 @@
 /** How flags are spelt and read: `_` and `-` alike, numbers with their ranges, lists of a fixed length. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CxrGazeError } from '../errors.js';
+import type { Init } from '../systems/classifier/initial-weights.js';
 import { nearest } from '../validate.js';
 
 /** Spellings of the originals that are other names of a flag. */
@@ -25,20 +26,38 @@ export function usageError(message: string, details: Readonly<Record<string, unk
   return new CxrGazeError('ERR_INVALID_ARGUMENT', message, { details });
 }
 
+/** `--weights_key`, beside `--weights`. @param heading group in the help */
+export function weightsKeyOption(heading: string = headings.network): Option {
+  const help =
+    'key of the state dict in the file of --weights, where it is not a usual one such as state_dict';
+  return option(heading, '--weights_key <name>', help, asText);
+}
+
 /**
- * Initial weights as `--weights` and `--rand_init` name them.
+ * Initial weights as `--weights`, `--weights_key` and `--rand_init` name them.
  *
  * @param hint which files may be given, for who gave none
- * @throws CxrGazeError `ERR_INVALID_ARGUMENT` for both and for neither: weights are never assumed
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT` for weights that are random too, for neither (they are never assumed), and for a
+ *   key without a file
  */
-export function initialWeights(
-  { weights, rand_init }: { readonly weights?: string; readonly rand_init?: boolean },
-  hint: string,
-): 'random' | { readonly weights: string } {
+export function initialWeights({ weights, weights_key: key, rand_init }: WeightFlags, hint: string): Init {
+  if (weights === undefined) refuseWeightsKey(key);
   if (weights !== undefined && rand_init) throw usageError('--weights and --rand_init exclude each other');
-  if (weights !== undefined) return { weights };
+  if (weights !== undefined) return { weights, ...(key === undefined ? {} : { key }) };
   if (rand_init) return 'random';
   throw usageError(`Expected --weights FILE or --rand_init: initial weights are never assumed. ${hint}`);
+}
+
+/** @throws CxrGazeError `ERR_INVALID_ARGUMENT` for a `--weights_key` where there is no `--weights` */
+export function refuseWeightsKey(key: string | undefined): void {
+  if (key !== undefined) throw usageError('--weights_key is without effect without --weights');
+}
+
+/** Flags that say where initial weights come from. */
+export interface WeightFlags {
+  readonly weights?: string;
+  readonly weights_key?: string;
+  readonly rand_init?: boolean;
 }
 
 /** Under which `--help` lists the flags that several commands have; a command's own groups are its own. */

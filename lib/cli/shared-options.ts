@@ -3,7 +3,16 @@ import type { Command } from 'commander';
 import { publishedWidth, widths } from '../models/model.js';
 import { type RateDecay, rateDecays } from '../training/epoch-schedule.js';
 import { type PrecisionChoice, precisionChoices } from '../training/precision.js';
-import { asChoice, asDevice, asInteger, asNumber, asText, headings, option } from './options.js';
+import {
+  asChoice,
+  asDevice,
+  asInteger,
+  asNumber,
+  asText,
+  headings,
+  option,
+  weightsKeyOption,
+} from './options.js';
 
 /** `--out_dir`, `--overwrite` and `--json`, with `--resume` and checkpoints for training. */
 export function addOutput(command: Command, name: string): Command {
@@ -42,7 +51,7 @@ export function addWriting(command: Command, isTraining: boolean): Command {
   );
 }
 
-/** `--width`, `--image_size`, `--weights` and `--rand_init` of a classifier. @param imageSize default, in pixels */
+/** `--width`, `--image_size`, `--weights`, `--weights_key` and `--rand_init` of a classifier. @param imageSize default, in pixels */
 export function addStart(command: Command, imageSize: number): Command {
   return command
     .addOption(
@@ -71,6 +80,7 @@ export function addStart(command: Command, imageSize: number): Command {
         asText,
       ),
     )
+    .addOption(weightsKeyOption())
     .addOption(option(headings.network, '--rand_init', 'begin with random weights instead'));
 }
 

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { gazeBranches } from '../gaze/teacher-targets.js';
 import type { TeacherBranch } from '../models/teacher.js';
 import type { OptionValue } from '../report/report-data.js';
+import type { Init } from '../systems/classifier/initial-weights.js';
 import type { RateDecay } from '../training/epoch-schedule.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
@@ -22,6 +23,7 @@ export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
   readonly save_every?: number;
   readonly keep: 'recent' | 'all';
   readonly weights?: string;
+  readonly weights_key?: string;
   readonly rand_init?: boolean;
   readonly as_published?: boolean;
   readonly flip: number;
@@ -74,7 +76,7 @@ export function branchOf(flags: { readonly global?: boolean; readonly focal?: bo
 }
 
 /** Initial weights, which are never assumed. */
-export function initOf(flags: TeacherFlags): 'random' | { readonly weights: string } {
+export function initOf(flags: TeacherFlags): Init {
   return initialWeights(
     flags,
     "FILE is one of the authors' teachers; ImageNet weights of the encoders are not published with them",

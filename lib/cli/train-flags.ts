@@ -15,7 +15,7 @@ import { neededFeatures } from '../systems/gazelt/teacher-features.js';
 import type { RateDecay } from '../training/epoch-schedule.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
-import { initialWeights, usageError } from './options.js';
+import { initialWeights, refuseWeightsKey, usageError } from './options.js';
 import { existing } from './run-folder.js';
 
 /** Which system is trained. */
@@ -32,6 +32,7 @@ export interface TrainFlags extends DataFlags {
   readonly width: number;
   readonly image_size: number;
   readonly weights?: string;
+  readonly weights_key?: string;
   readonly rand_init?: boolean;
   readonly loss: ClassificationLoss;
   readonly rw_method: '' | 'sklearn' | 'cb';
@@ -107,6 +108,7 @@ function initOf(flags: TrainFlags): Init {
       `--${rand_init ? 'rand_init' : 'weights'} is without effect with --decoupling_method: all weights come from --decoupling_weights`,
     );
   }
+  if (decoupling_method !== '') refuseWeightsKey(flags.weights_key);
   if (decoupling_method === 'cRT') return 'random';
   if (decoupling_method === 'tau_norm') return { weights: decoupling_weights as string };
   return initialWeights(

@@ -209,6 +209,11 @@ function refuseEmptyClasses({ data, flags }: TrainJob): void {
 
 /** Says what of the network begins with random values though a file was given. */
 export function sayHead({ initReport, card }: Classifier, output: Output): void {
+  const { leftOut } = initReport;
+  if (leftOut.length > 0)
+    output.say(
+      `${leftOut.length} of the file's keys are not the network's and are left out: ${leftOut.slice(0, 5).join(', ')}${leftOut.length > 5 ? ', ...' : ''}`,
+    );
   if (initReport.fresh.length === 0) return;
   output.say(
     `The file's head does not fit ${card.classes.length} classes and the head '${card.head}': ${initReport.fresh.join(', ')} begin with random values`,

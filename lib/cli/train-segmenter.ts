@@ -8,6 +8,7 @@ import type { PairReport } from '../data/pair-survey.js';
 import { dataThreads } from '../data/resize.js';
 import { publishedWidth, widths } from '../models/model.js';
 import type { HistoryColumn } from '../report/history.js';
+import type { Init } from '../systems/classifier/initial-weights.js';
 import { LungSegmenter } from '../systems/segmenter/segmenter.js';
 import type { SegmenterEvaluation } from '../systems/segmenter/segmenter-evaluate.js';
 import type { SegmenterScores } from '../systems/segmenter/segmenter-objective.js';
@@ -16,7 +17,7 @@ import { trainingEnvironment } from '../training/environment.js';
 import { type PrecisionChoice, resolvePrecision } from '../training/precision.js';
 import type { TrainResult } from '../training/trainer.js';
 import { throwIfStopped } from './evaluation.js';
-import { asInteger, asText, headings, initialWeights, option } from './options.js';
+import { asInteger, asText, headings, initialWeights, option, weightsKeyOption } from './options.js';
 import { addPairOptions, type OpenedPairs, openPairs, type PairFlags } from './pair-options.js';
 import { existing, followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
@@ -27,6 +28,7 @@ interface SegmenterFlags extends PairFlags {
   readonly size: number;
   readonly width: number;
   readonly weights?: string;
+  readonly weights_key?: string;
   readonly rand_init?: boolean;
   readonly flip: number;
   readonly max_angle: number;
@@ -87,6 +89,7 @@ export function addSegmenterCommand(train: Command, session: Session): void {
         asText,
       ),
     )
+    .addOption(weightsKeyOption())
     .addOption(option(headings.network, '--rand_init', 'begin with random weights instead'))
     .addOption(
       option(
@@ -123,7 +126,7 @@ const shownNumbers = [
   { label: 'IoU', of: (row: SegmenterRow) => row.iou },
 ];
 
-function initOf(flags: SegmenterFlags): 'random' | { readonly weights: string } {
+function initOf(flags: SegmenterFlags): Init {
   return initialWeights(flags, 'FILE may be unet_model.pt of the original');
 }
 

@@ -22,7 +22,7 @@ import { addDataOptions, pickDataFlags } from './data-options.js';
 import { type OpenedData, openData, splitFileName } from './datasets.js';
 import { throwIfStopped } from './evaluation.js';
 import { addGazeOptions } from './gaze-options.js';
-import { asText, option } from './options.js';
+import { asText, option, weightsKeyOption } from './options.js';
 import { slug } from './png.js';
 import { duration } from './progress.js';
 import { existing, followRunOf, RunFolder } from './run-folder.js';
@@ -69,6 +69,7 @@ export function addTeacherCommand(train: Command, session: Session): void {
     .addOption(
       option(network, '--weights <file>', "initial weights: a teacher's file of the authors", asText),
     )
+    .addOption(weightsKeyOption(network))
     .addOption(option(network, '--rand_init', 'begin with random weights'));
   addOutput(command, 'train');
   addGazeOptions(addDataOptions(command));

@@ -3,7 +3,8 @@ import { readTensor } from '../checkpoints/read-tensors.js';
 import type { TensorRecord } from '../checkpoints/tensor-record.js';
 import { type Architecture, headKey } from '../models/model.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { invalidArgument, object } from '../validate.js';
+import { invalidArgument, knownKeys, object } from '../validate.js';
+import { unwrap } from './wrapper-prefix.js';
 
 /** What a file of published weights turns out to hold. */
 export interface PublishedWeights {
@@ -15,20 +16,54 @@ export interface PublishedWeights {
   readonly classes: number | undefined;
   /** Class of the module, where it was pickled whole; else `undefined`. */
   readonly moduleClass: string | undefined;
+  /**
+   * What stood before the network's keys and was taken off, such as `module._orig_mod.` or `model.`; empty where nothing
+   * did, `undefined` where no known network was found.
+   */
+  readonly prefix: string | undefined;
+  /** Keys of the file that do not begin with the prefix, and are not among the tensors. */
+  readonly leftOut: readonly string[];
+}
+
+/** Options of {@link describeWeights}. */
+export interface DescribeWeightsOptions {
+  /** Top-level key of the state dict in a PyTorch file, where it is not one of the usual ones; see `openTensorFile`. */
+  readonly key?: string;
 }
 
 /**
  * Reads what a file of published weights holds, without its tensors' bytes: torchvision's, timm's, the PVT authors' or the
- * original programs' keys; a state dict, or a module that was pickled whole (read inertly: nothing in it is executed).
+ * original programs' keys, whatever wrappers put before them; a state dict, or a module that was pickled whole (read
+ * inertly: nothing in it is executed).
  *
  * @param file a `.safetensors`, `.pt`, `.pth` or `.bin` file
- * @throws CxrGazeError `ERR_FILE`, `ERR_CHECKPOINT`
+ * @param options which state dict of the file
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`, `ERR_FILE`, `ERR_CHECKPOINT`; `ERR_STATE_DICT` where it holds several networks
  */
-export async function describeWeights(file: string): Promise<PublishedWeights> {
-  const { tensors: found, moduleClass } = await openTensorFile(file);
-  const tensors = renameKeys(found);
+export async function describeWeights(
+  file: string,
+  options: DescribeWeightsOptions = {},
+): Promise<PublishedWeights> {
+  knownKeys('options', options, ['key']);
+  return openWeights(file, options);
+}
+
+/**
+ * @internal As {@link describeWeights}, for one who knows which network is wanted: others beside it are left out.
+ *
+ * @param wanted if the file has none of this family, it is described as it is
+ */
+export async function openWeights(
+  file: string,
+  { key, wanted }: { readonly key?: string | undefined; readonly wanted?: Family },
+): Promise<PublishedWeights> {
+  const { tensors: found, moduleClass } = await openTensorFile(file, key === undefined ? {} : { key });
+  const first = wanted && unwrap(file, found, anchors[wanted]);
+  const { state, prefix, leftOut } =
+    first?.prefix === undefined ? unwrap(file, found, Object.values(anchors).flat()) : first;
+  const tensors = renameKeys(state);
   const architecture = architectureOf(tensors, moduleClass);
-  return { tensors, architecture, classes: classesOf(tensors, architecture), moduleClass };
+  return { tensors, architecture, classes: classesOf(tensors, architecture), moduleClass, prefix, leftOut };
 }
 
 /**
@@ -44,16 +79,8 @@ export function readWeights(weights: PublishedWeights): Map<string, Tensor> {
 
 /** Keys as our networks have them. */
 function renameKeys<T>(state: ReadonlyMap<string, T>): Map<string, T> {
-  const keys = [...state.keys()];
-  // torch.nn.DataParallel and DistributedDataParallel put `module.` before every key.
-  const prefix = keys.every((key) => key.startsWith('module.')) ? 'module.'.length : 0;
-  const isPvt = keys.some((key) => key.slice(prefix).startsWith('patch_embed1.'));
-  return new Map(
-    [...state].map(([key, value]) => {
-      const name = key.slice(prefix);
-      return [isPvt ? pvtKey(name) : name, value];
-    }),
-  );
+  const isPvt = [...state.keys()].some((key) => key.startsWith('patch_embed1.'));
+  return new Map([...state].map(([key, value]) => [isPvt ? pvtKey(key) : key, value]));
 }
 
 /** A key of the PVT authors (`whai362/PVT: classification/pvt_v2.py`) as timm names it. */
@@ -76,7 +103,22 @@ const families: Readonly<Record<string, Family>> = {
   'model.build_unet': 'unet',
 };
 
-type Family = 'resnet' | 'vgg' | 'pvt' | 'unet';
+/** @internal Networks with the same names of their layers. */
+export type Family = 'resnet' | 'vgg' | 'pvt' | 'unet';
+
+/** Keys that only one family has, whatever its size and width; PVT's as timm and as its authors name it. */
+const anchors: Readonly<Record<Family, readonly string[]>> = {
+  resnet: ['layer1.0.conv1.weight'],
+  vgg: ['features.0.weight'],
+  pvt: ['stages.0.blocks.0.attn.q.weight', 'block1.0.attn.q.weight'],
+  unet: ['e1.conv.conv1.weight'],
+};
+
+/** @internal The family of a backbone. */
+export function backboneFamily(architecture: Architecture): Family {
+  if (architecture === 'vgg16') return 'vgg';
+  return architecture.startsWith('pvt') ? 'pvt' : 'resnet';
+}
 
 /** By kind of block and number of blocks. */
 const resnets: Readonly<Record<string, Architecture>> = {

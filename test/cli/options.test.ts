@@ -89,6 +89,7 @@ t.test('flags of training that do not go together are refused before anything is
   const cases: readonly (readonly [Partial<TrainFlags>, RegExp])[] = [
     [{ rand_init: false }, /--weights FILE or --rand_init.*resnet50-11ad3fa6\.pth/],
     [{ weights: 'a.pth' }, /--weights and --rand_init exclude/],
+    [{ weights_key: 'net' }, /--weights_key is without effect without --weights/],
     [{ overwrite: true, resume: true }, /--overwrite and --resume exclude/],
     [{ mixup: true, bal_mixup: true }, /--mixup and --bal_mixup exclude/],
     [{ decoupling_method: 'cRT', rand_init: false }, /Expected --decoupling_weights with .* cRT/],

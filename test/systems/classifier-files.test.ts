@@ -53,7 +53,7 @@ t.test('random weights depend on the seed alone', async (t) => {
   using other = await tinyGazeLT({ seed: 5 });
   t.same(await answersOf(first), await answersOf(same));
   t.notSame(await answersOf(first), await answersOf(other));
-  t.same(first.initReport, { fresh: [] });
+  t.same(first.initReport, { fresh: [], leftOut: [] });
   t.equal(first.model.training, false);
 });
 

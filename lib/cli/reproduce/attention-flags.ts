@@ -35,7 +35,17 @@ export interface ReproduceAttentionFlags
 const handedDown = [
   ...['path', 'regions', 'sample_per_class', 'sample_seed', 'unet', 'masks', 'finding_boxes'],
   ...['width', 'image_size', 'normalisation'],
-  ...['rand_init', 'tau', 'penalise_outside', 'cam_class', 'rw_method', 'max_epochs', 'batch', 'lr'],
+  ...[
+    'weights_key',
+    'rand_init',
+    'tau',
+    'penalise_outside',
+    'cam_class',
+    'rw_method',
+    'max_epochs',
+    'batch',
+    'lr',
+  ],
   ...['patience', 'early_stopping', 'select', 'follow', 'save_every', 'keep', 'with_ids', 'bootstrap', 'gpu'],
   ...['precision', 'cache_dir', 'on_error', 'workers'],
 ];

@@ -41,7 +41,7 @@ export interface PlannedRow {
 }
 
 /** Flags that begin a network; decoupled rows begin with another row's weights. */
-const initial = ['--weights', '--rand_init'];
+const initial = ['--weights', '--weights_key', '--rand_init'];
 
 /** Works out one row. @throws CxrGazeError `ERR_INVALID_ARGUMENT` where its flags do not go together */
 export function planRow(name: PublishedRow, options: PlanOptions): PlannedRow {

@@ -41,6 +41,7 @@ const handedDown = [
     'width',
     'image_size',
     'weights',
+    'weights_key',
     'rand_init',
     'max_epochs',
     'patience',

@@ -163,7 +163,7 @@ export function loadClassifier(folder: string, options: LoadOptions): Promise<Bu
     const card = await readCard(found.folder, found.card);
     return built(card, device, 0, async (model) => {
       await restoreWeights(found.folder, model, found.weights);
-      return { fresh: [] };
+      return { fresh: [], leftOut: [] };
     });
   });
 }
@@ -206,7 +206,7 @@ export abstract class Classifier {
   readonly model: Model;
   /** Where it computes. */
   readonly device: string;
-  /** Which parts of the head the initial weights' file could not fill. */
+  /** Which parts of the head the initial weights' file could not fill, and what of the file was left out. */
   readonly initReport: InitReport;
   #card: ModelCard;
   #training = false;

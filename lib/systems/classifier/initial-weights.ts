@@ -2,8 +2,9 @@ import { CxrGazeError } from '../../errors.js';
 import { headKey, type Model } from '../../models/model.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
-import { invalidArgument } from '../../validate.js';
-import { describeWeights, readWeights } from '../published-weights.js';
+import { invalidArgument, knownKeys, text } from '../../validate.js';
+import { fitWeights } from '../fit-weights.js';
+import { backboneFamily, openWeights, readWeights } from '../published-weights.js';
 import { weightsFileOf } from '../saved.js';
 import { cardFile } from './model-card.js';
 
@@ -16,18 +17,30 @@ export type Init =
        * saved model, a checkpoint or a run.
        */
       readonly weights: string;
+      /**
+       * Top-level key of the state dict in a PyTorch file that keeps it under another than the usual ones (`weights`,
+       * `state_dict`, `model_state_dict`, `model`).
+       */
+      readonly key?: string;
     };
 
 /** What loading initial weights did. */
 export interface InitReport {
   /** Keys of the head that were left random, because the file's head has another form or another number of classes. */
   readonly fresh: readonly string[];
+  /** Keys of the file that belong to nothing of this network, such as those of a loss beside it. */
+  readonly leftOut: readonly string[];
 }
 
 /** Checks an {@link Init}. @throws CxrGazeError `ERR_INVALID_ARGUMENT` naming both kinds */
 export function checkInit(init: Init): Init {
+  if (init === 'random') return init;
   const file = typeof init === 'object' && init !== null ? init.weights : undefined;
-  if (init === 'random' || (typeof file === 'string' && file !== '')) return init;
+  if (typeof file === 'string' && file !== '') {
+    knownKeys('options.init', init, ['weights', 'key']);
+    if (init.key !== undefined) text('options.init.key', init.key);
+    return init;
+  }
   throw invalidArgument(
     'options.init',
     "'random' or { weights: FILE }; the published ImageNet file is torchvision's IMAGENET1K_V1",
@@ -44,10 +57,10 @@ export function checkInit(init: Init): Init {
  * @throws CxrGazeError `ERR_STATE_DICT` if the backbone does not fit, `ERR_CHECKPOINT` for a bad file
  */
 export async function initialise(model: Model, init: Init): Promise<InitReport> {
-  if (init === 'random') return { fresh: [] };
+  if (init === 'random') return { fresh: [], leftOut: [] };
   const weights = await weightsFileOf(init.weights, cardFile);
-  const published = await describeWeights(weights);
   const { architecture } = model.options;
+  const published = await openWeights(weights, { key: init.key, wanted: backboneFamily(architecture) });
   if (published.architecture !== undefined && published.architecture !== architecture) {
     throw new CxrGazeError(
       'ERR_STATE_DICT',
@@ -69,16 +82,8 @@ export async function initialise(model: Model, init: Init): Promise<InitReport> 
     const head = [...own.keys()].filter((name) => name.startsWith(prefix));
     const state = new Map([...given].filter(([name]) => !name.startsWith(prefix) || fresh.length === 0));
     if (fresh.length > 0) for (const name of head) state.set(name, own.get(name) as Tensor);
-    try {
-      await model.loadStateDict(state);
-    } catch (cause) {
-      if (!(cause instanceof CxrGazeError)) throw cause;
-      throw new CxrGazeError(cause.code, `${weights}: ${cause.message}`, {
-        cause,
-        details: { file: weights, ...cause.details },
-      });
-    }
-    return { fresh: fresh.length > 0 ? head : [] };
+    await fitWeights(weights, published, () => model.loadStateDict(state));
+    return { fresh: fresh.length > 0 ? head : [], leftOut: published.leftOut };
   });
 }
 

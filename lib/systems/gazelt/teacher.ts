@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileError } from '../../checkpoints/fault.js';
-import { readTensors } from '../../checkpoints/read-tensors.js';
+import { openTensorFile } from '../../checkpoints/open.js';
+import { readTensor } from '../../checkpoints/read-tensors.js';
 import { writeTensors } from '../../checkpoints/write-tensors.js';
 import type { Dataset } from '../../data/dataset.js';
 import { CxrGazeError } from '../../errors.js';
@@ -19,8 +20,11 @@ import { Run } from '../../training/run.js';
 import type { TrainEvent, TrainResult } from '../../training/trainer.js';
 import { integer, invalidArgument, knownKeys, number, oneOf, text } from '../../validate.js';
 import { checkInit, type Init } from '../classifier/initial-weights.js';
+import { fitWeights } from '../fit-weights.js';
+import type { PublishedWeights } from '../published-weights.js';
 import { saveModel, snapshot } from '../save-model.js';
 import { findSaved } from '../saved.js';
+import { unwrap } from '../wrapper-prefix.js';
 import type { GazeDataset } from './gaze-dataset.js';
 import {
   readTeacherCard,
@@ -58,6 +62,8 @@ export interface GazeTeacherOptions {
 export interface GazeTeacherLoadOptions {
   /** Seed of the projection, for a file of the authors, which has none; default 0. A saved teacher brings its own. */
   readonly seed?: number;
+  /** Top-level key of the state dict in such a file, where it is not one of the usual ones; see `openTensorFile`. */
+  readonly key?: string;
   /** Where it shall compute: `cpu` (default), `cuda`, `cuda:1`. */
   readonly device?: string;
 }
@@ -115,7 +121,7 @@ export class GazeTeacher {
     const { dropPath } = options;
     const network = createTeacher({ branch, seed, ...(dropPath === undefined ? {} : { dropPath }) });
     return GazeTeacher.#built(network, teacherCard(network.options), device, async () => {
-      if (init !== 'random') await fillBlock(network, branch, init.weights);
+      if (init !== 'random') await fillBlock(network, init.weights, await openBlock(init.weights, init.key));
     });
   }
 
@@ -129,21 +135,25 @@ export class GazeTeacher {
    */
   static load(source: string, options: GazeTeacherLoadOptions = {}): Promise<GazeTeacher> {
     text('source', source);
-    knownKeys('options', options, ['seed', 'device']);
+    knownKeys('options', options, ['seed', 'key', 'device']);
+    const { key } = options;
+    if (key !== undefined) text('options.key', key);
     const seed = integer('options.seed', options.seed ?? 0, { min: 0 });
     const device = text('options.device', options.device ?? 'cpu');
     return stat(source).then(
       (found) =>
         found.isDirectory()
-          ? GazeTeacher.#loadFolder(source, device)
-          : GazeTeacher.#loadFile(source, seed, device),
+          ? GazeTeacher.#loadFolder(source, device, key)
+          : GazeTeacher.#loadFile(source, device, { seed, key }),
       (cause: unknown) => {
         throw fileError(source, 'could not be examined', cause);
       },
     );
   }
 
-  static async #loadFolder(source: string, device: string): Promise<GazeTeacher> {
+  static async #loadFolder(source: string, device: string, key: string | undefined): Promise<GazeTeacher> {
+    if (key !== undefined)
+      throw invalidArgument('options.key', 'none for the folder of a saved teacher', key);
     const found = await findSaved(source, teacherCardFile);
     const card = await readTeacherCard(found.folder, found.card);
     const { branch, seed, dropPath } = card;
@@ -151,11 +161,16 @@ export class GazeTeacher {
     return GazeTeacher.#built(network, card, device, () => restoreWeights(found.folder, network));
   }
 
-  static async #loadFile(source: string, seed: number, device: string): Promise<GazeTeacher> {
-    const branch = await branchOf(source);
+  static async #loadFile(
+    source: string,
+    device: string,
+    { seed, key }: { readonly seed: number; readonly key: string | undefined },
+  ): Promise<GazeTeacher> {
+    const held = await openBlock(source, key);
+    const branch = branchOf(source, held);
     const network = createTeacher({ branch, seed });
     return GazeTeacher.#built(network, teacherCard(network.options), device, () =>
-      fillBlock(network, branch, source),
+      fillBlock(network, source, held),
     );
   }
 
@@ -328,41 +343,41 @@ export class GazeTeacher {
   }
 }
 
-/** Which branch a file of the authors is of, by its keys. */
-async function branchOf(file: string): Promise<TeacherBranch> {
-  return tidy(async () => {
-    const keys = [...(await readTensors(file)).keys()].map((key) => key.replace(/^module\./, ''));
-    const branch = gazeBranches.find((name) => keys.some((key) => key.startsWith(`${name}_encoder.`)));
-    if (branch) return branch;
-    throw new CxrGazeError(
-      'ERR_STATE_DICT',
-      `${file}: expected a teacher's weights (keys such as global_encoder.* or focal_encoder.*) but found ${keys.slice(0, 3).join(', ') || 'none'}`,
-      { details: { file } },
-    );
-  });
+type HeldBlock = Pick<PublishedWeights, 'tensors' | 'prefix'>;
+
+/** Where the tensors of a block lie in a file, without what wrappers put before their keys. */
+async function openBlock(file: string, key: string | undefined): Promise<HeldBlock> {
+  const { tensors } = await openTensorFile(file, key === undefined ? {} : { key });
+  const anchors = gazeBranches.map((branch) => `${branch}_encoder.patch_embed.proj.weight`);
+  const { state, prefix } = unwrap(file, tensors, anchors);
+  // The weights of a saved teacher: its projection, which is beside the block, would be lost.
+  if (prefix?.endsWith('_encoder_x.')) return { tensors, prefix: undefined };
+  return { tensors: state, prefix };
 }
 
-async function fillBlock(network: TeacherNetwork, branch: TeacherBranch, file: string): Promise<void> {
-  await tidy(async () => {
-    const found = await branchOf(file);
-    if (found !== branch)
-      throw new CxrGazeError(
-        'ERR_STATE_DICT',
-        `${file}: expected the ${branch} teacher's weights but found ${found}'s`,
-        {
-          details: { file },
-        },
-      );
-    const given = await readTensors(file);
-    const bare = new Map([...given].map(([key, tensor]) => [key.replace(/^module\./, ''), tensor]));
-    try {
-      await loadTeacherBlock(network, bare);
-    } catch (cause) {
-      if (!(cause instanceof CxrGazeError)) throw cause;
-      throw new CxrGazeError(cause.code, `${file}: ${cause.message}`, {
-        cause,
-        details: { file, ...cause.details },
-      });
-    }
+/** Which branch a file of the authors is of, by its keys. */
+function branchOf(file: string, { tensors }: HeldBlock): TeacherBranch {
+  const keys = [...tensors.keys()];
+  const branch = gazeBranches.find((name) => keys.some((key) => key.startsWith(`${name}_encoder.`)));
+  if (branch) return branch;
+  throw new CxrGazeError(
+    'ERR_STATE_DICT',
+    `${file}: expected a teacher's weights (keys such as global_encoder.* or focal_encoder.*) but found ${keys.slice(0, 3).join(', ') || 'none'}`,
+    { details: { file } },
+  );
+}
+
+async function fillBlock(network: TeacherNetwork, file: string, held: HeldBlock): Promise<void> {
+  const { branch } = network.options;
+  const found = branchOf(file, held);
+  if (found !== branch)
+    throw new CxrGazeError(
+      'ERR_STATE_DICT',
+      `${file}: expected the ${branch} teacher's weights but found ${found}'s`,
+      { details: { file } },
+    );
+  await tidy(() => {
+    const block = new Map([...held.tensors].map(([name, record]) => [name, readTensor(record)]));
+    return fitWeights(file, held, () => loadTeacherBlock(network, block));
   });
 }

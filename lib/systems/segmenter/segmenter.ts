@@ -1,8 +1,6 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileError } from '../../checkpoints/fault.js';
-import { openTensorFile } from '../../checkpoints/open.js';
-import { readTensors } from '../../checkpoints/read-tensors.js';
 import { type Dataset, requireDataset } from '../../data/dataset.js';
 import { checkLungBoxOptions, type LungBoxes } from '../../data/lung-boxes.js';
 import type { MaskPairs } from '../../data/mask-pairs.js';
@@ -17,7 +15,9 @@ import { integer, invalidArgument, knownKeys, text } from '../../validate.js';
 import { checkInit, type Init } from '../classifier/initial-weights.js';
 import { checkInput, type ImageInput, inputDataset } from '../classifier/inputs.js';
 import { checkPass, type PassOptions } from '../classifier/passes.js';
+import { fitWeights } from '../fit-weights.js';
 import { stateHash } from '../network-pass.js';
+import { openWeights, type PublishedWeights, readWeights } from '../published-weights.js';
 import { saveModel } from '../save-model.js';
 import { findSaved } from '../saved.js';
 import {
@@ -65,6 +65,8 @@ export interface LungSegmenterOptions {
 export interface LungSegmenterLoadOptions {
   /** Side of the input, for a file of weights alone, which does not tell it; default 512. A saved one brings its own. */
   readonly size?: number;
+  /** Top-level key of the state dict in such a file, where it is not one of the usual ones; see `openTensorFile`. */
+  readonly key?: string;
   /** Where it shall compute: `cpu` (default), `cuda`, `cuda:1`. */
   readonly device?: string;
 }
@@ -115,7 +117,7 @@ export class LungSegmenter {
     const device = text('options.device', options.device ?? 'cpu');
     const network = createSegmentationNetwork({ seed, width: card.width });
     return LungSegmenter.#built(network, card, device, async () => {
-      if (init !== 'random') await fill(network, init.weights);
+      if (init !== 'random') await fill(network, init.weights, await openUnet(init.weights, init.key));
     });
   }
 
@@ -129,15 +131,16 @@ export class LungSegmenter {
    */
   static load(source: string, options: LungSegmenterLoadOptions = {}): Promise<LungSegmenter> {
     text('source', source);
-    knownKeys('options', options, ['size', 'device']);
-    const { size = segmenterSize } = options;
+    knownKeys('options', options, ['size', 'key', 'device']);
+    const { size = segmenterSize, key } = options;
+    if (key !== undefined) text('options.key', key);
     const ofFile = cardOf({ size });
     const device = text('options.device', options.device ?? 'cpu');
     return stat(source).then(
       (found) =>
         found.isDirectory()
-          ? LungSegmenter.#loadFolder(source, device, options.size)
-          : LungSegmenter.#loadFile(source, device, ofFile),
+          ? LungSegmenter.#loadFolder(source, device, options)
+          : LungSegmenter.#loadFile(source, device, { card: ofFile, key }),
       (cause: unknown) => {
         throw fileError(source, 'could not be examined', cause);
       },
@@ -147,14 +150,21 @@ export class LungSegmenter {
   static async #loadFile(
     source: string,
     device: string,
-    { imageSize: size }: SegmenterCard,
+    { card: { imageSize: size }, key }: { readonly card: SegmenterCard; readonly key: string | undefined },
   ): Promise<LungSegmenter> {
-    const card = cardOf({ size, width: await widthOf(source) });
+    const held = await openUnet(source, key);
+    const card = cardOf({ size, width: widthOf(source, held) });
     const network = createSegmentationNetwork({ width: card.width });
-    return LungSegmenter.#built(network, card, device, () => fill(network, source));
+    return LungSegmenter.#built(network, card, device, () => fill(network, source, held));
   }
 
-  static async #loadFolder(source: string, device: string, size: number | undefined): Promise<LungSegmenter> {
+  static async #loadFolder(
+    source: string,
+    device: string,
+    { size, key }: LungSegmenterLoadOptions,
+  ): Promise<LungSegmenter> {
+    if (key !== undefined)
+      throw invalidArgument('options.key', 'none for the folder of a saved segmenter', key);
     const found = await findSaved(source, segmenterCardFile);
     const card = await readSegmenterCard(found.folder, found.card);
     if (size !== undefined && size !== card.imageSize)
@@ -309,11 +319,14 @@ function cardOf({
   return segmenterCard({ size: 'options.size', width: 'options.width' }, { size, width });
 }
 
+function openUnet(file: string, key: string | undefined): Promise<PublishedWeights> {
+  return openWeights(file, { key, wanted: 'unet' });
+}
+
 /** Channels of the first level of the network that a file of weights is of. */
-async function widthOf(file: string): Promise<number> {
-  const { tensors } = await openTensorFile(file);
+function widthOf(file: string, { tensors }: PublishedWeights): number {
   const first = 'e1.conv.conv1.weight';
-  const shape = (tensors.get(first) ?? tensors.get(`module.${first}`))?.shape;
+  const shape = tensors.get(first)?.shape;
   if (shape?.length === 4) return shape[0] as number;
   throw new CxrGazeError(
     'ERR_STATE_DICT',
@@ -322,18 +335,6 @@ async function widthOf(file: string): Promise<number> {
   );
 }
 
-async function fill(network: SegmentationNetwork, file: string): Promise<void> {
-  await tidy(async () => {
-    const given = await readTensors(file);
-    const bare = new Map([...given].map(([key, tensor]) => [key.replace(/^module\./, ''), tensor]));
-    try {
-      await network.loadStateDict(bare);
-    } catch (cause) {
-      if (!(cause instanceof CxrGazeError)) throw cause;
-      throw new CxrGazeError(cause.code, `${file}: ${cause.message}`, {
-        cause,
-        details: { file, ...cause.details },
-      });
-    }
-  });
+async function fill(network: SegmentationNetwork, file: string, held: PublishedWeights): Promise<void> {
+  await tidy(() => fitWeights(file, held, () => network.loadStateDict(readWeights(held))));
 }
