@@ -188,7 +188,8 @@ async function openSample(flags: DataFlags, { imageSize }: OpenOptions): Promise
   };
 }
 
-const validationNames = ['val', 'balanced-val', 'valid', 'validation', 'dev'];
+/** What a split to validate on may be called; the first that is there is it. */
+export const validationNames = ['val', 'balanced-val', 'valid', 'validation', 'dev'];
 
 /** Finds training, validation and test among the splits of a table or folder. */
 export function choose(

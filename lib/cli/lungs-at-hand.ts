@@ -1,4 +1,5 @@
 /** Where the lungs of a run's images are: `--unet`, `--masks`, or what the sample knows. */
+import { withoutMasksOf } from '../data/lung-boxes.js';
 import type { BoxOptions } from '../systems/loc-attention/boxes.js';
 import { LungSegmenter } from '../systems/segmenter/segmenter.js';
 import type { AttentionData } from './attention-data.js';
@@ -18,7 +19,7 @@ export interface LungsAtHand extends Disposable {
 /** Opens what the flags name; how far the search is, and what deserves a look, is shown. */
 export async function lungsAtHand(
   { unet, masks, attention }: AttentionFlags,
-  { boxes }: AttentionData,
+  { boxes, splits }: AttentionData,
   device: string,
   { session, output }: { readonly session: Session; readonly output: Output },
 ): Promise<LungsAtHand> {
@@ -39,12 +40,14 @@ export async function lungsAtHand(
       },
       onBoxes: (boxes) => {
         bar?.end();
-        const lungs = foundLungs(of, boxes);
+        // Training knows nothing of the films to test on, whose masks lie in the same folder.
+        const warnings = withoutMasksOf(boxes.warnings, splits.values());
+        const lungs = foundLungs(of, { ...boxes, warnings });
         found.push(lungs);
         const { dataset, images, whole, one, none, implausible } = lungs;
         const findings = { whole, one: one.count, none: none.count, implausible: implausible.count };
         output.event({ type: 'lungs', dataset, images, reused: boxes.reused, ...findings });
-        for (const { kind, message, details } of boxes.warnings) output.warn(kind, message, { details });
+        for (const { kind, message, details } of warnings) output.warn(kind, message, { details });
       },
     },
     found,

@@ -13,6 +13,7 @@ import {
 import { phantomSplits } from '../data/phantom/splits.js';
 import type { WhereClause } from '../data/table-dataset.js';
 import { asClause } from './data-options.js';
+import { validationNames } from './datasets.js';
 import { asInteger, asNumber, asText, collect, option, usageError } from './options.js';
 
 /** The flags as commander gives them. */
@@ -68,7 +69,7 @@ export function addPairOptions(command: Command): Command {
       option(
         tables,
         '--split_column <name>',
-        'column that tells train, val and test apart (default: drawn)',
+        'column that tells train, val (or valid, validation, dev) and test apart (default: drawn)',
         asText,
       ),
     )
@@ -112,12 +113,42 @@ export interface OpenedPairs {
   readonly warnings: readonly DataWarning[];
 }
 
-/** Opens what the flags name. @param imageSize side of the network's input, in which phantoms are drawn */
-export async function openPairs(flags: PairFlags, imageSize: number): Promise<OpenedPairs> {
+const ofFolders = ['val_share', 'test_share'] as const;
+const ofTables = [
+  ...(['data_dir', 'image_column', 'mask_column', 'split_column', 'patient_column', 'group_column'] as const),
+  ...(['where', 'train_where'] as const),
+];
+const ofPhantoms = ['test_phantoms'] as const;
+
+/** Refuses a flag that nobody reads: whoever gives it believes in what it would do. */
+function refuseIdle({ csv, phantoms, split_column }: PairFlags, given: ReadonlySet<string>): void {
+  const refuse = (names: readonly (keyof PairFlags)[], beside: string) => {
+    const idle = names.find((name) => given.has(name));
+    if (idle !== undefined) throw usageError(`--${idle} is without effect with ${beside}`);
+  };
+  if (phantoms !== undefined) refuse([...ofTables, ...ofFolders], '--phantoms');
+  else if (csv === undefined) refuse([...ofTables, ...ofPhantoms], '--images and --masks');
+  else refuse(ofPhantoms, '--csv');
+  // A table that tells its splits apart is not drawn from.
+  if (split_column !== undefined) refuse(ofFolders, '--split_column');
+}
+
+/**
+ * Opens what the flags name.
+ *
+ * @param imageSize side of the network's input, in which phantoms are drawn
+ * @param given names of the flags that are not at their defaults
+ */
+export async function openPairs(
+  flags: PairFlags,
+  imageSize: number,
+  given: ReadonlySet<string>,
+): Promise<OpenedPairs> {
   const { images, masks, csv, phantoms } = flags;
   const ways = [images ?? masks, csv, phantoms].filter((way) => way !== undefined);
   if (ways.length !== 1)
     throw usageError('Expected one of --images FOLDER with --masks FOLDER, --csv FILE and --phantoms N');
+  refuseIdle(flags, given);
   if (csv !== undefined) return fromTable(csv, flags);
   if (phantoms !== undefined) return fromPhantoms(phantoms, flags, imageSize);
   if (images === undefined || masks === undefined)
@@ -142,10 +173,11 @@ async function fromTable(csv: string, flags: PairFlags): Promise<OpenedPairs> {
   }
   const { pairs, warnings } = await openTable(file, flags, where);
   const chosen = trainWhere ? (await openTable(file, flags, [...where, ...trainWhere])).pairs : pairs;
-  const [train, validation] = [chosen.get('train'), chosen.get('val')];
+  const validationName = validationNames.find((one) => pairs.has(one)) ?? 'val';
+  const [train, validation] = [chosen.get('train'), chosen.get(validationName)];
   if (train && validation) return { name, train, validation, test: pairs.get('test'), warnings };
   throw usageError(
-    `${file}: expected the splits train and val in column '${splitColumn}' but found ${[...chosen.keys()].join(', ')}`,
+    `${file}: expected the splits train and val (or ${validationNames.slice(1).join(', ')}) in column '${splitColumn}' but found ${[...chosen.keys()].join(', ')}`,
   );
 }
 

@@ -5,12 +5,14 @@ import { Command } from 'commander';
 import { drawLungs } from '../cam/draw-lungs.js';
 import { refuseExistingFolder, writeFolderAtomic } from '../checkpoints/atomic.js';
 import { csvLine } from '../data/csv-row.js';
+import type { Dataset } from '../data/dataset.js';
 import { decodeImage } from '../data/decode.js';
 import { featureName } from '../data/image-table.js';
 import { boxSide, type LungBox, lungBox } from '../data/lung-box.js';
 import { lungBoxes } from '../data/lung-boxes.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
+import { checkInput, inputDataset } from '../systems/classifier/inputs.js';
 import { LungSegmenter } from '../systems/segmenter/segmenter.js';
 import type { SegmentedImage } from '../systems/segmenter/segmenter-masks.js';
 import { asInteger, headings, option } from './options.js';
@@ -86,6 +88,7 @@ async function segment(
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const target = path.resolve(flags.out_dir);
   await refuseExistingFolder(target, flags.overwrite ?? false, kind);
+  refuseSameName(await inputDataset(checkInput(files), []));
   using segmenter = await LungSegmenter.load(model, {
     device: flags.device,
     ...(flags.size === undefined ? {} : { size: flags.size }),
@@ -116,11 +119,28 @@ async function segment(
   session.note(notClinical);
 }
 
+/** Masks are called after their image's file name alone; told before the first image has taken any time. */
+function refuseSameName(films: Dataset): void {
+  const names = new Map<string, string>();
+  for (let index = 0; index < films.length; index++) {
+    const { id } = films.sample(index);
+    const name = featureName(id);
+    const other = names.get(name);
+    if (other !== undefined)
+      throw new CxrGazeError(
+        'ERR_EXISTS',
+        `${other} and ${id} have one name, so their masks would overwrite each other: segment them into two folders`,
+        { details: { files: [other, id] } },
+      );
+    names.set(name, id);
+  }
+}
+
 /** The files of one call, growing. */
 class Written {
   readonly #folder: string;
   readonly #flags: SegmentFlags;
-  readonly #names = new Map<string, string>();
+  readonly #ids: string[] = [];
   readonly #lungs: LungBox[] = [];
   readonly #rows = [csvLine(['id', 'mask', 'x', 'y', 'width', 'height', 'size', 'finding', 'reasons'])];
 
@@ -135,14 +155,7 @@ class Written {
 
   async add({ id, mask }: SegmentedImage): Promise<{ readonly name: string; readonly lungs: LungBox }> {
     const name = featureName(id);
-    const other = this.#names.get(name);
-    if (other !== undefined)
-      throw new CxrGazeError(
-        'ERR_EXISTS',
-        `${other} and ${id} have one name, so their masks would overwrite each other: segment them into two folders`,
-        { details: { files: [other, id] } },
-      );
-    this.#names.set(name, id);
+    this.#ids.push(id);
     const size = this.#flags.box_size;
     const lungs = await lungBox(mask, size);
     this.#lungs.push(lungs);
@@ -165,7 +178,7 @@ class Written {
   }
 
   warnings() {
-    const ids = [...this.#names.values()];
+    const ids = this.#ids;
     const images = {
       ...{ name: 'the images', classes: ['image'], length: ids.length },
       sample: (index: number) => {

@@ -17,7 +17,15 @@ import { trainingEnvironment } from '../training/environment.js';
 import { type PrecisionChoice, resolvePrecision } from '../training/precision.js';
 import type { TrainResult } from '../training/trainer.js';
 import { throwIfStopped } from './evaluation.js';
-import { asInteger, asText, headings, initialWeights, option, weightsKeyOption } from './options.js';
+import {
+  asInteger,
+  asText,
+  explicitFlags,
+  headings,
+  initialWeights,
+  option,
+  weightsKeyOption,
+} from './options.js';
 import { addPairOptions, type OpenedPairs, openPairs, type PairFlags } from './pair-options.js';
 import { existing, followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
@@ -108,7 +116,7 @@ export function addSegmenterCommand(train: Command, session: Session): void {
     maxSeed: 2 ** 32 - 2,
   });
   addImages(addPrecision(command, 'auto')).addHelpText('after', help);
-  command.action((flags: SegmenterFlags) => trainSegmenter(flags, session));
+  command.action((flags: SegmenterFlags) => trainSegmenter(flags, explicitFlags(command), session));
 }
 
 type SegmenterRow = EpochHalf & SegmenterScores;
@@ -130,13 +138,17 @@ function initOf(flags: SegmenterFlags): Init {
   return initialWeights(flags, 'FILE may be unet_model.pt of the original');
 }
 
-async function trainSegmenter(flags: SegmenterFlags, session: Session): Promise<void> {
+async function trainSegmenter(
+  flags: SegmenterFlags,
+  given: ReadonlySet<string>,
+  session: Session,
+): Promise<void> {
   const begun = performance.now();
   const output = new Output(session, flags.json ?? false);
   const init = initOf(flags);
   const wanted = existing(flags);
   if (flags.workers !== undefined) dataThreads(flags.workers);
-  const pairs = await openPairs(flags, flags.size);
+  const pairs = await openPairs(flags, flags.size, given);
   for (const { kind, message, details } of pairs.warnings) output.warn(kind, message, { details });
   const sizes = {
     train: pairs.train.masks.length,

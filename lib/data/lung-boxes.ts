@@ -3,8 +3,9 @@ import { forEachBounded, throwIfAborted } from './bounded.js';
 import type { Box } from './box.js';
 import { BoxCache } from './box-cache.js';
 import { type Dataset, requireDataset } from './dataset.js';
+import { imageName } from './decode.js';
 import { fingerprintOf } from './fingerprint.js';
-import type { DataWarning } from './image-table.js';
+import { type DataWarning, featureName } from './image-table.js';
 import { boxSide, type LungBox, lungBox } from './lung-box.js';
 import { MaskFolder, someOf } from './mask-folder.js';
 import { withSample } from './prepare-sample.js';
@@ -119,10 +120,33 @@ function severalSizes(dataset: Dataset, lungs: readonly LungBox[]): DataWarning[
   return [{ kind: 'mask-sizes', message, details: { sizes: Object.fromEntries(sizes) } }];
 }
 
+/** @internal The kind of warning that masks belong to no image. */
+export const strayMasks = 'masks-without-image';
+
 function withoutImage(folder: string, unused: readonly string[]): DataWarning[] {
   if (unused.length === 0) return [];
   const message = `${folder}: ${unused.length} masks belong to no image: ${someOf(unused)}`;
-  return [{ kind: 'masks-without-image', message, details: { names: unused } }];
+  return [{ kind: strayMasks, message, details: { folder, names: unused } }];
+}
+
+/**
+ * @internal The warnings without masks of other data sets: splits often share one folder of masks.
+ *
+ * @param warnings of {@link LungBoxes}
+ * @param others whose images have masks in the same folder
+ */
+export function withoutMasksOf(
+  warnings: readonly DataWarning[],
+  others: Iterable<Dataset>,
+): readonly DataWarning[] {
+  const told = warnings.find(({ kind }) => kind === strayMasks);
+  if (told === undefined) return warnings;
+  const { folder, names } = told.details as { folder: string; names: readonly string[] };
+  const known = new Set<string>();
+  for (const dataset of others)
+    for (let i = 0; i < dataset.length; i++) known.add(featureName(imageName(dataset.sample(i).image)));
+  const stray = names.filter((name) => !known.has(name));
+  return [...warnings.filter((warning) => warning !== told), ...withoutImage(folder, stray)];
 }
 
 /** @internal The boxes of a data set with the report of what deserves a look. */

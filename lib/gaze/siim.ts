@@ -84,7 +84,8 @@ function malformed(file: string, where: string, problem: string): CxrGazeError {
 function fromJson(file: string, content: string): Scanpath[] {
   let records: unknown;
   try {
-    records = JSON.parse(content);
+    // Some editors begin a file with a byte order mark, which is no JSON.
+    records = JSON.parse(content.replace(/^\uFEFF/, ''));
   } catch (cause) {
     throw new CxrGazeError('ERR_TABLE', `${file}: neither JSON nor a pickle: ${(cause as Error).message}`, {
       cause,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileError } from '../checkpoints/fault.js';
 import { scanJson } from '../checkpoints/json-keys.js';
+import { decodeText } from '../data/csv.js';
 import { CxrGazeError } from '../errors.js';
 import { list, nearest, oneOf, text } from '../validate.js';
 
@@ -63,7 +64,7 @@ export async function readRegionTable(file: string, classes: readonly string[]):
   const content = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw fileError(file, 'could not be read', cause);
   });
-  const table = parse(file, content);
+  const table = parse(file, decodeText(content, file));
   const unknown = [...table.keys()].find((name) => !classes.includes(name));
   if (unknown !== undefined) throw malformed(file, `'${unknown}' is no class${offer(unknown, classes)}`);
   return classes.map((name) => {

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import path from 'node:path';
 import sharp from 'sharp';
 import t from 'tap';
+import { openPairs } from '../../lib/cli/pair-options.js';
 import { decodeImage } from '../../lib/data/decode.js';
 import { lungBoxesOfMasks } from '../../lib/data/lung-boxes.js';
 import { writePhantoms } from '../../lib/data/phantom/write.js';
@@ -117,7 +118,8 @@ t.test('segment writes masks, overlays and boxes, which are taken for masks', as
     stderr: /not segmented lungs/,
   });
   const two = ['films/images', at('films/masks')];
-  t.match(await cli(['segment', run, ...two, '--out_dir', 'both'], folder), {
+  // Told before anything that takes time, even before the model is looked at.
+  t.match(await cli(['segment', 'nowhere', ...two, '--out_dir', 'both'], folder), {
     code: 1,
     stderr: /have one name/,
   });
@@ -191,4 +193,31 @@ t.test('wrong use', async (t) => {
     stderr: /no column '(image|mask)'/,
   });
   t.match(await cli(['segment', 'films', 'films/images'], folder), { code: 1, stderr: /ERR_CHECKPOINT/ });
+  const folders = ['--images', 'films/images', '--masks', 'films/masks'];
+  const idle: readonly (readonly [readonly string[], RegExp])[] = [
+    [[...folders, '--group_column', 'label'], /--group_column is without effect with --images and --masks/],
+    [[...folders, '--train_where', 'label=ill'], /--train_where is without effect with --images/],
+    [[...folders, '--test_phantoms', '50'], /--test_phantoms is without effect with --images/],
+    [
+      ['--phantoms', '9', '--patient_column', 'patient'],
+      /--patient_column is without effect with --phantoms/,
+    ],
+    [['--phantoms', '9', '--val_share', '0.1'], /--val_share is without effect with --phantoms/],
+    [[...table, '--test_share', '0.2'], /--test_share is without effect with --split_column/],
+    [[...table, '--test_phantoms', '9'], /--test_phantoms is without effect with --csv/],
+  ];
+  for (const [flags, stderr] of idle)
+    t.match(await segmenter('--rand_init', ...flags), { code: 2, stderr }, flags.join(' '));
+});
+
+t.test('the split to validate on has the names that other commands know', async (t) => {
+  const named = (name: string) => read('films/pairs.csv').replaceAll(/,(balanced-)?val,/g, `,${name},`);
+  const open = async (name: string) => {
+    writeFileSync(at(`films/${name}.csv`), named(name));
+    const flags = { csv: at(`films/${name}.csv`), split_column: 'split', seed: 1 };
+    return openPairs({ ...flags, val_share: 0.1, test_share: 0.1, test_phantoms: 50 }, 64, new Set());
+  };
+  for (const name of ['val', 'valid', 'validation', 'dev'])
+    t.match(await open(name), { validation: { masks: { length: 9 } }, test: { masks: { length: 9 } } }, name);
+  await t.rejects(open('vla'), /expected the splits train and val .* but found .*vla/);
 });

@@ -72,7 +72,9 @@ t.test('records and pickle give the same scanpaths, axes put right', async (t) =
     ...lenient,
     offFilm: 'keep',
   });
-  for (const { rows, readings, filtered } of [fromJson, fromPickle]) {
+  const marked = Buffer.from(`\uFEFF${JSON.stringify([record('1.2.3', path)])}`);
+  const fromMarked = await read(t, marked, { ...lenient, offFilm: 'keep' });
+  for (const { rows, readings, filtered } of [fromJson, fromMarked, fromPickle]) {
     t.equal(rows, 3);
     t.match(readings[0], { id: '1.2.3', image: '1.2.3', width: 1, height: 1 });
     t.ok(close(readings[0]?.fixations, expected));

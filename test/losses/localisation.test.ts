@@ -235,6 +235,7 @@ t.test("a user's table names every class and its region", async (t) => {
   };
   const good = '{ "Hernia": "complement", "No Finding": null, "Effusion": "lower" }';
   t.same(await reading(good), [null, 'lower', 'complement']);
+  t.same(await reading(`\uFEFF${good}`), [null, 'lower', 'complement'], 'as some editors save it');
   const bad: [string, RegExp][] = [
     ['{ "No Finding": null, "Effusion": "lower" }', /regions\.json: the class 'Hernia' has no region/],
     [good.replace('complement', 'complemnt'), /'Hernia'.*did you mean 'complement'/],

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { Json } from '../../checkpoints/folder.js';
 import type { Box } from '../../data/box.js';
-import { type LungBoxes, lungBoxesOfMasks } from '../../data/lung-boxes.js';
+import type { Dataset } from '../../data/dataset.js';
+import { type LungBoxes, lungBoxesOfMasks, strayMasks, withoutMasksOf } from '../../data/lung-boxes.js';
 import type { PreparedImages } from '../../data/prepare.js';
 import { CxrGazeError } from '../../errors.js';
 import type { CommonFitOptions } from '../../training/fit-options.js';
@@ -101,10 +102,16 @@ export async function boxRecord({ segmenter, masks, boxes }: BoxOptions): Promis
 
 const fourOf = ({ x, y, width, height }: Box) => [x, y, width, height];
 
+/** The data sets as they were given, before images were left out. */
+interface Halves {
+  readonly train: Dataset;
+  readonly validation: Dataset;
+}
+
 /** The boxes of the images that were prepared; those of images that were left out are left out with them. */
 export async function boxesOf(
   images: { readonly train: PreparedImages; readonly validation: PreparedImages },
-  options: BoxOptions & CommonFitOptions,
+  options: BoxOptions & CommonFitOptions & Halves,
   size: number,
 ): Promise<SplitBoxes> {
   const { boxes } = options;
@@ -113,9 +120,15 @@ export async function boxesOf(
       train: keptOf(boxes.train, images.train),
       validation: keptOf(boxes.validation, images.validation),
     };
+  const { onBoxes, train, validation } = options;
+  // Both halves look into one folder of masks, which holds those of the other: what belongs to neither is told once.
+  const ofTrain = (lungs: LungBoxes) =>
+    onBoxes?.({ ...lungs, warnings: withoutMasksOf(lungs.warnings, [train, validation]) });
+  const ofValidation = (lungs: LungBoxes) =>
+    onBoxes?.({ ...lungs, warnings: lungs.warnings.filter(({ kind }) => kind !== strayMasks) });
   return {
-    train: await found(images.train, options, size),
-    validation: await found(images.validation, options, size),
+    train: await found(images.train, { ...options, onBoxes: ofTrain }, size),
+    validation: await found(images.validation, { ...options, onBoxes: ofValidation }, size),
   };
 }
 
