@@ -1,5 +1,6 @@
 /** How well a trained network's maps meet findings whose place is known, where one asks for that or the sample knows. */
 import type { Dataset } from '../data/dataset.js';
+import { someOf } from '../data/mask-folder.js';
 import { type FramedFindings, readNihBoxes } from '../data/nih-boxes.js';
 import { PhantomTask } from '../data/phantom/tasks.js';
 import type { MeanWithInterval } from '../metrics/mean.js';
@@ -60,11 +61,18 @@ export async function localiseSplits(
       ...{ bootstrap, precision, onError, signal: session.signal },
       ...(findings ? { findings } : {}),
     });
+    sayWithoutPixel(split, localisation, output);
     found.push({ split, classes: dataset.classes, localisation });
     output.say(`${split}, where it looks: ${localisedRows({ split, localisation }).map(rowText).join('; ')}`);
     output.event({ type: 'localisation', split, ...meansOf(localisation, dataset.classes) });
   }
   return found;
+}
+
+function sayWithoutPixel(split: string, { withoutPixel: ids }: Localisation, output: Output): void {
+  if (ids.length === 0) return;
+  const message = `${split}: ${ids.length} framed findings hold no pixel of the network's input and are left out: ${someOf(ids)}`;
+  output.warn('finding-without-pixel', message, { details: { split, ids } });
 }
 
 function isKnown(dataset: Dataset, findings: FindingSource | undefined): boolean {

@@ -3,6 +3,7 @@ import { type Box, scaleBox } from '../data/box.js';
 import { lungBox } from '../data/lung-box.js';
 import { MaskFolder } from '../data/mask-folder.js';
 import { readMask } from '../data/read-mask.js';
+import { holdsPixel } from '../metrics/localisation.js';
 import { checkInput, inputDataset } from '../systems/classifier/inputs.js';
 import { LungSegmenter } from '../systems/segmenter/segmenter.js';
 import { usageError } from './options.js';
@@ -57,9 +58,14 @@ export async function lungsOfFilms(
 /** A box of fractions in pixels of the network's input. */
 function boxOf(fractions: readonly number[], side: number): Box {
   const [x, y, width, height] = fractions as [number, number, number, number];
-  if (!(width > 0 && height > 0 && x + width <= 1 && y + height <= 1))
+  if (!(x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= 1 && y + height <= 1))
     throw usageError(`Expected a box within 0 to 1 for --lungs but received ${fractions.join(',')}`);
-  return scaleBox({ x, y, width, height }, { width: 1, height: 1 }, { width: side, height: side });
+  const map = { width: side, height: side };
+  const box = scaleBox({ x, y, width, height }, { width: 1, height: 1 }, map);
+  if (holdsPixel('--lungs', box, map)) return box;
+  throw usageError(
+    `Expected a box with a pixel of the network's ${side} x ${side} for --lungs but received ${fractions.join(',')}`,
+  );
 }
 
 async function fromMasks(

@@ -49,9 +49,24 @@ export function localisationScores(
   place: Place,
   options: LocalisationOptions = {},
 ): LocalisationScores {
-  const { tolerance, level } = checkedOptions(options);
-  checkMap('map', map);
-  const inside = insideOf('place', place, map);
+  return scoresOf(map, place, checkedOptions(options), '');
+}
+
+/** @param of what comes before the arguments' names in messages */
+function scoresOf(
+  map: CamMap,
+  place: Place,
+  { tolerance, level }: Required<LocalisationOptions>,
+  of: string,
+): LocalisationScores {
+  checkMap(`${of}map`, map);
+  const inside = insideOf(`${of}place`, place, map);
+  if (isEmpty(inside))
+    throw invalidArgument(
+      `${of}place`,
+      `a place with a pixel of the ${map.width} x ${map.height} map`,
+      textOf(place),
+    );
   const near = tolerance === 0 ? inside : dilated(inside, map, tolerance);
   let [top, sum, within] = [0, 0, 0];
   for (const [i, value] of map.data.entries()) {
@@ -118,11 +133,13 @@ export function evaluateLocalisation(
     throw invalidArgument('maps', 'an iterable of maps with their places', maps);
   const { bootstrap, ...how } = options;
   const settings = bootstrapSettings(bootstrap);
+  const counting = checkedOptions(how);
   const each: LocalisationScores[] = [];
   const patients: (string | number | undefined)[] = [];
   for (const located of maps) {
-    const { map, place, patient } = object(`maps[${each.length}]`, located);
-    each.push(localisationScores(map, place, how));
+    const name = `maps[${each.length}]`;
+    const { map, place, patient } = object(name, located);
+    each.push(scoresOf(map, place, counting, `${name}.`));
     patients.push(patient);
   }
   const known = patients.filter((patient) => patient !== undefined);
@@ -156,13 +173,29 @@ function checkMap(name: string, map: CamMap): void {
   if (bad >= 0) throw invalidArgument(`${name}.data[${bad}]`, 'a finite number of at least 0', data[bad]);
 }
 
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** @internal Whether a place holds a pixel of a map of this size: a small box may lie between the centres of all. */
+export function holdsPixel(name: string, place: Place, size: Size): boolean {
+  return !isEmpty(insideOf(name, place, size));
+}
+
+function isEmpty(inside: Uint8Array): boolean {
+  return inside.every((value) => value === 0);
+}
+
 /** One byte a pixel of the map: 1 inside. */
-function insideOf(name: string, place: Place, { width, height }: CamMap): Uint8Array {
+function insideOf(name: string, place: Place, { width, height }: Size): Uint8Array {
   object(name, place);
-  const inside = 'data' in place ? ofMask(name, place, width, height) : ofBox(name, place, width, height);
-  if (inside.every((value) => value === 0))
-    throw invalidArgument(name, 'a place with a pixel of the map', place);
-  return inside;
+  return 'data' in place ? ofMask(name, place, width, height) : ofBox(name, place, width, height);
+}
+
+function textOf(place: Place): string {
+  if ('data' in place) return 'a mask of zeros';
+  return `x ${place.x}, y ${place.y}, width ${place.width}, height ${place.height}`;
 }
 
 function ofMask(name: string, mask: LungMask, width: number, height: number): Uint8Array {

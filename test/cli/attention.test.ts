@@ -248,11 +248,13 @@ t.test('a run of a table of the sample is evaluated again, with where it looks',
 t.test('evaluate takes frames of findings for any classifier', async (t) => {
   const header = 'Image Index,Finding Label,Bbox [x,y,w,h],,,';
   const film = filmOf('test', 1, 0);
-  writeFileSync(at('boxes.csv'), `${header}\n${film},Effusion,0,512,1024,512\n`);
+  const speck = `${filmOf('test', 1, 1)},Effusion,0.1,0.1,1,1`;
+  writeFileSync(at('boxes.csv'), `${header}\n${film},Effusion,0,512,1024,512\n${speck}\n`);
   const name = 'resnet18-w8_nih_ne_la0.5_t0.3_soft_mu1.0';
   const evaluate = ['evaluate', `results/${name}`, '--bootstrap', '20', '--out_dir', 'framed'];
   const framed = await cli([...evaluate, '--finding_boxes', 'boxes.csv'], folder);
   t.equal(framed.code, 0, framed.stderr);
+  t.match(framed.stderr, /test: 1 framed findings hold no pixel of .* are left out: .*_001\.png/);
   const { run, splits } = JSON.parse(read('framed', `${name}_${path.basename(data)}`, 'metrics.json'));
   t.match(splits.test.intervals, { unit: 'patient', units: 2 });
   t.match(run.localisation.test.all, { images: 1, energy: { mean: Number } });

@@ -95,6 +95,8 @@ t.test('what cannot be scored is a coded error', (t) => {
   throws(() => localisationScores({ ...small, data: small.data.map((v) => -v) }, place), /at least 0/);
   throws(() => localisationScores({ ...small, data: small.data.map(() => Number.NaN) }, place), /NaN/);
   throws(() => localisationScores(small, { ...place, x: 4 }), /place with a pixel/);
+  const maps = [place, { ...place, x: 4 }].map((one) => ({ map: small, place: one }));
+  throws(() => evaluateLocalisation(maps), /4 x 3 map for maps\[1\]\.place .*x 4, y 0, width 1, height 1/);
   throws(() => localisationScores(small, { ...place, width: Number.NaN }), /place/);
   throws(() => localisationScores(small, { width: 2, height: 2, data: new Uint8Array(4) }), /mask of 4 x 3/);
   throws(() => localisationScores(small, place, { level: 0 }), /level/);

@@ -95,6 +95,18 @@ t.test('frames of a list, several of them, in pixels of another size', async (t)
     'an image keeps its own frame',
   );
 
+  const places = [[left], [{ ...left, width: 0.1 }], [{ ...left, x: 2000 }]];
+  const seen = (of: readonly number[]) => (index: number) => ({
+    ...{ boxes: places[of[index] as number] as (typeof left)[], width: 1024, height: 1024 },
+  });
+  const films = { ...three, sample: (index: number) => ({ ...first, id: `film ${index}` }) };
+  const some = await model.localise(films, { findings: seen([0, 1, 2]), explained: 'predicted' });
+  t.match(some, { images: { length: 1 }, all: { energy: { mean: a } } });
+  t.same(some.withoutPixel, ['film 1', 'film 2'], 'frames that no pixel lies in are left out');
+  const nowhere = await model.localise(films, { findings: seen([1, 1, 2]) });
+  t.match(nowhere, { images: { length: 0 }, all: { energy: { mean: null } } });
+  t.equal(nowhere.withoutPixel.length, 3);
+
   const code = { code: 'ERR_INVALID_ARGUMENT' };
   await t.rejects(async () => model.localise(one), code, 'a data set that does not tell');
   await t.rejects(

@@ -4,7 +4,7 @@ import { type Box, scaleBox } from '../../data/box.js';
 import { type Dataset, requireDataset, subsetOf } from '../../data/dataset.js';
 import type { FramedFinding, FramedFindings } from '../../data/nih-boxes.js';
 import { PhantomTask } from '../../data/phantom/tasks.js';
-import { localisationScores, type Place } from '../../metrics/localisation.js';
+import { holdsPixel, localisationScores, type Place } from '../../metrics/localisation.js';
 import { type MeanWithInterval, meanWithInterval } from '../../metrics/mean.js';
 import {
   type BootstrapOptions,
@@ -79,6 +79,8 @@ export interface LocalisationMeans {
 export interface Localisation {
   /** Each image whose finding is known. */
   readonly images: readonly LocalisedImage[];
+  /** Ids of those left out because their frames hold no pixel of the network's input: too small, or off the image. */
+  readonly withoutPixel: readonly string[];
   /** Means over all of them. */
   readonly all: LocalisationMeans;
   /** Means over those whose class was predicted. */
@@ -151,8 +153,8 @@ type Measured = LocaliseOptions & Required<Pick<LocaliseOptions, 'findings' | 'm
 
 async function measure(network: Network, dataset: Dataset, options: Measured): Promise<Localisation> {
   const { card } = network;
-  const known = part(dataset, options.findings);
-  if (known.indices.length === 0)
+  const { known, withoutPixel } = part(dataset, options.findings, card.imageSize);
+  if (known.indices.length + withoutPixel.length === 0)
     throw invalidArgument('options.findings', `a finding of at least one image of ${dataset.name}`, 'none');
   using pass = await PassNetwork.open(network, options.precision ?? 'float32');
   const images: LocalisedImage[] = [];
@@ -175,27 +177,34 @@ async function measure(network: Network, dataset: Dataset, options: Measured): P
     });
     for (const [i, id] of batch.ids.entries()) {
       const at = batch.indices[i] as number;
-      const { boxes, width, height } = known.findings[at] as KnownFinding;
       const map = maps[i] as (typeof maps)[number];
-      const scaled = boxes.map((box) => scaleBox(box, { width, height }, map));
       const { label, patient = null } = known.dataset.sample(at);
-      const scores = localisationScores(map, placeOf(scaled, map));
+      const scores = localisationScores(map, known.places[at] as Place);
       images.push({ id, patient, label, predicted: predicted[i] as number, ...scores });
     }
   }
-  return summary(images, card.classes.length, options.bootstrap);
+  return { ...summary(images, card.classes.length, options.bootstrap), withoutPixel };
 }
 
-/** The samples whose finding is known. */
-function part(dataset: Dataset, source: FindingSource) {
-  const all = Array.from({ length: dataset.length }, (_, index) => ({ index, finding: source(index) }));
-  const known = all.filter(({ finding }) => finding !== undefined);
-  const indices = known.map(({ index }) => index);
-  return {
-    indices,
-    dataset: subsetOf(dataset, indices),
-    findings: known.map(({ finding }) => finding as KnownFinding),
-  };
+/** The samples whose finding is known, with its place in maps of `side`; and those whose frames hold none of their pixels. */
+function part(dataset: Dataset, source: FindingSource, side: number) {
+  const map = { width: side, height: side };
+  const indices: number[] = [];
+  const places: Place[] = [];
+  const withoutPixel: string[] = [];
+  for (let index = 0; index < dataset.length; index++) {
+    const finding = source(index);
+    if (finding === undefined) continue;
+    const place = placeOf(
+      finding.boxes.map((box) => scaleBox(box, finding, map)),
+      map,
+    );
+    if (holdsPixel(`options.findings(${index})`, place, map)) {
+      indices.push(index);
+      places.push(place);
+    } else withoutPixel.push(dataset.sample(index).id);
+  }
+  return { known: { indices, places, dataset: subsetOf(dataset, indices) }, withoutPixel };
 }
 
 /** One box as it is; several as the pixels whose centre lies in one of them. */
@@ -218,7 +227,7 @@ function summary(
   images: readonly LocalisedImage[],
   classes: number,
   bootstrap: LocaliseOptions['bootstrap'],
-): Localisation {
+): Omit<Localisation, 'withoutPixel'> {
   const means = (of: readonly LocalisedImage[]) => meansOf(of, bootstrap);
   return {
     images,
