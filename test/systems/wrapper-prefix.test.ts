@@ -110,8 +110,8 @@ tidyTest(
   'two networks of a kind are an error with both prefixes; one of another kind is left out',
   async (t) => {
     const twice = saved([...under('student.', resnet), ...under('teacher.', resnet)]);
-    for (const work of [create(twice), describeWeights(twice)]) {
-      const error = await failure(work);
+    for (const work of [() => create(twice), () => describeWeights(twice)]) {
+      const error = await failure(work());
       t.equal(error.code, 'ERR_STATE_DICT');
       t.match(error.message, /weights\.pt: .*'student\.', 'teacher\.'/);
     }
