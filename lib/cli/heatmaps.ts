@@ -101,7 +101,7 @@ async function heatmaps(flags: HeatmapFlags, session: Session): Promise<void> {
   if (flags.sigma.some((sigma) => sigma <= 0)) throw usageError('Expected numbers above 0 for --sigma');
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const folder = flags.data_dir === undefined ? undefined : await FilmFiles.open(flags.data_dir);
-  const table = await openGaze(flags, folder, session);
+  const table = await openGaze(flags, folder && ((image) => folder.size(image)), session);
   sayFiltered(table, output);
   const [global = 64, focal = global] = flags.sigma;
   let bar: ReturnType<Session['progress']> | undefined;

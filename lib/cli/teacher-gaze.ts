@@ -65,7 +65,7 @@ async function gazeOf(
   // The films are the data set's, whatever its folder is called.
   const { data_dir: _, ...source } = flags;
   const films = flags.film_size ? undefined : FilmFiles.of(data.name, data.splits.values());
-  const table = await openGaze(source, films, session);
+  const table = await openGaze(source, films && ((image) => films.size(image)), session);
   sayFiltered(table, output);
   const { readings } = table;
   warnUnmatched(data, readings, output);

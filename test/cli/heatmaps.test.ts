@@ -1,11 +1,22 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import sharp from 'sharp';
 import t from 'tap';
 import { phantomSplits } from '../../lib/data/phantom/splits.js';
 import { writePhantoms } from '../../lib/data/phantom/write.js';
 import { cli, linesOf } from '../support/cli.js';
 
 t.setTimeout(240_000);
+
+async function writeFilm(file: string, width: number, height: number): Promise<void> {
+  const background = { r: 9, g: 9, b: 9 };
+  await sharp({ create: { width, height, channels: 3, background } }).toFile(file);
+}
+
+function sizeOfMap(folder: string, maps: string, film: string) {
+  return sharp(path.join(folder, maps, 'timewindowed_0', `global_${film}.png`)).metadata();
+}
+
 const choice = { seed: 4, size: 64, train: 9, valPerClass: 0, testPerClass: 0, test: 0 };
 
 t.test('from a table of fixations to maps over the films', async (t) => {
@@ -56,6 +67,34 @@ t.test('what is left out is said; fractions, published windows', async (t) => {
   const hostile = await cli(['heatmaps', '--gaze', 'gaze.csv', '--normalised'], folder);
   t.match(hostile, { code: 1, stderr: /ERR_PATH_ESCAPE: gaze\.csv, line 2, column 'id'/ });
   t.same(readdirSync(folder).sort(), ['gaze.csv', 'maps']);
+});
+
+t.test('films are measured when the table names them; those that are not there are left out', async (t) => {
+  const folder = t.testdir({ 'gaze.csv': 'id,x,y,start,end\nfilm,1,1,0,1\nelsewhere,1,1,0,1\n', films: {} });
+  await writeFilm(path.join(folder, 'films', 'film.png'), 4, 3);
+  writeFileSync(path.join(folder, 'films', 'broken.png'), 'no image');
+  const command = [
+    'heatmaps',
+    '--gaze',
+    'gaze.csv',
+    '--data_dir',
+    'films',
+    '--size',
+    'film',
+    '--windows',
+    '1',
+  ];
+  const ended = await cli([...command, '--out_dir', 'maps', '--json'], folder);
+  t.equal(ended.code, 0, ended.stderr);
+  t.match(ended.stderr, /warning: 1 row of films whose size is not known: elsewhere\n/);
+  const warning = { type: 'warning', kind: 'gaze-filtered', reason: 'unknownFilm', images: ['elsewhere'] };
+  t.match(linesOf(ended), [warning, { type: 'heatmaps', readings: 1 }]);
+  t.match(await sizeOfMap(folder, 'maps', 'film'), { width: 4, height: 3 });
+  writeFileSync(path.join(folder, 'gaze.csv'), 'id,x,y,start,end\nelsewhere,1,1,0,1\n');
+  t.match(await cli(command, folder), {
+    code: 1,
+    stderr: /ERR_DATASET: gaze\.csv: the size of its only film/,
+  });
 });
 
 t.test('what lies outside of the chest boxes is left out and counted', async (t) => {
