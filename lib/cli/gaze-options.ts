@@ -1,7 +1,7 @@
 /** The flags that say where gaze comes from, and reading it. */
 import type { Command } from 'commander';
 import type { GazeReadOptions } from '../gaze/builder.js';
-import { readEgd } from '../gaze/egd.js';
+import { hasMasterSheet, readEgd } from '../gaze/egd.js';
 import type { FilmLookup, FilmSizes } from '../gaze/film-sizes.js';
 import { readGazeCsv } from '../gaze/gaze-csv.js';
 import { type GazeTable, withinChestBoxes } from '../gaze/reading.js';
@@ -107,7 +107,7 @@ export async function openGaze(
       return flags.chest_box ? withinChestBoxes(table) : table;
     }
     if (flags.siim !== undefined) return await readSiim(flags.siim, common);
-    const sizes = sizesOf(flags, lookup);
+    const sizes = await sizesOf(flags, lookup);
     const known = sizes ? { films: sizes } : {};
     if (flags.egd !== undefined)
       return await readEgd(flags.egd, { ...common, ...known, table: flags.egd_table });
@@ -137,14 +137,14 @@ function refuseIdle(flags: GazeFlags, kind: 'egd' | 'reflacx' | 'siim' | 'gaze')
     throw usageError('Expected --film_size or --data_dir, which tells the size of each film, not both');
 }
 
-function sizesOf(flags: GazeFlags, lookup: FilmLookup | undefined): FilmSizes | undefined {
+async function sizesOf(flags: GazeFlags, lookup: FilmLookup | undefined): Promise<FilmSizes | undefined> {
   if (flags.film_size) {
     const [width, height] = flags.film_size as [number, number];
     if (width <= 0 || height <= 0) throw usageError('Expected numbers above 0 for --film_size');
     return { width, height };
   }
-  // EGD's master sheet tells what it needs; films then are for the pictures only.
-  return flags.egd === undefined ? lookup : undefined;
+  // EGD's own pixels are those of the original films. Its master sheet fits films of any resolution.
+  return flags.egd !== undefined && (await hasMasterSheet(flags.egd)) ? undefined : lookup;
 }
 
 /** Readings, rows, and what was left out. */

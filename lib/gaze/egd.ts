@@ -18,6 +18,8 @@ import { sizesOfNamed, streamGaze } from './stream.js';
 /** The screen that the films were read on, in pixels. */
 const screen = { width: 1920, height: 1080 } as const;
 
+const masterSheet = 'master_sheet.csv';
+
 /** Options of {@link readEgd}. */
 export interface EgdOptions extends GazeReadOptions {
   /**
@@ -57,7 +59,7 @@ export async function readEgd(folder: string, options: EgdOptions = {}): Promise
   knownKeys('options', options, ['table', 'films', ...gazeReadOptionNames]);
   const table = oneOf('options.table', options.table ?? 'eye_gaze', ['eye_gaze', 'fixations']);
   const films = options.films === undefined ? undefined : checkFilms(options.films);
-  const master = await readMasterSheet(path.join(folder, 'master_sheet.csv'), films !== undefined);
+  const master = await readMasterSheet(folder, films !== undefined);
   const file = path.join(folder, `${table}.csv`);
   const builder = new GazeTableBuilder(file, options);
 
@@ -109,13 +111,18 @@ export async function readEgd(folder: string, options: EgdOptions = {}): Promise
   return builder.finish(table === 'eye_gaze');
 }
 
-/** Where on the screen each film lay. */
-async function readMasterSheet(file: string, optional: boolean): Promise<Map<string, Shown> | undefined> {
-  const isThere = await stat(file).then(
+/** Whether a folder of EGD tells where on the screen its films lay. @internal */
+export async function hasMasterSheet(folder: string): Promise<boolean> {
+  return stat(path.join(folder, masterSheet)).then(
     () => true,
     () => false,
   );
-  if (!isThere) {
+}
+
+/** Where on the screen each film lay. */
+async function readMasterSheet(folder: string, optional: boolean): Promise<Map<string, Shown> | undefined> {
+  const file = path.join(folder, masterSheet);
+  if (!(await hasMasterSheet(folder))) {
     if (optional) return undefined;
     throw new CxrGazeError(
       'ERR_FILE',

@@ -154,6 +154,38 @@ t.test('EGD, by samples or fixations, and scanpaths over SIIM films', async (t) 
     t.ok(written.includes(path.normalize(name)), name);
 });
 
+t.test('EGD and SIIM take the sizes of the films of --data_dir', async (t) => {
+  const columns = 'DICOM_ID,Time (in secs),FPOGX,FPOGY,FPOGD,X_ORIGINAL,Y_ORIGINAL';
+  const pads = 'dicom_id,image_top_pad,image_bottom_pad,image_left_pad,image_right_pad';
+  const scanpath = { gaze_x: [0.25, 0.5], gaze_y: [0.75, 0.25], time: [6, 12] };
+  const folder = t.testdir({
+    films: {},
+    egd: {
+      'master_sheet.csv': `${pads}\none,0,0,480,480\nother,0,0,480,480\n`,
+      'eye_gaze.csv': `${columns}\none,1,0.5,0.75,9,1,1\nother,1,0.5,0.5,9,1,1\n`,
+    },
+    pixels: { 'eye_gaze.csv': `${columns}\none,1,0.5,0.75,9,24,50\nother,1,0.5,0.5,9,1,1\n` },
+    'siim.json': JSON.stringify(['one', 'other'].map((image_id) => ({ image_id, ...scanpath }))),
+    'none.json': JSON.stringify([{ image_id: 'other', ...scanpath }]),
+  });
+  // In the proportions of 960 x 1080, which it had on the screen; of one film only.
+  await writeFilm(path.join(folder, 'films', 'one.png'), 48, 54);
+  const render = async (source: readonly string[], out: string) => {
+    const words = ['heatmaps', ...source, '--data_dir', 'films', '--size', 'film', '--windows', '1'];
+    const ended = await cli([...words, '--out_dir', out], folder);
+    t.equal(ended.code, 0, ended.stderr);
+    t.match(await sizeOfMap(folder, out, 'one'), { width: 48, height: 54 }, out);
+    return ended.stderr;
+  };
+  t.equal(await render(['--egd', 'egd'], 'screen'), '');
+  t.match(await sizeOfMap(folder, 'screen', 'other'), { width: 960, height: 1080 }, 'as on the screen');
+  const left = /rows? of films whose size is not known: other/;
+  t.match(await render(['--egd', 'pixels'], 'original'), left, 'without a master sheet');
+  t.match(await render(['--siim', 'siim.json'], 'siim'), left);
+  const none = ['heatmaps', '--siim', 'none.json', '--data_dir', 'films', '--size', 'film'];
+  t.match(await cli(none, folder), { code: 1, stderr: /ERR_DATASET: none\.json: the size of its only film/ });
+});
+
 t.test('flags that do not belong together', async (t) => {
   const folder = t.testdir({ 'gaze.csv': 'id,x,y,start,end\na,1,1,0,1\n', films: {} });
   const cases: readonly (readonly [string[], RegExp])[] = [
