@@ -69,7 +69,8 @@ export async function readEgd(folder: string, options: EgdOptions = {}): Promise
     checkedId(id, { file, line: firstLine(row), column: 'DICOM_ID' });
     return master && !master.has(id) ? undefined : id;
   };
-  const { sizes, onward } = await sizesOfNamed(file, { column: 'DICOM_ID', imageOf }, films, options);
+  const others = ['Time (in secs)', 'X_ORIGINAL', 'Y_ORIGINAL', ...(table === 'fixations' ? ['FPOGD'] : [])];
+  const { sizes, onward } = await sizesOfNamed(file, { column: 'DICOM_ID', others, imageOf }, films, options);
 
   /** `undefined` for a row that is passed over. */
   const open = (id: string, row: CsvRow): Recording | undefined => {

@@ -49,7 +49,8 @@ export async function readGazeCsv(file: string, options: GazeCsvOptions = {}): P
   const builder = new GazeTableBuilder(file, options);
   const imageOf = (name: string, row: CsvRow): string =>
     featureName(checkedId(name, { file, line: firstLine(row), column: 'id' }));
-  const { sizes, onward } = await sizesOfNamed(file, { column: 'id', imageOf }, films, options);
+  const names = { column: 'id', others: ['x', 'y', 'start', 'end'], imageOf };
+  const { sizes, onward } = await sizesOfNamed(file, names, films, options);
   const begin = (columns: readonly string[]) => {
     const [id, x, y, start, end] = ['id', 'x', 'y', 'start', 'end'].map((name) =>
       findColumn(file, columns, name),

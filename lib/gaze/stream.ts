@@ -24,6 +24,8 @@ export async function streamGaze(
 export interface FilmColumn {
   /** Name of the column. */
   readonly column: string;
+  /** The other columns that will be read: one that is missing is told before any film is measured. */
+  readonly others: readonly string[];
   /** The film that a cell means; `undefined` for a row without one. Throws for what cannot be a name. */
   readonly imageOf: (cell: string, row: CsvRow) => string | undefined;
 }
@@ -56,13 +58,14 @@ function third({ signal, onProgress }: StreamOptions, index: number): StreamOpti
 
 async function namedImages(
   file: string,
-  { column, imageOf }: FilmColumn,
+  { column, others, imageOf }: FilmColumn,
   options: StreamOptions,
 ): Promise<readonly string[]> {
   const cells = new Set<string>();
   const images = new Set<string>();
   const begin = (columns: readonly string[]) => {
     const at = findColumn(file, columns, column);
+    for (const other of others) findColumn(file, columns, other);
     return (row: CsvRow): void => {
       const cell = row.values[at] as string;
       if (cells.has(cell)) return;

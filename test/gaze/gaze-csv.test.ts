@@ -126,12 +126,14 @@ t.test('sizes are looked up for the films of the table alone, a few at a time', 
     message: /options\.films\('film-\d'\)\.width/,
   });
   await t.rejects(read(t, [...lines, '../x,1,1,0,1'], { films: lookup }), { code: 'ERR_PATH_ESCAPE' });
+  asked.length = 0;
+  await t.rejects(read(t, ['id,x,y,start', 'a,1,1,0'], { films: lookup }), { message: /no column 'end'/ });
+  t.same(asked, [], 'the structure is looked at first');
   const stop = new AbortController();
   const aborting = async () => {
     stop.abort();
     return films;
   };
-  asked.length = 0;
   await t.rejects(read(t, lines, { films: aborting, signal: stop.signal }), {
     code: 'ERR_ABORTED',
     message: /Measuring films/,
