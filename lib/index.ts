@@ -178,9 +178,10 @@ export {
 } from './data/task-folder.js';
 export { type WriteTasksOptions, type WrittenTask, writeNihTasks } from './data/write-tasks.js';
 export { CxrGazeError, type ErrorCode, type ErrorOptions } from './errors.js';
-export type { FilmSizes, GazeReadOptions } from './gaze/builder.js';
+export type { GazeReadOptions } from './gaze/builder.js';
 export { type EgdOptions, readEgd } from './gaze/egd.js';
 export { FilmFiles } from './gaze/film-files.js';
+export type { FilmLookup, FilmSizes } from './gaze/film-sizes.js';
 export { type FocalClusterOptions, focalCluster } from './gaze/focal-cluster.js';
 export { type GazeCsvOptions, readGazeCsv } from './gaze/gaze-csv.js';
 export {

@@ -1,8 +1,8 @@
 /** The flags that say where gaze comes from, and reading it. */
 import type { Command } from 'commander';
-import type { FilmSizes, GazeReadOptions } from '../gaze/builder.js';
-import { readEgd } from '../gaze/egd.js';
-import type { FilmFiles } from '../gaze/film-files.js';
+import type { GazeReadOptions } from '../gaze/builder.js';
+import { hasMasterSheet, readEgd } from '../gaze/egd.js';
+import type { FilmLookup, FilmSizes } from '../gaze/film-sizes.js';
 import { readGazeCsv } from '../gaze/gaze-csv.js';
 import { type GazeTable, withinChestBoxes } from '../gaze/reading.js';
 import { readReflacx } from '../gaze/reflacx.js';
@@ -78,10 +78,14 @@ export function addFilmOption(command: Command): Command {
   );
 }
 
-/** Reads the one source that the flags name. */
+/**
+ * Reads the one source that the flags name.
+ *
+ * @param lookup finds the films' sizes, if there are films; asked only for those that the source names
+ */
 export async function openGaze(
   flags: GazeFlags,
-  folder: FilmFiles | undefined,
+  lookup: FilmLookup | undefined,
   session: Session,
 ): Promise<GazeTable> {
   const given = (['egd', 'reflacx', 'siim', 'gaze'] as const).filter((name) => flags[name] !== undefined);
@@ -103,7 +107,7 @@ export async function openGaze(
       return flags.chest_box ? withinChestBoxes(table) : table;
     }
     if (flags.siim !== undefined) return await readSiim(flags.siim, common);
-    const sizes = await sizesOf(flags, folder);
+    const sizes = await sizesOf(flags, lookup);
     const known = sizes ? { films: sizes } : {};
     if (flags.egd !== undefined)
       return await readEgd(flags.egd, { ...common, ...known, table: flags.egd_table });
@@ -133,18 +137,19 @@ function refuseIdle(flags: GazeFlags, kind: 'egd' | 'reflacx' | 'siim' | 'gaze')
     throw usageError('Expected --film_size or --data_dir, which tells the size of each film, not both');
 }
 
-async function sizesOf(flags: GazeFlags, folder: FilmFiles | undefined): Promise<FilmSizes | undefined> {
+async function sizesOf(flags: GazeFlags, lookup: FilmLookup | undefined): Promise<FilmSizes | undefined> {
   if (flags.film_size) {
     const [width, height] = flags.film_size as [number, number];
     if (width <= 0 || height <= 0) throw usageError('Expected numbers above 0 for --film_size');
     return { width, height };
   }
-  // EGD's master sheet tells what it needs; films then are for the pictures only.
-  return folder && flags.egd === undefined ? folder.sizes() : undefined;
+  // EGD's own pixels are those of the original films. Its master sheet fits films of any resolution.
+  return flags.egd !== undefined && (await hasMasterSheet(flags.egd)) ? undefined : lookup;
 }
 
 /** Readings, rows, and what was left out. */
-export function sayFiltered({ name, readings, rows, filtered }: GazeTable, output: Output): void {
+export function sayFiltered(table: GazeTable, output: Output): void {
+  const { name, readings, rows, filtered, unknownFilms = [] } = table;
   output.say(`${readings.length} readings, ${rows} rows in ${name}`);
   const names: Readonly<Record<string, string>> = {
     notFinite: 'without a number where one is needed',
@@ -155,6 +160,7 @@ export function sayFiltered({ name, readings, rows, filtered }: GazeTable, outpu
     outsideChestBox: 'outside of the chest box',
     discarded: 'readings whose gaze was discarded by the makers',
     withoutChestBox: 'readings without a chest box, kept whole',
+    unknownFilm: `of films whose size is not known: ${firstOf(unknownFilms)}`,
   };
   const ofReadings = ['discarded', 'withoutChestBox'];
   for (const [kind, count] of Object.entries(filtered)) {
@@ -163,10 +169,12 @@ export function sayFiltered({ name, readings, rows, filtered }: GazeTable, outpu
     output.warn(
       'gaze-filtered',
       `${count} ${ofReadings.includes(kind) ? '' : count === 1 ? 'row ' : 'rows '}${what}`,
-      {
-        reason: kind,
-        count,
-      },
+      { reason: kind, count, ...(kind === 'unknownFilm' ? { images: unknownFilms } : {}) },
     );
   }
+}
+
+/** The first names of a list, for a message. */
+export function firstOf(names: readonly string[]): string {
+  return `${names.slice(0, 3).join(', ')}${names.length > 3 ? `, ... (${names.length} in all)` : ''}`;
 }

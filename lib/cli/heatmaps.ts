@@ -1,8 +1,11 @@
 /** `cxr-gaze heatmaps`: from eye-tracking files to heat maps. */
 import { Command } from 'commander';
 import { dataThreads } from '../data/resize.js';
+import { hasMasterSheet } from '../gaze/egd.js';
 import { FilmFiles } from '../gaze/film-files.js';
+import type { GazeTable } from '../gaze/reading.js';
 import { writeHeatmaps } from '../gaze/render-set.js';
+import { rescaleToFilms, withoutUnsized } from '../gaze/rescale.js';
 import { maxWindows } from '../gaze/windows.js';
 import { addFilmOption, addGazeOptions, type GazeFlags, openGaze, sayFiltered } from './gaze-options.js';
 import { asInteger, asNumbers, asText, headings, option, usageError } from './options.js';
@@ -94,6 +97,33 @@ function asSize(text: string): number | 'film' {
   return text === 'film' ? text : asInteger({ min: 1, max: 8192 })(text);
 }
 
+/** The readings, in pixels of the films of `--data_dir` where the source itself does not know their sizes. */
+async function tableOf(
+  flags: HeatmapFlags,
+  folder: FilmFiles | undefined,
+  session: Session,
+): Promise<GazeTable> {
+  const lookup = folder && ((image: string) => folder.size(image));
+  const table = await openGaze(flags, lookup, session);
+  if (!lookup || !(await isOtherwiseSized(flags))) return table;
+  const bar = session.progress('measuring films', 100, '%');
+  try {
+    const inPixels = await rescaleToFilms(table, lookup, {
+      signal: session.signal,
+      onProgress: (share) => bar.update(Math.floor(100 * share)),
+    });
+    return flags.size === 'film' ? withoutUnsized(inPixels) : inPixels;
+  } finally {
+    bar.end();
+  }
+}
+
+/** Whether places are fractions, or pixels of the screen that the films were shown on. */
+async function isOtherwiseSized({ siim, egd, film_size }: HeatmapFlags): Promise<boolean> {
+  if (siim !== undefined) return true;
+  return egd !== undefined && film_size === undefined && hasMasterSheet(egd);
+}
+
 async function heatmaps(flags: HeatmapFlags, session: Session): Promise<void> {
   const output = new Output(session, flags.json ?? false);
   if (flags.overlay && flags.data_dir === undefined)
@@ -101,7 +131,7 @@ async function heatmaps(flags: HeatmapFlags, session: Session): Promise<void> {
   if (flags.sigma.some((sigma) => sigma <= 0)) throw usageError('Expected numbers above 0 for --sigma');
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const folder = flags.data_dir === undefined ? undefined : await FilmFiles.open(flags.data_dir);
-  const table = await openGaze(flags, folder, session);
+  const table = await tableOf(flags, folder, session);
   sayFiltered(table, output);
   const [global = 64, focal = global] = flags.sigma;
   let bar: ReturnType<Session['progress']> | undefined;

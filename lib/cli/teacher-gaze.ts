@@ -4,6 +4,7 @@ import { featureName } from '../data/image-table.js';
 import { PhantomDataset } from '../data/phantom/splits.js';
 import { CxrGazeError } from '../errors.js';
 import { FilmFiles } from '../gaze/film-files.js';
+import type { FilmLookup } from '../gaze/film-sizes.js';
 import type { Reading } from '../gaze/reading.js';
 import { type GazeDataset, matchReadings, phantomGaze } from '../systems/gazelt/gaze-dataset.js';
 import { type OpenedData, trainingSplits } from './datasets.js';
@@ -65,7 +66,8 @@ async function gazeOf(
   // The films are the data set's, whatever its folder is called.
   const { data_dir: _, ...source } = flags;
   const films = flags.film_size ? undefined : FilmFiles.of(data.name, data.splits.values());
-  const table = await openGaze(source, films, session);
+  const lookup = films && measuring(films, flags.on_error, output);
+  const table = await openGaze(source, lookup, session);
   sayFiltered(table, output);
   const { readings } = table;
   warnUnmatched(data, readings, output);
@@ -76,6 +78,17 @@ async function gazeOf(
       output.say(`  ${matched.unread} of ${dataset.length} films of ${dataset.name} have no reading`);
     return matched;
   };
+}
+
+/** Films that cannot be read are warned of and left out with `--on_error skip`, as they are in training. */
+function measuring(films: FilmFiles, onError: TeacherFlags['on_error'], output: Output): FilmLookup {
+  if (onError === 'throw') return (image) => films.size(image);
+  return (image) =>
+    films.size(image).catch((error: unknown) => {
+      if (!(error instanceof CxrGazeError) || !['ERR_FILE', 'ERR_IMAGE'].includes(error.code)) throw error;
+      output.warn('image-skipped', error.message);
+      return undefined;
+    });
 }
 
 /** Recordings of films that are in no split at all: a sign of names that do not fit. */

@@ -1,8 +1,9 @@
 import { type CsvRow, firstLine } from '../data/csv.js';
 import { CxrGazeError } from '../errors.js';
 import { number, oneOf } from '../validate.js';
+import { noFilmKnown } from './film-sizes.js';
 import { PackedFixations, packedReading } from './packed.js';
-import type { FilmSize, GazeTable, Reading } from './reading.js';
+import type { GazeTable, Reading } from './reading.js';
 
 /** Options of all readers of gaze data. */
 export interface GazeReadOptions {
@@ -21,14 +22,6 @@ export interface GazeReadOptions {
 
 /** Names of {@link GazeReadOptions}. @internal */
 export const gazeReadOptionNames = ['offFilm', 'maxFaultShare', 'signal', 'onProgress'] as const;
-
-/** Films' sizes: one for all, or one for each by its name. */
-export type FilmSizes = FilmSize | ReadonlyMap<string, FilmSize>;
-
-/** The size of a film, if it is known. */
-export function filmSize(films: FilmSizes, image: string): FilmSize | undefined {
-  return films instanceof Map ? (films as ReadonlyMap<string, FilmSize>).get(image) : (films as FilmSize);
-}
 
 /** A fault of a row, which leaves it out. */
 type RowFault = 'notFinite' | 'endBeforeStart' | 'offFilm';
@@ -89,6 +82,8 @@ export class GazeTableBuilder {
   readonly #maxFaultShare: number;
   readonly #recordings = new Map<string, Recording>();
   readonly #filtered: Record<string, number> = { notFinite: 0, endBeforeStart: 0, offFilm: 0, unsorted: 0 };
+  readonly #unknown = new Set<string>();
+  #passedOver = 0;
   #example: string | undefined;
 
   /** @param name of the table in messages, its file as a rule */
@@ -123,6 +118,18 @@ export class GazeTableBuilder {
     this.#example = `${place} (${faultTexts[kind]})`;
   }
 
+  /** Counts a row that is left out without a look at its numbers. */
+  passOver(kind: string): void {
+    this.count(kind);
+    this.#passedOver++;
+  }
+
+  /** Counts a row of a film whose size nobody knows. */
+  passOverFilm(image: string): void {
+    this.passOver('unknownFilm');
+    this.#unknown.add(image);
+  }
+
   /** Counts something that is no fault. */
   count(kind: string, times = 1): void {
     this.#filtered[kind] = (this.#filtered[kind] ?? 0) + times;
@@ -132,7 +139,8 @@ export class GazeTableBuilder {
    * The table, its fixations in order of time.
    *
    * @param samples whether rows have a time stamp only
-   * @throws `ERR_TABLE` if too many rows have faults, or there is no recording
+   * @throws `ERR_TABLE` if too many rows have faults, or there is no recording; `ERR_DATASET` if the size of no film is
+   *   known
    */
   finish(samples = false): GazeTable {
     const readings: Reading[] = [];
@@ -143,11 +151,16 @@ export class GazeTableBuilder {
       readings.push(packedReading(parts, rows));
     }
     this.#refuseFaults();
+    const unknownFilms = [...this.#unknown];
+    if (readings.length === 0 && unknownFilms.length > 0) throw noFilmKnown(this.#name, unknownFilms);
     if (readings.length === 0)
       throw new CxrGazeError('ERR_TABLE', `${this.#name}: there is no recording in it`, {
         details: { file: this.#name },
       });
-    return { name: this.#name, readings, filtered: this.#filtered, rows: this.rows };
+    return {
+      ...{ name: this.#name, readings, filtered: this.#filtered, rows: this.rows },
+      ...(unknownFilms.length > 0 ? { unknownFilms } : {}),
+    };
   }
 
   #samplesToSpans(id: string, rows: PackedFixations): void {
@@ -161,12 +174,14 @@ export class GazeTableBuilder {
   #refuseFaults(): void {
     const { notFinite = 0, endBeforeStart = 0, offFilm = 0 } = this.#filtered;
     const faults = notFinite + endBeforeStart + offFilm;
-    if (faults <= this.#maxFaultShare * this.rows) return;
+    // Rows that were passed over must not thin the faults of the others.
+    const checked = this.rows - this.#passedOver;
+    if (faults <= this.#maxFaultShare * checked) return;
     const percent = (share: number): string => `${Number((100 * share).toFixed(1))} %`;
     throw new CxrGazeError(
       'ERR_TABLE',
-      `${this.#name}: ${faults} of ${this.rows} rows (${percent(faults / this.rows)}) have faults, more than ${percent(this.#maxFaultShare)}: ${notFinite} with a number that is missing or not finite, ${endBeforeStart} that end before they start, ${offFilm} off the film. The first is ${this.#example}. Do columns, units and films fit? maxFaultShare allows more`,
-      { details: { file: this.#name, rows: this.rows, notFinite, endBeforeStart, offFilm } },
+      `${this.#name}: ${faults} of ${checked} rows (${percent(faults / checked)}) have faults, more than ${percent(this.#maxFaultShare)}: ${notFinite} with a number that is missing or not finite, ${endBeforeStart} that end before they start, ${offFilm} off the film. The first is ${this.#example}. Do columns, units and films fit? maxFaultShare allows more`,
+      { details: { file: this.#name, rows: checked, notFinite, endBeforeStart, offFilm } },
     );
   }
 }

@@ -5,19 +5,20 @@ import { CxrGazeError } from '../errors.js';
 import { knownKeys, oneOf, text } from '../validate.js';
 import {
   cellNumber,
-  type FilmSizes,
-  filmSize,
   type GazeReadOptions,
   GazeTableBuilder,
   gazeReadOptionNames,
   type Recording,
 } from './builder.js';
-import { checkFilms, streamGaze, UnknownFilms } from './gaze-csv.js';
+import { checkFilms, type FilmSizes, filmSize } from './film-sizes.js';
 import { checkedId } from './names.js';
 import type { FilmSize, GazeTable } from './reading.js';
+import { sizesOfNamed, streamGaze } from './stream.js';
 
 /** The screen that the films were read on, in pixels. */
 const screen = { width: 1920, height: 1080 } as const;
+
+const masterSheet = 'master_sheet.csv';
 
 /** Options of {@link readEgd}. */
 export interface EgdOptions extends GazeReadOptions {
@@ -29,7 +30,8 @@ export interface EgdOptions extends GazeReadOptions {
   /**
    * Sizes of the films in pixels. With them `X_ORIGINAL`, `Y_ORIGINAL` are read; without, places on the screen
    * (`FPOGX`, `FPOGY`) less the paddings of `master_sheet.csv`, so that readings have the size that the film had on the
-   * screen.
+   * screen. As in `readGazeCsv`: films that a map or a function does not know are left out and counted as `unknownFilm`,
+   * and with a function the table is read twice.
    */
   readonly films?: FilmSizes;
 }
@@ -42,8 +44,8 @@ interface Shown extends FilmSize {
 
 /**
  * Reads EGD (Karargyris et al. 2021, eye-gaze-data-for-chest-x-rays 1.0.0): `eye_gaze.csv` or `fixations.csv`, and
- * `master_sheet.csv`. The table is read as a stream. `DICOM_ID`s that the master sheet does not have are calibration
- * pictures: passed over and counted. No cell of the master sheet is ever shown: it holds diagnoses.
+ * `master_sheet.csv`. The table is read as a stream. `DICOM_ID`s that the master sheet does not have, empty ones among
+ * them, are calibration pictures: passed over and counted. No cell of the master sheet is ever shown: it holds diagnoses.
  *
  * Times: `Time (in secs)` starts anew with each film. A sample lasts from the sample before it (the first one from 0), a
  * fixation from `Time (in secs)` less `FPOGD`.
@@ -57,20 +59,30 @@ export async function readEgd(folder: string, options: EgdOptions = {}): Promise
   knownKeys('options', options, ['table', 'films', ...gazeReadOptionNames]);
   const table = oneOf('options.table', options.table ?? 'eye_gaze', ['eye_gaze', 'fixations']);
   const films = options.films === undefined ? undefined : checkFilms(options.films);
-  const master = await readMasterSheet(path.join(folder, 'master_sheet.csv'), films !== undefined);
+  const master = await readMasterSheet(folder, films !== undefined);
   const file = path.join(folder, `${table}.csv`);
   const builder = new GazeTableBuilder(file, options);
-  const unknown = new UnknownFilms();
 
   /** `undefined` for a calibration picture. */
-  const open = (id: string, row: CsvRow): Recording | undefined => {
+  const imageOf = (id: string, row: CsvRow): string | undefined => {
+    if (master && id.trim() === '') return undefined;
     checkedId(id, { file, line: firstLine(row), column: 'DICOM_ID' });
-    const shown = master?.get(id);
-    if (master && !shown) return undefined;
-    const film = films ? filmSize(films, id) : shown;
-    if (!film) unknown.add(id);
-    const size = { width: film?.width ?? 1, height: film?.height ?? 1 };
-    return builder.begin({ id, image: id, ...size, stamp: table === 'eye_gaze' ? 'end' : 'start' });
+    return master && !master.has(id) ? undefined : id;
+  };
+  const others = ['Time (in secs)', 'X_ORIGINAL', 'Y_ORIGINAL', ...(table === 'fixations' ? ['FPOGD'] : [])];
+  const { sizes, onward } = await sizesOfNamed(file, { column: 'DICOM_ID', others, imageOf }, films, options);
+
+  /** `undefined` for a row that is passed over. */
+  const open = (id: string, row: CsvRow): Recording | undefined => {
+    const image = imageOf(id, row);
+    const film = sizes ? filmSize(sizes, id) : master?.get(id);
+    if (image === undefined) builder.passOver('calibration');
+    else if (!film) builder.passOverFilm(image);
+    else {
+      const { width, height } = film;
+      return builder.begin({ id, image, width, height, stamp: table === 'eye_gaze' ? 'end' : 'start' });
+    }
+    return undefined;
   };
   const begin = (columns: readonly string[]) => {
     const column = (name: string): number => findColumn(file, columns, name);
@@ -85,10 +97,7 @@ export async function readEgd(folder: string, options: EgdOptions = {}): Promise
       const name = values[id] as string;
       builder.rows++;
       const recording = builder.recording(name) ?? open(name, row);
-      if (!recording) {
-        builder.count('calibration');
-        return;
-      }
+      if (!recording) return;
       const shown = films ? undefined : (master?.get(name) as Shown);
       const x = cellNumber(values[across]);
       const y = cellNumber(values[down]);
@@ -99,18 +108,22 @@ export async function readEgd(folder: string, options: EgdOptions = {}): Promise
       else recording.add(onFilmX, onFilmY, end - cellNumber(values[duration]), end, row);
     };
   };
-  await streamGaze(file, begin, options);
-  unknown.refuse(file);
+  await streamGaze(file, begin, onward);
   return builder.finish(table === 'eye_gaze');
 }
 
-/** Where on the screen each film lay. */
-async function readMasterSheet(file: string, optional: boolean): Promise<Map<string, Shown> | undefined> {
-  const isThere = await stat(file).then(
+/** Whether a folder of EGD tells where on the screen its films lay. @internal */
+export async function hasMasterSheet(folder: string): Promise<boolean> {
+  return stat(path.join(folder, masterSheet)).then(
     () => true,
     () => false,
   );
-  if (!isThere) {
+}
+
+/** Where on the screen each film lay. */
+async function readMasterSheet(folder: string, optional: boolean): Promise<Map<string, Shown> | undefined> {
+  const file = path.join(folder, masterSheet);
+  if (!(await hasMasterSheet(folder))) {
     if (optional) return undefined;
     throw new CxrGazeError(
       'ERR_FILE',

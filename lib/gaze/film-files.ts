@@ -67,17 +67,17 @@ export class FilmFiles {
   }
 
   /**
-   * Sizes of all films. Headers suffice but for DICOM files, which are decoded.
+   * Measures a film. The header suffices but for a DICOM file, which is decoded.
    *
-   * @param onProgress called after each film
+   * @param image name of a film
+   * @returns its size; `undefined` if it is not in the folder
+   * @throws `ERR_FILE`, `ERR_IMAGE` if it is, but cannot be read
    */
-  async sizes(onProgress?: (done: number, total: number) => void): Promise<Map<string, FilmSize>> {
-    const sizes = new Map<string, FilmSize>();
-    for (const [name, file] of this.#files) {
-      sizes.set(name, await imageSize({ kind: 'file', path: path.resolve(this.folder, file) }));
-      onProgress?.(sizes.size, this.#files.size);
-    }
-    return sizes;
+  async size(image: string): Promise<FilmSize | undefined> {
+    const file = this.#files.get(image);
+    return file === undefined
+      ? undefined
+      : imageSize({ kind: 'file', path: path.resolve(this.folder, file) });
   }
 }
 

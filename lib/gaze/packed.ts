@@ -105,15 +105,23 @@ export class PackedFixations {
  * @param rows no longer changed from here on
  */
 export function packedReading(parts: Omit<Reading, 'fixations'>, rows: PackedFixations): Reading {
-  let made: WeakRef<readonly Fixation[]> | undefined;
+  const fixations = heldWeakly(() => rows.list());
   return {
     ...parts,
     get fixations() {
-      const known = made?.deref();
-      if (known) return known;
-      const fresh = rows.list();
-      made = new WeakRef(fresh);
-      return fresh;
+      return fixations();
     },
+  };
+}
+
+/** What `make` makes, made again only after nobody held it any more. */
+export function heldWeakly<T extends object>(make: () => T): () => T {
+  let made: WeakRef<T> | undefined;
+  return () => {
+    const known = made?.deref();
+    if (known) return known;
+    const fresh = make();
+    made = new WeakRef(fresh);
+    return fresh;
   };
 }

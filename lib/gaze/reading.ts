@@ -64,10 +64,12 @@ export interface GazeTable {
   readonly readings: readonly Reading[];
   /**
    * Rows left out, by reason: `notFinite` (a coordinate or time that is no number), `endBeforeStart`, `offFilm`; and what
-   * was set right or passed over: `unsorted` rows (sorted by time), `discarded` readings, `calibration` rows,
-   * `outsideChestBox` rows and `withoutChestBox` readings ({@link withinChestBoxes}).
+   * was set right or passed over: `unsorted` rows (sorted by time), `discarded` readings, `calibration` rows, rows of an
+   * `unknownFilm` (one whose size is not known), `outsideChestBox` rows and `withoutChestBox` readings ({@link withinChestBoxes}).
    */
   readonly filtered: Readonly<Record<string, number>>;
+  /** Names of the films whose size is not known, if there are any: their rows were left out. */
+  readonly unknownFilms?: readonly string[];
   /** Rows read, those left out included. */
   readonly rows: number;
 }

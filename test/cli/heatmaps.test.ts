@@ -1,11 +1,22 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import sharp from 'sharp';
 import t from 'tap';
 import { phantomSplits } from '../../lib/data/phantom/splits.js';
 import { writePhantoms } from '../../lib/data/phantom/write.js';
 import { cli, linesOf } from '../support/cli.js';
 
 t.setTimeout(240_000);
+
+async function writeFilm(file: string, width: number, height: number): Promise<void> {
+  const background = { r: 9, g: 9, b: 9 };
+  await sharp({ create: { width, height, channels: 3, background } }).toFile(file);
+}
+
+function sizeOfMap(folder: string, maps: string, film: string) {
+  return sharp(path.join(folder, maps, 'timewindowed_0', `global_${film}.png`)).metadata();
+}
+
 const choice = { seed: 4, size: 64, train: 9, valPerClass: 0, testPerClass: 0, test: 0 };
 
 t.test('from a table of fixations to maps over the films', async (t) => {
@@ -56,6 +67,34 @@ t.test('what is left out is said; fractions, published windows', async (t) => {
   const hostile = await cli(['heatmaps', '--gaze', 'gaze.csv', '--normalised'], folder);
   t.match(hostile, { code: 1, stderr: /ERR_PATH_ESCAPE: gaze\.csv, line 2, column 'id'/ });
   t.same(readdirSync(folder).sort(), ['gaze.csv', 'maps']);
+});
+
+t.test('films are measured when the table names them; those that are not there are left out', async (t) => {
+  const folder = t.testdir({ 'gaze.csv': 'id,x,y,start,end\nfilm,1,1,0,1\nelsewhere,1,1,0,1\n', films: {} });
+  await writeFilm(path.join(folder, 'films', 'film.png'), 4, 3);
+  writeFileSync(path.join(folder, 'films', 'broken.png'), 'no image');
+  const command = [
+    'heatmaps',
+    '--gaze',
+    'gaze.csv',
+    '--data_dir',
+    'films',
+    '--size',
+    'film',
+    '--windows',
+    '1',
+  ];
+  const ended = await cli([...command, '--out_dir', 'maps', '--json'], folder);
+  t.equal(ended.code, 0, ended.stderr);
+  t.match(ended.stderr, /warning: 1 row of films whose size is not known: elsewhere\n/);
+  const warning = { type: 'warning', kind: 'gaze-filtered', reason: 'unknownFilm', images: ['elsewhere'] };
+  t.match(linesOf(ended), [warning, { type: 'heatmaps', readings: 1 }]);
+  t.match(await sizeOfMap(folder, 'maps', 'film'), { width: 4, height: 3 });
+  writeFileSync(path.join(folder, 'gaze.csv'), 'id,x,y,start,end\nelsewhere,1,1,0,1\n');
+  t.match(await cli(command, folder), {
+    code: 1,
+    stderr: /ERR_DATASET: gaze\.csv: the size of its only film/,
+  });
 });
 
 t.test('what lies outside of the chest boxes is left out and counted', async (t) => {
@@ -113,6 +152,38 @@ t.test('EGD, by samples or fixations, and scanpaths over SIIM films', async (t) 
   const written = readdirSync(path.join(folder, 'siim'), { recursive: true }).map(String);
   for (const name of ['timewindowed_0/global_a.png', 'arrays/focal_a.npy', 'whole/focal_a.png'])
     t.ok(written.includes(path.normalize(name)), name);
+});
+
+t.test('EGD and SIIM take the sizes of the films of --data_dir', async (t) => {
+  const columns = 'DICOM_ID,Time (in secs),FPOGX,FPOGY,FPOGD,X_ORIGINAL,Y_ORIGINAL';
+  const pads = 'dicom_id,image_top_pad,image_bottom_pad,image_left_pad,image_right_pad';
+  const scanpath = { gaze_x: [0.25, 0.5], gaze_y: [0.75, 0.25], time: [6, 12] };
+  const folder = t.testdir({
+    films: {},
+    egd: {
+      'master_sheet.csv': `${pads}\none,0,0,480,480\nother,0,0,480,480\n`,
+      'eye_gaze.csv': `${columns}\none,1,0.5,0.75,9,1,1\nother,1,0.5,0.5,9,1,1\n`,
+    },
+    pixels: { 'eye_gaze.csv': `${columns}\none,1,0.5,0.75,9,24,50\nother,1,0.5,0.5,9,1,1\n` },
+    'siim.json': JSON.stringify(['one', 'other'].map((image_id) => ({ image_id, ...scanpath }))),
+    'none.json': JSON.stringify([{ image_id: 'other', ...scanpath }]),
+  });
+  // In the proportions of 960 x 1080, which it had on the screen; of one film only.
+  await writeFilm(path.join(folder, 'films', 'one.png'), 48, 54);
+  const render = async (source: readonly string[], out: string) => {
+    const words = ['heatmaps', ...source, '--data_dir', 'films', '--size', 'film', '--windows', '1'];
+    const ended = await cli([...words, '--out_dir', out], folder);
+    t.equal(ended.code, 0, ended.stderr);
+    t.match(await sizeOfMap(folder, out, 'one'), { width: 48, height: 54 }, out);
+    return ended.stderr;
+  };
+  t.equal(await render(['--egd', 'egd'], 'screen'), '');
+  t.match(await sizeOfMap(folder, 'screen', 'other'), { width: 960, height: 1080 }, 'as on the screen');
+  const left = /rows? of films whose size is not known: other/;
+  t.match(await render(['--egd', 'pixels'], 'original'), left, 'without a master sheet');
+  t.match(await render(['--siim', 'siim.json'], 'siim'), left);
+  const none = ['heatmaps', '--siim', 'none.json', '--data_dir', 'films', '--size', 'film'];
+  t.match(await cli(none, folder), { code: 1, stderr: /ERR_DATASET: none\.json: the size of its only film/ });
 });
 
 t.test('flags that do not belong together', async (t) => {

@@ -67,12 +67,34 @@ t.test('fixations, in pixels of films whose sizes are given', async (t) => {
   t.strictSame(table.readings[0]?.fixations, [{ x: 100, y: 200, start: 0.25, end: 1 }]);
   t.equal(table.filtered.offFilm, 2);
   films.delete('two');
+  const left = await read(t, { fixations }, options);
+  t.match(left, { rows: 3, filtered: { unknownFilm: 1, offFilm: 1 }, unknownFilms: ['two'] });
+  t.equal(left.readings.length, 1);
+  const asked: string[] = [];
+  const lookup = async (image: string) => {
+    asked.push(image);
+    return films.get(image);
+  };
+  t.same(await read(t, { fixations }, { ...options, films: lookup }), left, 'looked up');
+  t.same(asked, ['one', 'two']);
+  films.delete('one');
   await t.rejects(read(t, { fixations }, options), {
     code: 'ERR_DATASET',
-    message: /1 film is not known: two/,
+    message: /all of its 2 films is not known: one, two/,
   });
+  films.set('one', { width: 2048, height: 2500 });
   const known = await read(t, { fixations, master_sheet: master.slice(0, 2) }, options);
   t.match(known, { filtered: { calibration: 1 } }, 'the master sheet tells what is calibration');
+});
+
+t.test('rows without a film are over calibration pictures', async (t) => {
+  const eye_gaze = [columns, '1,one,0.25,0.5,0.5,9,1,1', '1,,0.5,0.5,0.5,9,1,1', '1, ,0.75,0.5,0.5,9,1,1'];
+  const table = await read(t, { eye_gaze, master_sheet: master });
+  t.match(table, { rows: 3, filtered: { calibration: 2, offFilm: 0 } });
+  t.equal(table.readings.length, 1);
+  const films = async () => ({ width: 10, height: 10 });
+  t.match(await read(t, { eye_gaze, master_sheet: master }, { films }), { filtered: { calibration: 2 } });
+  await t.rejects(read(t, { eye_gaze }, { films }), { code: 'ERR_PATH_ESCAPE', message: /is empty/ });
 });
 
 t.test('what is wrong is said, but never the words of the master sheet', async (t) => {

@@ -60,11 +60,84 @@ t.test('fractions, with and without sizes', async (t) => {
   const sized = await read(t, lines, { normalised: true, films: new Map([['a', films]]) });
   t.match(sized.readings[0], { ...films, fixations: [{ x: 50, y: 50 }] });
   await t.rejects(read(t, lines, {}), { code: 'ERR_INVALID_ARGUMENT', message: /normalised: true/ });
-  await t.rejects(read(t, [...lines, 'b,1,1,1,1', 'c,1,1,1,1'], { films: new Map([['b', films]]) }), {
-    code: 'ERR_DATASET',
-    message: /the size of 2 films is not known: a, c/,
-  });
   await t.rejects(read(t, lines, { films: { width: 0, height: 4 } }), { code: 'ERR_INVALID_ARGUMENT' });
+});
+
+t.test('films of unknown size are left out and counted, unless there are no others', async (t) => {
+  const lines = ['id,x,y,start,end', 'a,0.5,1,0,1', 'b,1,1,1,2', 'c.png,1,1,1,1', 'a,nan,1,1,1'];
+  const table = await read(t, lines, { films: new Map([['b', films]]) });
+  t.strictSame(
+    table.readings.map(({ id }) => id),
+    ['b'],
+  );
+  t.match(table, { rows: 4, filtered: { unknownFilm: 3, notFinite: 0 }, unknownFilms: ['a', 'c'] });
+  await t.rejects(read(t, lines, { films: new Map([['d', films]]) }), {
+    code: 'ERR_DATASET',
+    message: /the size of all of its 3 films is not known: a, b, c/,
+    details: { images: ['a', 'b', 'c'] },
+  });
+  const strangers = Array.from({ length: 100 }, (_, i) => `a,1,1,${i},${i + 1}`);
+  await t.rejects(
+    read(t, ['id,x,y,start,end', ...strangers, 'b,1,1,0,1', 'b,9e9,1,0,1'], {
+      films: new Map([['b', films]]),
+    }),
+    {
+      code: 'ERR_TABLE',
+      message: /1 of 2 rows \(50 %\)/,
+    },
+    'rows of other films do not thin the faults',
+  );
+  t.notOk('unknownFilms' in (await read(t, lines.slice(0, 4))));
+});
+
+t.test('sizes are looked up for the films of the table alone, a few at a time', async (t) => {
+  const names = Array.from({ length: 20 }, (_, i) => `film-${i}`);
+  const rows = [0, 1, 2].flatMap((start) => names.map((name) => `${name}.png,0.5,0.5,${start},${start + 1}`));
+  const lines = ['id,x,y,start,end', ...rows];
+  const asked: string[] = [];
+  let [running, most] = [0, 0];
+  const lookup = async (image: string) => {
+    asked.push(image);
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    running--;
+    return image === 'film-7' ? undefined : films;
+  };
+  const shares: number[] = [];
+  const options = { normalised: true, onProgress: (share: number) => shares.push(share) };
+  const table = await read(t, lines, { ...options, films: lookup });
+  t.strictSame([...asked].sort(), [...names].sort(), 'each once');
+  t.ok(most > 1 && most < 10, `${most} at a time`);
+  t.match(table, { rows: 60, filtered: { unknownFilm: 3 }, unknownFilms: ['film-7'] });
+  t.equal(table.readings.length, 19);
+  t.match(table.readings[0], { ...films, fixations: [{ x: 50, y: 25, start: 0, end: 1 }, {}, {}] });
+  t.strictSame(
+    shares,
+    [...shares].sort((a, b) => a - b),
+  );
+  t.equal(shares.at(-1), 1);
+
+  const broken = async (): Promise<never> => {
+    throw new Error('cannot be measured');
+  };
+  await t.rejects(read(t, lines, { films: broken }), { message: 'cannot be measured' });
+  await t.rejects(read(t, lines, { films: async () => ({ width: 0, height: 1 }) }), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: /options\.films\('film-\d'\)\.width/,
+  });
+  await t.rejects(read(t, [...lines, '../x,1,1,0,1'], { films: lookup }), { code: 'ERR_PATH_ESCAPE' });
+  asked.length = 0;
+  await t.rejects(read(t, ['id,x,y,start', 'a,1,1,0'], { films: lookup }), { message: /no column 'end'/ });
+  t.same(asked, [], 'the structure is looked at first');
+  const stop = new AbortController();
+  const aborting = async () => {
+    stop.abort();
+    return films;
+  };
+  await t.rejects(read(t, lines, { films: aborting, signal: stop.signal }), {
+    code: 'ERR_ABORTED',
+    message: /Measuring films/,
+  });
 });
 
 t.test('faulty rows are left out and counted', async (t) => {

@@ -158,7 +158,8 @@ t.test('only heat maps are replaced, and only whole ones', async (t) => {
 t.test('pictures over the films, large enough to be looked at', async (t) => {
   const found = await FilmFiles.open(await filmFolder(t));
   t.same([...found.names].sort(), films.map(({ id }) => id).sort());
-  t.same(await found.sizes(), new Map(films.map(({ id }) => [id, { width: 64, height: 64 }])));
+  t.same(await found.size(first.id), { width: 64, height: 64 });
+  t.equal(await found.size('nowhere'), undefined);
   t.equal(await found.pixels('nowhere'), undefined);
   const folder = join(t.testdirName, 'maps');
   const written = await writeHeatmaps([first, pause], folder, {
