@@ -27,8 +27,7 @@ export interface SelectedTensors {
  * @param root the whole structure
  * @param key top-level key of the state dict; `undefined` takes the structure itself if it is one, else the first of
  *   `weights`, `state_dict`, `model_state_dict`, `model` that is, else the structure without the numbers and texts among its
- *   tensors; `null` takes every tensor of the structure under its
- *   path, such as `optimizer.state.0.exp_avg`
+ *   tensors; `null` takes every tensor of the structure under its path, such as `optimizer.state.0.exp_avg`
  */
 export function selectTensors(file: string, root: PlainValue, key?: string | null): SelectedTensors {
   if (key === null) return { tensors: flatten(file, root) };

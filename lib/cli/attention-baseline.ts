@@ -51,31 +51,16 @@ function nameOf(folder: string): string {
 
 const own = ['path', 'nclass', 'backbone', 'gpu'] as const;
 
-/** Flags of `train baseline` that mean the same with `--path`. */
-const shared = [
-  ...([
-    'model_name',
-    'width',
-    'image_size',
-    'weights',
-    'weights_key',
-    'rand_init',
-    'loss',
-    'rw_method',
-    'max_epochs',
-  ] as const),
-  ...([
-    'batch_size',
-    'lr',
-    'patience',
-    'seed',
-    'out_dir',
-    'overwrite',
-    'resume',
-    'json',
-    'save_every',
-  ] as const),
-  ...(['keep', 'bootstrap', 'with_ids', 'cache_dir', 'on_error', 'workers', 'precision'] as const),
+/** Flags of `train baseline` that `train loc-attention` has by the same name. */
+const alike = [
+  ...(['width', 'weights', 'weights_key', 'rand_init', 'rw_method', 'seed', 'keep', 'save_every'] as const),
+  ...(['overwrite', 'resume', 'json', 'bootstrap', 'with_ids', 'cache_dir', 'on_error', 'workers'] as const),
+  'precision',
+] as const satisfies readonly (keyof TrainFlags & keyof AttentionFlags)[];
+
+/** Those that it has under another name, or with another default. */
+const translated = [
+  ...(['model_name', 'loss', 'image_size', 'batch_size', 'lr', 'max_epochs', 'patience', 'out_dir'] as const),
 ] satisfies readonly (keyof TrainFlags)[];
 
 /**
@@ -92,7 +77,7 @@ export function attentionBaseline(
   const idle = flags.path === undefined ? own.find((name) => explicit.has(name)) : undefined;
   if (idle !== undefined) throw usageError(`--${idle} is without effect without --path`);
   if (flags.path === undefined) return undefined;
-  const known: readonly string[] = [...own, ...shared];
+  const known: readonly string[] = [...own, ...alike, ...translated];
   const stranger = [...explicit].find((name) => !known.includes(name));
   if (stranger !== undefined) throw usageError(`--${stranger} is without effect with --path`);
   if (flags.loss !== 'ce') throw usageError(`Expected --loss ce with --path but received ${flags.loss}`);
@@ -100,47 +85,20 @@ export function attentionBaseline(
     throw usageError('--backbone and --model_name exclude each other');
   const given = <T>(name: keyof TrainFlags, value: T, otherwise: T): T =>
     explicit.has(name) ? value : otherwise;
-  const {
-    rand_init,
-    weights,
-    weights_key,
-    overwrite,
-    resume,
-    json,
-    save_every,
-    with_ids,
-    cache_dir,
-    workers,
-    gpu,
-  } = flags;
   const root = path.resolve(flags.path);
   return Object.fromEntries(
     Object.entries({
       // The original's programs are told neither: the folder says which set and which task.
       ...{ dataset: nameOf(path.dirname(root)), task_name: nameOf(root), path: flags.path },
       ...{ attention: 'none', select: 'accuracy', early_stopping: 'reset', normalisation: 'half' },
-      ...{ backbone: flags.backbone ?? flags.model_name, width: flags.width, classes: flags.nclass },
+      ...{ backbone: flags.backbone ?? flags.model_name, classes: flags.nclass, gpu: flags.gpu },
       image_size: given('image_size', flags.image_size, 224),
       batch: given('batch_size', flags.batch_size, 32),
       lr: given('lr', flags.lr, 1e-5),
       max_epochs: given('max_epochs', flags.max_epochs, 100),
       patience: given('patience', flags.patience, 30),
       results: given('out_dir', flags.out_dir, 'results'),
-      ...{ rw_method: flags.rw_method, seed: flags.seed, keep: flags.keep, bootstrap: flags.bootstrap },
-      ...{ on_error: flags.on_error, precision: flags.precision },
-      ...{
-        rand_init,
-        weights,
-        weights_key,
-        overwrite,
-        resume,
-        json,
-        save_every,
-        with_ids,
-        cache_dir,
-        workers,
-        gpu,
-      },
+      ...Object.fromEntries(alike.map((name) => [name, flags[name]])),
     }).filter(([, value]) => value !== undefined),
   ) as unknown as AttentionFlags;
 }

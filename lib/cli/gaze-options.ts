@@ -1,5 +1,6 @@
 /** The flags that say where gaze comes from, and reading it. */
 import type { Command } from 'commander';
+import { someOf } from '../data/csv.js';
 import type { GazeReadOptions } from '../gaze/builder.js';
 import { hasMasterSheet, readEgd } from '../gaze/egd.js';
 import type { FilmLookup, FilmSizes } from '../gaze/film-sizes.js';
@@ -160,7 +161,7 @@ export function sayFiltered(table: GazeTable, output: Output): void {
     outsideChestBox: 'outside of the chest box',
     discarded: 'readings whose gaze was discarded by the makers',
     withoutChestBox: 'readings without a chest box, kept whole',
-    unknownFilm: `of films whose size is not known: ${firstOf(unknownFilms)}`,
+    unknownFilm: `of films whose size is not known: ${someOf(unknownFilms)}`,
   };
   const ofReadings = ['discarded', 'withoutChestBox'];
   for (const [kind, count] of Object.entries(filtered)) {
@@ -172,9 +173,4 @@ export function sayFiltered(table: GazeTable, output: Output): void {
       { reason: kind, count, ...(kind === 'unknownFilm' ? { images: unknownFilms } : {}) },
     );
   }
-}
-
-/** The first names of a list, for a message. */
-export function firstOf(names: readonly string[]): string {
-  return `${names.slice(0, 3).join(', ')}${names.length > 3 ? `, ... (${names.length} in all)` : ''}`;
 }

@@ -1,6 +1,8 @@
 /** One training run in a folder of its own: what `train` does once its data are open, and `reproduce` for each row. */
+
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { someOf } from '../data/csv.js';
 import type { PreparedImages } from '../data/prepare.js';
 import { classCounts } from '../data/samplers.js';
 import { CxrGazeError } from '../errors.js';
@@ -212,7 +214,7 @@ export function sayHead({ initReport, card }: Classifier, output: Output): void 
   const { leftOut } = initReport;
   if (leftOut.length > 0)
     output.say(
-      `${leftOut.length} of the file's keys are not the network's and are left out: ${leftOut.slice(0, 5).join(', ')}${leftOut.length > 5 ? ', ...' : ''}`,
+      `${leftOut.length} of the file's keys are not the network's and are left out: ${someOf(leftOut)}`,
     );
   if (initReport.fresh.length === 0) return;
   output.say(

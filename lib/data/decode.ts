@@ -26,8 +26,9 @@ type Format = 'PNG' | 'JPEG' | 'TIFF' | 'WebP' | 'DICOM';
  * @throws `ERR_FILE` if a file is missing or unreadable, `ERR_IMAGE` for what cannot be decoded; both name the file
  */
 export async function decodeImage(source: ImageSource, limits: DecodeLimits = {}): Promise<Pixels> {
-  if (source?.kind === 'pixels') return checkPixels(await source.pixels(), source.name, checkLimits(limits));
-  const { transparent: _, data, ...size } = await decodeSamples(source, limits);
+  const samples = await decodeSamples(source, limits);
+  if (source.kind === 'pixels') return samples as Pixels;
+  const { transparent: _, data, ...size } = samples;
   return greyIfEqual({ ...size, data: data instanceof Uint16Array ? upperBytes(data) : data });
 }
 

@@ -1,7 +1,6 @@
 import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { nearest, text } from '../validate.js';
-import { listed } from './csv.js';
 import type { Dataset, ImageSource } from './dataset.js';
 import { imageName } from './decode.js';
 import { listImages } from './image-files.js';
@@ -123,9 +122,4 @@ export class MaskFolder {
 /** The name of the image that a mask of this name belongs to. */
 export function withoutSuffix(name: string): string {
   return name.endsWith(suffix) && name.length > suffix.length ? name.slice(0, -suffix.length) : name;
-}
-
-/** Names for a message. */
-export function someOf(names: readonly string[]): string {
-  return `${listed(names.slice(0, 5))}${names.length > 5 ? ', ...' : ''}`;
 }

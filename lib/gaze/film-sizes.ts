@@ -1,5 +1,6 @@
 /** How large the films are that gaze tables name. */
 import { forEachBounded, throwIfAborted } from '../data/bounded.js';
+import { someOf } from '../data/csv.js';
 import { CxrGazeError } from '../errors.js';
 import { knownKeys, number } from '../validate.js';
 import type { FilmSize } from './reading.js';
@@ -77,9 +78,7 @@ export interface LookUpOptions {
 /** The error for a table of which no film is known. @internal */
 export function noFilmKnown(file: string, images: readonly string[]): CxrGazeError {
   const films = images.length === 1 ? 'its only film' : `all of its ${images.length} films`;
-  return new CxrGazeError(
-    'ERR_DATASET',
-    `${file}: the size of ${films} is not known: ${images.slice(0, 5).join(', ')}${images.length > 5 ? ', ...' : ''}`,
-    { details: { file, images } },
-  );
+  return new CxrGazeError('ERR_DATASET', `${file}: the size of ${films} is not known: ${someOf(images)}`, {
+    details: { file, images },
+  });
 }

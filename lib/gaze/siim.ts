@@ -3,6 +3,7 @@ import { fileError } from '../checkpoints/fault.js';
 import { kindOf, PlainDict, type PlainValue } from '../checkpoints/pickle-values.js';
 import { readPlainPickle } from '../checkpoints/plain-pickle.js';
 import { throwIfAborted } from '../data/bounded.js';
+import { decodeText } from '../data/csv.js';
 import { featureName } from '../data/image-table.js';
 import { CxrGazeError } from '../errors.js';
 import { knownKeys, text } from '../validate.js';
@@ -84,8 +85,7 @@ function malformed(file: string, where: string, problem: string): CxrGazeError {
 function fromJson(file: string, content: string): Scanpath[] {
   let records: unknown;
   try {
-    // Some editors begin a file with a byte order mark, which is no JSON.
-    records = JSON.parse(content.replace(/^\uFEFF/, ''));
+    records = JSON.parse(decodeText(content, file));
   } catch (cause) {
     throw new CxrGazeError('ERR_TABLE', `${file}: neither JSON nor a pickle: ${(cause as Error).message}`, {
       cause,

@@ -9,7 +9,7 @@ import type { Network } from '../models/network.js';
 import { noGrad } from '../tensor/context.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
-import { weightsFile } from './saved.js';
+import { weightsFile } from '../training/checkpoint.js';
 
 /**
  * Saves weights and card into a folder, in one step.

@@ -3,12 +3,7 @@ import path from 'node:path';
 import { recoverFolder } from '../checkpoints/atomic.js';
 import { checkpointError } from '../checkpoints/fault.js';
 import { CheckpointStore, verifyCheckpoint } from '../checkpoints/folder.js';
-
-/** Name of the weights in every saved model and checkpoint. */
-export const weightsFile = 'model.safetensors';
-
-/** Name of a checkpoint's state, in which its card is. */
-export const stateFile = 'state.json';
+import { stateFile, weightsFile } from '../training/checkpoint.js';
 
 /** Where a run keeps a model that was not trained in it, such as a τ-normalised one. */
 export const modelFolder = 'model';

@@ -16,6 +16,12 @@ import type { Optimizer, OptimizerStateEntry } from './optimizer.js';
 import type { PlateauState, ScheduleState } from './schedule.js';
 import type { ScorerState } from './scoring.js';
 
+/** @internal Name of the weights in every saved model and checkpoint. */
+export const weightsFile = 'model.safetensors';
+
+/** @internal Name of a checkpoint's state, in which the model's card is. */
+export const stateFile = 'state.json';
+
 /** An epoch that has begun: what its row of the history is made of. */
 export interface EpochProgress {
   /** Epoch, from 1. */
@@ -92,7 +98,7 @@ export async function saveCheckpoint(
   const { model, optimizer, state, notes } = content;
   return store.save(name, async (folder) => {
     await tidy(async () => {
-      await writeTensors(path.join(folder, 'model.safetensors'), await model.stateDict(), { format: 'pt' });
+      await writeTensors(path.join(folder, weightsFile), await model.stateDict(), { format: 'pt' });
       await writeTensors(path.join(folder, 'optimizer.safetensors'), await trainingTensors(optimizer, state));
     });
     const { progress, schedule, improvements, history } = state;
@@ -104,7 +110,7 @@ export async function saveCheckpoint(
       history,
       progress: progress ? { epoch: progress.epoch, step: progress.step, lossSum: progress.lossSum } : null,
     };
-    await writeFileAtomic(path.join(folder, 'state.json'), `${JSON.stringify(document, null, 2)}\n`);
+    await writeFileAtomic(path.join(folder, stateFile), `${JSON.stringify(document, null, 2)}\n`);
   });
 }
 
@@ -137,7 +143,7 @@ export interface StateDocument extends CheckpointNotes {
  * @throws CxrGazeError `ERR_CHECKPOINT` naming the file if it is of another format or lacks a part
  */
 export async function readState(folder: string): Promise<StateDocument> {
-  const file = path.join(folder, 'state.json');
+  const file = path.join(folder, stateFile);
   const document = await readJson(file);
   const fail = (what: string) =>
     new CxrGazeError('ERR_CHECKPOINT', `${file}: ${what}`, { details: { file } });
@@ -250,11 +256,7 @@ function optimizerEntries(tensors: ReadonlyMap<string, Tensor>): OptimizerStateE
 }
 
 /** Loads a checkpoint's weights into a model. @param file their name in its folder */
-export async function restoreWeights(
-  folder: string,
-  model: Network,
-  file = 'model.safetensors',
-): Promise<void> {
+export async function restoreWeights(folder: string, model: Network, file = weightsFile): Promise<void> {
   await tidy(async () => {
     await model.loadStateDict(await readTensors(path.join(folder, file)));
   });

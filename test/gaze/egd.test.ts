@@ -80,7 +80,7 @@ t.test('fixations, in pixels of films whose sizes are given', async (t) => {
   films.delete('one');
   await t.rejects(read(t, { fixations }, options), {
     code: 'ERR_DATASET',
-    message: /all of its 2 films is not known: one, two/,
+    message: /all of its 2 films is not known: 'one', 'two'/,
   });
   films.set('one', { width: 2048, height: 2500 });
   const known = await read(t, { fixations, master_sheet: master.slice(0, 2) }, options);

@@ -73,7 +73,7 @@ t.test('films of unknown size are left out and counted, unless there are no othe
   t.match(table, { rows: 4, filtered: { unknownFilm: 3, notFinite: 0 }, unknownFilms: ['a', 'c'] });
   await t.rejects(read(t, lines, { films: new Map([['d', films]]) }), {
     code: 'ERR_DATASET',
-    message: /the size of all of its 3 films is not known: a, b, c/,
+    message: /the size of all of its 3 films is not known: 'a', 'b', 'c'/,
     details: { images: ['a', 'b', 'c'] },
   });
   const strangers = Array.from({ length: 100 }, (_, i) => `a,1,1,${i},${i + 1}`);

@@ -51,7 +51,7 @@ t.test('readings without a size are left out and counted, unless there are no ot
   t.equal(withoutUnsized(whole), whole);
   t.throws(() => withoutUnsized({ ...table, readings: [strange] }), {
     code: 'ERR_DATASET',
-    message: 'gaze: the size of its only film is not known: c',
+    message: "gaze: the size of its only film is not known: 'c'",
   });
   t.end();
 });

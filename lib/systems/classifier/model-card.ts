@@ -13,9 +13,10 @@ import {
   type HeadKind,
   publishedWidth,
 } from '../../models/model.js';
+import { stateFile } from '../../training/checkpoint.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
 import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../../validate.js';
-import { findSaved, stateFile } from '../saved.js';
+import { findSaved } from '../saved.js';
 
 /** What a saved classifier is: everything that prediction needs besides the weights. */
 export interface ModelCard {
