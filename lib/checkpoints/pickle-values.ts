@@ -27,14 +27,18 @@ export class PlainDict extends Map<PlainValue, PlainValue> {
 }
 
 /**
- * An object of a class that is not known here, such as a module that was pickled whole: the class's name and the object's
- * attributes. Nothing is imported or called for it.
+ * An object of a class that is not known here, such as a module that was pickled whole, or a configuration: the class's name
+ * and what the pickle puts into the object. Nothing is imported or called for it.
  */
 export class PickleRecord {
   /** Module and name of the class, such as `torchvision.models.vgg.VGG`. */
   readonly className: string;
   /** The object's attributes; `undefined` until the pickle has set them. */
   attributes: PlainDict | undefined;
+  /** Arguments that it was made from, such as the members of a named tuple. */
+  args: readonly PlainValue[] = [];
+  /** Items of an object whose class is a kind of dict; `undefined` without any. */
+  items: PlainDict | undefined;
 
   /** @param className module and name of the class */
   constructor(className: string) {
@@ -91,15 +95,37 @@ export interface PicklePlace {
 export class PickleGlobal extends PickleOpaque {
   /** What calling it with REDUCE gives; absent for a mere name. */
   readonly call?: (args: readonly PickleItem[], place: PicklePlace) => PickleItem;
+  /** Whether names that the world does not know may be among the arguments. */
+  readonly takesClasses: boolean;
 
   /**
    * @param path module and name, such as `collections.OrderedDict`
    * @param call what REDUCE gives, if it may be called
+   * @param takesClasses whether unknown names may be among the arguments
    */
-  constructor(path: string, call?: (args: readonly PickleItem[], place: PicklePlace) => PickleItem) {
+  constructor(
+    path: string,
+    call?: (args: readonly PickleItem[], place: PicklePlace) => PickleItem,
+    takesClasses = false,
+  ) {
     super(path);
     if (call) this.call = call;
+    this.takesClasses = takesClasses;
   }
+}
+
+/** A stand-in that takes its state, as BUILD gives it, itself. */
+export interface PickleStateful {
+  /** Takes the state, which may be anything. */
+  setState(state: PickleItem, place: PicklePlace): void;
+}
+
+/** Whether an item is one that takes its state itself. */
+export function isStateful(item: PickleItem): item is PickleItem & PickleStateful {
+  return (
+    (item instanceof PickleOpaque || item instanceof PickleRecord) &&
+    typeof (item as Partial<PickleStateful>).setState === 'function'
+  );
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   PlainDict,
   type PlainValue,
 } from './pickle-values.js';
+import { pythonObjects } from './python-objects.js';
 import {
   elementCount,
   STORED_BYTES,
@@ -188,7 +189,7 @@ export class TorchWorld implements PickleWorld {
   }
 
   #table(): ReadonlyMap<string, PickleItem> {
-    const table = new Map<string, PickleItem>();
+    const table = new Map<string, PickleItem>(pythonObjects());
     const add = (path: string, call?: PickleGlobal['call']): PickleGlobal => {
       const entry = new PickleGlobal(path, call);
       table.set(path, entry);

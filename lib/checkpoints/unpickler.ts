@@ -2,6 +2,7 @@ import type { CxrGazeError } from '../errors.js';
 import { checkpointError } from './fault.js';
 import { REFUSED_OPCODES } from './pickle-refused.js';
 import {
+  isStateful,
   kindOf,
   PickleClass,
   PickleGlobal,
@@ -99,8 +100,11 @@ class Machine implements PicklePlace {
       if (code === STOP) {
         if (this.#marks.length > 0 || this.#stack.length !== 1)
           throw this.error('the pickle ends with an unfinished stack');
-        for (const named of this.#naming.values()) throw named.refusal();
-        return { value: this.plain(this.pop()), end: this.#next };
+        const value = this.plain(this.pop());
+        // All of a record is an object's, the hooks of a module too.
+        if (!(value instanceof PickleRecord))
+          for (const named of this.#naming.values()) throw named.refusal();
+        return { value, end: this.#next };
       }
       const opcode = OPCODES.get(code);
       if (!opcode) throw this.#unknownOpcode(code);
@@ -266,7 +270,10 @@ class Machine implements PicklePlace {
   }
 
   setItems(items: readonly PickleItem[]): void {
-    const dict = this.top();
+    const target = this.top();
+    // An object of a class that is a kind of dict, such as a configuration.
+    if (target instanceof PickleRecord) target.items ??= new PlainDict();
+    const dict = target instanceof PickleRecord ? target.items : target;
     if (!(dict instanceof PlainDict)) throw this.error(`the pickle sets items of ${kindOf(dict)}`);
     if (items.length % 2 !== 0) throw this.error('a dict has a key without a value');
     for (let i = 0; i < items.length; i += 2) {
@@ -292,8 +299,13 @@ class Machine implements PicklePlace {
 
   /** BUILD: attributes of a dict, which is what a state dict's `_metadata` is, or of a record. */
   build(): void {
-    const state = this.plain(this.pop());
+    const item = this.pop();
     const target = this.top();
+    if (isStateful(target)) target.setState(item, this);
+    else this.#setAttributes(target, this.plain(item));
+  }
+
+  #setAttributes(target: PickleItem, state: PlainValue): void {
     const isRecord = target instanceof PickleRecord;
     if (!isRecord && !(target instanceof PlainDict))
       throw this.error(`the pickle sets the state of ${kindOf(target)}`);
@@ -308,14 +320,16 @@ class Machine implements PicklePlace {
     } else throw this.error(`the pickle sets the state of ${kindOf(target)} twice`);
   }
 
-  /** NEWOBJ: an object of an unknown class, made without arguments, as a record that waits for its state. */
+  /** NEWOBJ: an object of an unknown class as a record that waits for its state. */
   newObject(): void {
     if (!this.world.records) throw this.#unknownOpcode(NEWOBJ);
     const [type, args] = this.popCount(2);
     if (!(type instanceof PickleClass)) throw this.error(`the pickle makes an object of ${kindOf(type)}`);
-    if (!Array.isArray(args) || !Object.isFrozen(args) || args.length > 0)
-      throw this.error(`the pickle makes an object of ${type.description} from arguments`);
-    this.push(new PickleRecord(type.description));
+    if (!Array.isArray(args) || !Object.isFrozen(args))
+      throw this.error(`the pickle makes an object of ${type.description} from ${kindOf(args ?? null)}`);
+    const record = new PickleRecord(type.description);
+    record.args = this.plain(args as PickleItem) as readonly PlainValue[];
+    this.push(record);
   }
 
   // Names
@@ -350,7 +364,8 @@ class Machine implements PicklePlace {
       throw this.error(`the pickle calls ${kindOf(callee)}`);
     if (!Array.isArray(args) || !Object.isFrozen(args))
       throw this.error(`${callee.description} is called with ${kindOf(args)} instead of a tuple`);
-    for (const argument of args) if (argument instanceof PickleClass) throw argument.refusal();
+    if (!callee.takesClasses)
+      for (const argument of args) if (argument instanceof PickleClass) throw argument.refusal();
     this.push(callee.call(args as readonly PickleItem[], this));
   }
 

@@ -8,15 +8,18 @@ dtype, shape and values (row-major; 16-bit floats as the exact decimal value). E
 so that two runs differ only in what torch.save itself varies (storage keys and serialization ids).
 """
 
+import argparse
+import functools
 import io
 import json
 import os
+import pathlib
 import pickle
 import struct
 import sys
 import zipfile
 import zlib
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict, namedtuple
 
 import numpy as np
 import torch
@@ -134,6 +137,38 @@ def good_files():
     save_both("plain", plain, plain["model"])
 
 
+class Settings(dict):
+    """As configurations of yacs, easydict and others: a dict with a class of its own."""
+
+
+Split = namedtuple("Split", "name films")
+
+
+def belongings():
+    """What programs keep beside the weights: objects of Python and NumPy that are no tensors."""
+    net = filled_net()
+    settings = Settings(lr=1e-4, size=(224, 224))
+    settings.note = "an attribute"
+    beside = {
+        "best": np.float64(0.5), "loss": np.float32(0.25), "epoch": np.int64(7), "big": np.uint64(2**63), "small": np.int8(-3),
+        "done": np.bool_(True), "swapped": np.array([3], dtype=">i4")[0], "half": np.float16(0.5),
+        "random": np.random.RandomState(0).get_state(), "names": np.array(["a", None], dtype=object),
+        "path": pathlib.PurePosixPath("/data/films/train"), "relative": pathlib.PurePosixPath("films/train"),
+        "windows": pathlib.PureWindowsPath("C:/films"), "args": argparse.Namespace(lr=1e-4, backbone="resnet50"),
+        "norm": functools.partial(torch.nn.LayerNorm, eps=1e-6), "settings": settings, "split": Split("train", 3),
+        "torch": torch.__version__, "weights": net.state_dict(),
+    }
+    for protocol in (2, 5):
+        name = f"belongings.protocol{protocol}.pt"
+        torch.save(beside, path(name), pickle_protocol=protocol)
+        expect(name, net.state_dict(), format="torch-zip")
+
+    net.register_forward_hook(print)
+    net.norm = functools.partial(torch.nn.LayerNorm, eps=1e-6)
+    torch.save(net, path("hooked-module.pt"))
+    expect("hooked-module.pt", net.state_dict(), format="torch-zip")
+
+
 def zip_with(name, change, source="bare.zip.pt", **options):
     """A changed copy of a good archive; change(name, bytes) gives the new bytes, or None to leave the entry out."""
     with zipfile.ZipFile(path(source)) as old, zipfile.ZipFile(path(name), "w") as new:
@@ -159,7 +194,6 @@ def bad_files():
     torch.save(evil, path("os-system.zip.pt"))
     torch.save(evil, path("os-system.legacy.pt"), _use_new_zipfile_serialization=False)
     torch.save({"weights": weights, "note": Calls(eval, "1 + 1")}, path("eval.protocol4.pt"), pickle_protocol=4)
-    torch.save({"weights": weights, "best": np.float64(0.5)}, path("numpy-scalar.pt"))
     torch.save(filled_net(), path("whole-module.pt"))
     torch.save({"w": torch.tensor([1 + 2j])}, path("complex.pt"))
     torch.save({"w": torch.tensor([1, 2, 3], dtype=torch.uint16)}, path("uint16.pt"))
@@ -283,6 +317,7 @@ def main():
         os.remove(path(old))
     torch.manual_seed(0)
     good_files()
+    belongings()
     bad_files()
     numpy_files()
     with open(path("expected.json"), "w") as f:

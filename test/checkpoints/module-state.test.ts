@@ -106,6 +106,16 @@ t.test('a class among the attributes of a module, by its name', async (t) => {
   t.equal(attributes?.get('_norm_layer'), 'torch.nn.modules.batchnorm.BatchNorm2d');
 });
 
+/** A scalar as NumPy 1 writes it, its bytes as the arguments of `_codecs.encode`. */
+const numpyScalar = (code: string, encoded: Buffer): Buffer[] => [
+  p.global('numpy.core.multiarray', 'scalar'),
+  p.tuple(
+    bytes(p.global('numpy', 'dtype'), p.tuple(p.text(code)), p.reduce),
+    bytes(p.global('_codecs', 'encode'), encoded, p.reduce),
+  ),
+  p.reduce,
+];
+
 const state = module_('Net', { parameters: dict(['w', number]) });
 const refused: readonly [what: string, root: Buffer[], message: RegExp][] = [
   ['calling an unknown class', [p.global('some', 'Net'), p.emptyTuple, p.reduce], /asks for "some\.Net"/],
@@ -123,6 +133,8 @@ const refused: readonly [what: string, root: Buffer[], message: RegExp][] = [
   [
     'a class among attributes, put there after the object was made',
     [
+      p.emptyDict,
+      p.text('o'),
       p.global('some', 'Net'),
       p.emptyTuple,
       newObject,
@@ -134,6 +146,7 @@ const refused: readonly [what: string, root: Buffer[], message: RegExp][] = [
       p.global('some', 'f'),
       p.setItem,
       Buffer.of(0x30), // POP
+      p.setItem,
     ],
     /asks for "some\.f"/,
   ],
@@ -143,14 +156,44 @@ const refused: readonly [what: string, root: Buffer[], message: RegExp][] = [
     /asks for "some\.f"/,
   ],
   [
-    'an object made with arguments',
-    [p.global('some', 'Net'), p.tuple(p.int(1)), newObject],
-    /makes an object of some\.Net from arguments/,
+    'an object made with something else than arguments',
+    [p.global('some', 'Net'), p.int(1), newObject],
+    /makes an object of some\.Net from an int/,
+  ],
+  [
+    'a class among the arguments of an object',
+    [p.global('some', 'Net'), p.tuple(p.global('some', 'f')), newObject],
+    /keeps a tuple with a storage or class in it/,
   ],
   [
     'an object of a known function',
     [p.global('torch._utils', '_rebuild_tensor_v2'), p.emptyTuple, newObject],
     /makes an object of torch\._utils/,
+  ],
+  [
+    'a NumPy scalar of the wrong size',
+    [...numpyScalar('f8', p.tuple(p.text('abc'), p.text('latin1')))],
+    /a NumPy scalar of dtype f8 needs 8 bytes/,
+  ],
+  [
+    'a NumPy scalar without a dtype',
+    [p.global('numpy.core.multiarray', 'scalar'), p.tuple(p.text('f8'), p.text('x')), p.reduce],
+    /made with a string for its dtype/,
+  ],
+  [
+    'a dtype that is no text',
+    [p.global('numpy', 'dtype'), p.tuple(p.int(8)), p.reduce],
+    /a numpy\.dtype is made from an int/,
+  ],
+  [
+    'a dtype with another state',
+    [p.global('numpy', 'dtype'), p.tuple(p.text('f8')), p.reduce, p.emptyDict, p.build],
+    /the state of a numpy\.dtype is a dict/,
+  ],
+  [
+    'a path of numbers',
+    [p.global('pathlib._local', 'PosixPath'), p.tuple(p.text('/'), p.int(1)), p.reduce],
+    /a path is made from an int/,
   ],
   ['an object of no class', [p.int(1), p.emptyTuple, newObject], /makes an object of an int/],
   [
