@@ -108,7 +108,7 @@ at::Tensor explained(const Network& network, const std::string& layer, const at:
                              : featureMap(x, images.size(2), images.size(3));
   if (map.dim() != 4) {
     throw invalidShape("Expected a layer that gives [B, K, h, w] or tokens [B, N, D] for layer but '" + layer + "' gives " +
-                       c10::str(map.sizes()));
+                       c10::str(map.sizes()) + "; the default is '" + network.camLayer() + "'");
   }
   return map;
 }

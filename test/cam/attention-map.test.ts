@@ -390,6 +390,10 @@ t.test('what cannot be explained is a coded error', async (t) => {
       tidy(async () => call().maps.data()),
       error,
     );
+  await rejects(() => attentionMap(model, x, { layer: 'avgpool' }), {
+    code: 'ERR_INVALID_SHAPE',
+    message: /'avgpool' gives .*the default is 'layer4/,
+  });
   await rejects(() => attentionMap(model, x, { layer: ['layer3.1', 'layr4.1'] }), {
     code,
     message: /'layer4\.1'/,
