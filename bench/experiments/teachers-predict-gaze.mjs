@@ -22,7 +22,7 @@ const settings = settingsFrom({
   val_per_class: 5,
   test_per_class: 23,
   epochs: 12,
-  batch: 4,
+  batch: 2,
   lr: 2e-4,
   lr_decay: 'cosine',
   // As the student's training images are varied: without it the training loss falls and the validation loss does not.
