@@ -59,19 +59,14 @@ export async function evaluateSplits(
     }
     const copies = (settings.tta ?? 0) + 1;
     const bar = session.progress(`evaluating ${split}`, dataset.length * copies);
-    let before = 0;
-    let passes = 0;
-    const evaluation = await classifier.evaluate(dataset, {
-      ...settings,
-      signal: session.signal,
-      onSkip: ({ error }) => output.warn('image-skipped', error.message),
-      onProgress: ({ done, total }) => {
-        if (done < before) passes++;
-        before = done;
-        bar.update(passes * total + done);
-      },
-    });
-    bar.end();
+    const evaluation = await classifier
+      .evaluate(dataset, {
+        ...settings,
+        signal: session.signal,
+        onSkip: ({ error }) => output.warn('image-skipped', error.message),
+        onProgress: ({ done }) => bar.update(done),
+      })
+      .finally(() => bar.end());
     throwIfStopped(session);
     const { probabilities, labels, classes, patients } = evaluation;
     const resamples = settings.bootstrap && Math.min(bandResamples, settings.bootstrap.resamples);

@@ -1,5 +1,5 @@
 /** `cxr-gaze train loc-attention`: trains, evaluates, leaves the original's two files and a run's folder. */
-import { copyFile, link, rename } from 'node:fs/promises';
+import { copyFile, link, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Command } from 'commander';
@@ -322,7 +322,12 @@ async function writeCheckpoint(stem: string, best: string, { card }: LocAttentio
   const source = path.join(best, weightsFile);
   const target = `${stem}.safetensors`;
   const temporary = temporaryBeside(target);
-  await link(source, temporary).catch(() => copyFile(source, temporary));
-  await rename(temporary, target);
+  try {
+    await link(source, temporary).catch(() => copyFile(source, temporary));
+    await rename(temporary, target);
+  } finally {
+    // A rename between two links to one file, as after --resume of a finished run, leaves both.
+    await rm(temporary, { force: true });
+  }
   await writeFileAtomic(`${stem}.json`, `${JSON.stringify(cardToJson(card), null, 2)}\n`);
 }

@@ -265,7 +265,7 @@ interface Finished extends TrainJob, Speakers {
 
 async function finish(run: Finished): Promise<EvaluatedSplit[]> {
   const { system, flags, data, folder, classifier, result, output, session } = run;
-  // A network that was trained in float64 has weights of that kind.
+  // Who asks for float64 wants it of the probabilities, too; bfloat16 is for speed in training.
   const precision = flags.precision === 'float64' ? ('float64' as const) : ('float32' as const);
   const settings = {
     precision,

@@ -98,7 +98,7 @@ export class EpochSchedule implements Schedule {
       learningRate: this.#nextRate(before, reweightingBegins),
       reweighted: before.reweighted || reweightingBegins,
     };
-    return { improved, reweightingBegins };
+    return { improved, reweightingBegins, plateauReached: false };
   }
 
   #nextRate({ epochsDone, learningRate, reweighted }: ScheduleState, reweightingBegins: boolean): number {

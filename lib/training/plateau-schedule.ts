@@ -129,7 +129,8 @@ export class PlateauSchedule implements Schedule {
       // The original leaves its loop before the scheduler's step.
       ...(waited < patience ? this.#follow(before, loss) : {}),
     };
-    return { improved, reweightingBegins: false };
+    const plateauReached = this.#state.learningRate < before.learningRate;
+    return { improved, reweightingBegins: false, plateauReached };
   }
 
   #follow(

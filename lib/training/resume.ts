@@ -26,8 +26,8 @@ export async function refuseOtherRun(
   }
   const state = await readState(await store.open('last'));
   // The card counts as well: another input size would go on without a word, and train another network.
-  const before: { readonly [key: string]: Json } = { ...state.options, ...state.card };
-  const now: { readonly [key: string]: Json } = { ...notes.options, ...notes.card };
+  const before = named(state);
+  const now = named(notes);
   const changed = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
     (key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]),
   );
@@ -40,4 +40,13 @@ export async function refuseOtherRun(
       details: { changed },
     },
   );
+}
+
+/** Options under their names, what the card says under `card.`: both may have a seed. */
+function named({
+  options,
+  card,
+}: Pick<CheckpointNotes, 'options' | 'card'>): Readonly<Record<string, Json | undefined>> {
+  const ofCard = Object.entries(card).map(([key, value]) => [`card.${key}`, value] as const);
+  return { ...options, ...Object.fromEntries(ofCard) };
 }

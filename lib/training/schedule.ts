@@ -30,6 +30,8 @@ export interface EpochOutcome {
   readonly improved: boolean;
   /** Whether deferred re-weighting begins with the next epoch. */
   readonly reweightingBegins: boolean;
+  /** Whether the rate falls because the validation loss does not; not where it falls by the calendar. */
+  readonly plateauReached: boolean;
 }
 
 /** When a run ends, which epoch was best, and at what rate the next one learns: the policy of a trainer. */

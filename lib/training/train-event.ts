@@ -57,7 +57,7 @@ export type TrainEvent<Scores extends object = EpochScores> =
       readonly learningRate: number;
     }
   | {
-      /** The rate falls, for the validation loss does not. */
+      /** The rate falls, for the validation loss does not; what a schedule lowers by the calendar is not told. */
       readonly type: 'learning-rate';
       /** First epoch with the new rate. */
       readonly epoch: number;

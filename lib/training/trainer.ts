@@ -273,13 +273,12 @@ export class Trainer<
     const validated = validation.numbers('val');
     yield { type: 'epoch', ...validated };
     this.#history = [...this.#history, trained, validated];
-    const rate = schedule.state.learningRate;
     const followed = scoring.follow?.(validated) ?? validated.loss;
-    const { improved, reweightingBegins } = schedule.finish(scoring.select(validated), followed);
-    const { learningRate } = schedule.state;
-    const next = { epoch: epoch + 1, learningRate };
+    const outcome = schedule.finish(scoring.select(validated), followed);
+    const { improved, reweightingBegins, plateauReached } = outcome;
+    const next = { epoch: epoch + 1, learningRate: schedule.state.learningRate };
     if (reweightingBegins) yield { type: 'reweighting', ...next };
-    else if (learningRate !== rate) yield { type: 'learning-rate', ...next };
+    else if (plateauReached && schedule.goesOn) yield { type: 'learning-rate', ...next };
     if (this.#saving) yield await this.#save(`epoch-${epoch}`, improved ? 'improved' : 'epoch');
     else if (improved) await best.keep(model);
     return true;

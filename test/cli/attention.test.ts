@@ -178,6 +178,11 @@ t.test(
     const resumed = await cli([...program, ...own, '--resume'], folder);
     t.equal(resumed.code, 0, resumed.stderr);
     t.equal(read('results', name, 'history.csv'), history, 'what is done is not done again');
+    t.strictSame(
+      readdirSync(at('results')).filter((file) => file.includes('.tmp')),
+      [],
+      'nothing temporary is left',
+    );
     t.strictSame(read('results', `${name}.txt`).split('\n').slice(1), log);
     t.match(await cli([...program, ...own, '--batch', '2', '--resume'], folder), {
       code: 1,

@@ -86,7 +86,7 @@ t.test('films are measured when the table names them; those that are not there a
   ];
   const ended = await cli([...command, '--out_dir', 'maps', '--json'], folder);
   t.equal(ended.code, 0, ended.stderr);
-  t.match(ended.stderr, /warning: 1 row of films whose size is not known: elsewhere\n/);
+  t.match(ended.stderr, /warning: 1 row of films whose size is not known: 'elsewhere'\n/);
   const warning = { type: 'warning', kind: 'gaze-filtered', reason: 'unknownFilm', images: ['elsewhere'] };
   t.match(linesOf(ended), [warning, { type: 'heatmaps', readings: 1 }]);
   t.match(await sizeOfMap(folder, 'maps', 'film'), { width: 4, height: 3 });
@@ -179,7 +179,7 @@ t.test('EGD and SIIM take the sizes of the films of --data_dir', async (t) => {
   };
   t.equal(await render(['--egd', 'egd'], 'screen'), '');
   t.match(await sizeOfMap(folder, 'screen', 'other'), { width: 960, height: 1080 }, 'as on the screen');
-  const left = /rows? of films whose size is not known: other/;
+  const left = /rows? of films whose size is not known: 'other'/;
   t.match(await render(['--egd', 'pixels'], 'original'), left, 'without a master sheet');
   t.match(await render(['--siim', 'siim.json'], 'siim'), left);
   const none = ['heatmaps', '--siim', 'none.json', '--data_dir', 'films', '--size', 'film'];

@@ -130,9 +130,14 @@ t.test('t and λ are chosen on validation, and once more on test', async (t) => 
   t.match(text, /Acc \/ Rec: chosen on validation \| Acc \/ Rec: best on test, as published/);
   const soft = attentionTable(
     { ...progress, grid: { ...grid, attention: 'differentiable' }, finished: runs },
-    { ...facts, published: null },
+    facts,
   );
   t.strictSame(soft.notices, [], 'the differentiable form has a gradient');
+  t.strictSame(
+    soft.rows.map(({ published }) => published != null),
+    whole.rows.map((_, i) => i === 0),
+    'published figures beside cross-entropy alone',
+  );
 
   t.match(text, /ours \[95 % interval, patients resampled\] \(lowest to highest seed\) \/ published/);
   const nameless = new Map(

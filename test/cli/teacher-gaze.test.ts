@@ -36,7 +36,7 @@ t.test('films that cannot be measured are an error, or left out with a warning',
   t.equal(splits.train.images.length, 1);
   t.match(splits.validation.readings, [{ id: 'val' }]);
   t.match(notes.sort(), [
-    /^warning: 3 rows of films whose size is not known: bad, gone, stranger$/,
+    /^warning: 3 rows of films whose size is not known: 'bad', 'gone', 'stranger'$/,
     /^warning: .*bad\.png/,
     /^warning: .*gone\.png/,
   ]);

@@ -202,6 +202,8 @@ t.test('evaluation is what the metrics make of the predictions', async (t) => {
       }),
     });
     t.match(await failure(model.evaluate(withPatients)), { code: 'ERR_IMAGE', message: /bad film/ });
+    const few = { code: 'ERR_INVALID_ARGUMENT', message: /bootstrap\.resamples/ };
+    t.throws(() => model.evaluate(withPatients, { bootstrap: { resamples: 5 } }), few, 'before any image');
     const found = await model.evaluate(withPatients, { onError: 'skip', bootstrap: { resamples: 20 } });
     t.same(found.patients, ['p0', 'p1', 'p0', 'p1', 'p2', 'p0']);
     t.equal(found.skipped.length, 1);

@@ -152,6 +152,8 @@ t.test('a teacher learns from readings, and ends with its best epoch', async (t)
   t.equal(await other.fingerprint(), await teacher.fingerprint());
   const changed = await failure(other.fit({ ...options, resume: true, maxAngle: 5 }).result);
   t.match(changed, { code: 'ERR_RESUME', message: /maxAngle: 0 -> 5/ });
+  const reseeded = await failure(other.fit({ ...options, resume: true, seed: 9 }).result);
+  t.match(reseeded, { code: 'ERR_RESUME', message: /differ: seed: \d+ -> 9/ });
   using loaded = await GazeTeacher.load(checkpoints);
   t.equal(await loaded.fingerprint(), await teacher.fingerprint());
   t.match([loaded.card.dropPath, loaded.network.options.dropPath, usual.card.dropPath], [0, 0, 0.1]);

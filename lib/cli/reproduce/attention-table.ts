@@ -222,6 +222,8 @@ function publishedOf(
   const task = publishedAttentionTasks.find((one) => one === grid.task);
   const lambda = [...publishedLambdas, 'best' as const].find((one) => one === name);
   if (published === null || network === undefined || task === undefined || lambda === undefined) return null;
+  // The published ones are of the published term; without a term, at λ = 1, both trained the same.
+  if (grid.attention !== 'published' && lambda !== '1') return null;
   const figures = publishedAttentionFigures({ dataset: published, task, backbone: network, lambda });
   if (figures === null) return null;
   return Object.fromEntries(

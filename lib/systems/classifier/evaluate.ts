@@ -3,7 +3,7 @@ import { DataLoader } from '../../data/loader.js';
 import { type PreparedImages, prepareImages, type SkippedImage } from '../../data/prepare.js';
 import { SequentialSampler } from '../../data/samplers.js';
 import { evaluatePredictions } from '../../metrics/evaluate.js';
-import type { BootstrapOptions } from '../../metrics/resample.js';
+import { type BootstrapOptions, bootstrapSettings } from '../../metrics/resample.js';
 import type { Metrics } from '../../metrics/types.js';
 import type { Precision } from '../../training/precision.js';
 import { integer, invalidArgument, text } from '../../validate.js';
@@ -58,6 +58,7 @@ export function evaluateClassifier(
   sameClasses(dataset, network.card.classes);
   const copies = integer('options.tta', options.tta ?? 0, { min: 0 });
   integer('options.seed', options.seed ?? 0, { min: 0 });
+  bootstrapSettings(options.bootstrap);
   if (options.cacheDir !== undefined) text('options.cacheDir', options.cacheDir);
   return evaluate(network, dataset, options, copies);
 }
