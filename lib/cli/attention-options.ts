@@ -1,5 +1,6 @@
 /** The flags of `train loc-attention` as `--help` shows them: the original's names, and ours. */
 import type { Command } from 'commander';
+import { attentionDefaults, tauRange } from '../losses/attention-defaults.js';
 import { localisationTasks } from '../losses/regions.js';
 import { type Architecture, architectures } from '../models/model.js';
 import { attentionForms, camClasses, followedLosses, selections } from '../systems/loc-attention/settings.js';
@@ -158,14 +159,19 @@ function addObjective(command: Command): void {
     )
     .addOption(option(objective, '--isAdaptive', 'the weight falls from 1 to 0.2 with the epochs'))
     .addOption(
-      option(objective, '--thresh <t>', 'what is hot in a map (default: 0.3)', asNumber({ min: 0, max: 1 })),
+      option(
+        objective,
+        '--thresh <t>',
+        `what is hot in a map (default: ${attentionDefaults.threshold})`,
+        asNumber({ min: 0, max: 1 }),
+      ),
     )
     .addOption(
       option(
         objective,
         '--tau <t>',
-        'differentiable: softness of being hot (default: 0.1)',
-        asNumber({ above: 0 }),
+        `differentiable: softness of being hot (default: ${attentionDefaults.tau})`,
+        asNumber(tauRange),
       ),
     )
     .addOption(

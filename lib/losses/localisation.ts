@@ -4,6 +4,7 @@ import { type OptionBag, runMany } from '../tensor/run.js';
 import { requireTensors, Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
 import { integer, invalidArgument, knownKeys, list, number, object, oneOf } from '../validate.js';
+import { attentionDefaults, tauRange } from './attention-defaults.js';
 import { type RegionTable, regions as regionNames } from './regions.js';
 
 /** One box for each map: objects, integers x, y, width, height in a row, or an integer tensor [B, 4] of these. */
@@ -29,7 +30,7 @@ export interface PublishedAttentionOptions {
 
 /** Options of {@link softAttention}. */
 export interface SoftAttentionOptions extends PublishedAttentionOptions {
-  /** τ: width of the step between cold and hot, above 0. Default 0.1. */
+  /** τ: width of the step between cold and hot, 1e-6 to 1e6. Default 0.1. */
   readonly tau?: number;
 }
 
@@ -95,7 +96,7 @@ export function softAttention(
   options: SoftAttentionOptions,
 ): SoftAttention {
   knownKeys('options', options, [...publishedKeys, 'tau']);
-  const tau = number('options.tau', options.tau ?? 0.1, { min: 1e-6, max: 1e6 });
+  const tau = number('options.tau', options.tau ?? attentionDefaults.tau, tauRange);
   const bag = { ...bagOf(options), tau };
   const [attention, outside, empty] = attentionTerms('loss.softAttention', maps, boxes, labels, bag);
   return { attention: attention as Tensor, outside: outside as Tensor, empty: empty as Tensor };
@@ -146,7 +147,10 @@ function bagOf(options: PublishedAttentionOptions): OptionBag {
     region === null ? 'none' : oneOf(name, region, regionNames),
   );
   if (regions.length === 0) throw invalidArgument('options.regions', 'a region for each class', regions);
-  const threshold = number('options.threshold', options.threshold ?? 0.3, { min: 0, max: 1 });
+  const threshold = number('options.threshold', options.threshold ?? attentionDefaults.threshold, {
+    min: 0,
+    max: 1,
+  });
   if (options.boxSize === undefined) return { regions, threshold };
   const { width, height } = object('options.boxSize', options.boxSize);
   return {

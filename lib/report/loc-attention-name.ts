@@ -1,3 +1,4 @@
+import { attentionDefaults, tauRange } from '../losses/attention-defaults.js';
 import { flag, knownKeys, number, oneOf, text } from '../validate.js';
 import { pythonFloat } from './python-format.js';
 
@@ -46,18 +47,18 @@ export function attentionRunName(options: AttentionRunNameOptions): string {
   const share = { min: 0, max: 1 };
   const weight = lambda === undefined ? '' : pythonFloat(number('lambda', lambda, share));
   const adaptive = flag('adaptive', options.adaptive ?? false) ? 'a' : '';
-  const threshold = pythonFloat(number('threshold', options.threshold ?? 0.3, share));
+  const threshold = pythonFloat(number('threshold', options.threshold ?? attentionDefaults.threshold, share));
   return `${stem(options)}_la${weight}${adaptive}_t${threshold}${softPart(options)}`;
 }
 
 function softPart(options: AttentionRunNameOptions): string {
   const attention = oneOf('attention', options.attention ?? 'published', ['published', 'differentiable']);
   if (attention === 'published') return '';
-  const tau = number('tau', options.tau ?? 0.1, { above: 0 });
+  const tau = number('tau', options.tau ?? attentionDefaults.tau, tauRange);
   const outside = number('penaliseOutside', options.penaliseOutside ?? 0, { min: 0 });
   return [
     '_soft',
-    tau === 0.1 ? '' : `_tau${pythonFloat(tau)}`,
+    tau === attentionDefaults.tau ? '' : `_tau${pythonFloat(tau)}`,
     outside === 0 ? '' : `_mu${pythonFloat(outside)}`,
   ].join('');
 }

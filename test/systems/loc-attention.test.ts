@@ -248,6 +248,7 @@ t.test('what cannot be meant is refused at once, by name', async (t) => {
     [{}, /options\.lambda/],
     [{ lambda: 1.5 }, /options\.lambda/],
     [{ lambda: 0.5, attention: 'differentable' }, /nearest: 'differentiable'/],
+    [{ attention: 'differentiable', lambda: 0.5, tau: 1e-9 }, /options\.tau/],
     [{ lambda: 0.5, tau: 0.2 }, /no options\.tau with options\.attention 'published'/],
     [{ attention: 'none', threshold: 0.5 }, /no options\.threshold/],
     [{ attention: 'none', regions }, /options\.regions/],

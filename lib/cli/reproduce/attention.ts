@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { dataThreads } from '../../data/resize.js';
+import { attentionDefaults } from '../../losses/attention-defaults.js';
 import { writeComparison } from '../../report/comparison/write.js';
 import { publishedAttentionDatasets } from '../../systems/loc-attention/published.js';
 import { type AttentionData, openAttentionData } from '../attention-data.js';
@@ -92,7 +93,15 @@ async function prepare(
   }: { readonly session: Session; readonly output: Output; readonly hashes: InputHashes },
 ): Promise<TaskWork> {
   const folder = path.resolve(flags.out_dir, `loc-attention_${dataset}_${task}`);
-  const { backbones, lambdas, thresholds, seeds, attention, tau = 0.1, penalise_outside = 0 } = flags;
+  const {
+    backbones,
+    lambdas,
+    thresholds,
+    seeds,
+    attention,
+    tau = attentionDefaults.tau,
+    penalise_outside = 0,
+  } = flags;
   const grid: AttentionGrid = {
     ...{ dataset, task, backbones, lambdas, thresholds, seeds, attention, tau },
     penaliseOutside: penalise_outside,

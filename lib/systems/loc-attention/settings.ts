@@ -1,5 +1,6 @@
 import type { Json } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
+import { attentionDefaults, tauRange } from '../../losses/attention-defaults.js';
 import { flag, invalidArgument, list, number, oneOf } from '../../validate.js';
 
 /** The values of {@link AttentionTermOptions.attention}. */
@@ -94,8 +95,8 @@ export function attentionSettings(options: AttentionTermOptions): AttentionSetti
     attention,
     lambda: lambdaOf(options, attention, adaptive),
     adaptive,
-    threshold: number('options.threshold', options.threshold ?? 0.3, share),
-    tau: number('options.tau', options.tau ?? 0.1, { above: 0 }),
+    threshold: number('options.threshold', options.threshold ?? attentionDefaults.threshold, share),
+    tau: number('options.tau', options.tau ?? attentionDefaults.tau, tauRange),
     penaliseOutside: number('options.penaliseOutside', options.penaliseOutside ?? 0, { min: 0 }),
     camClass: oneOf('options.camClass', options.camClass ?? (isSoft ? 'label' : 'predicted'), camClasses),
     select: oneOf('options.select', options.select ?? 'accuracy', selections),
