@@ -7,6 +7,7 @@ import type { MaskPairs } from '../../lib/data/mask-pairs.js';
 import { normalizeImages } from '../../lib/data/normalize.js';
 import type { PairReport } from '../../lib/data/pair-survey.js';
 import { pngOf } from '../../lib/data/png.js';
+import type { PassOptions } from '../../lib/systems/classifier/passes.js';
 import { LungSegmenter, type SegmenterEvent } from '../../lib/systems/segmenter/segmenter.js';
 import { lungLogits, overlaps } from '../../lib/systems/segmenter/segmenter-objective.js';
 import { noGrad } from '../../lib/tensor/context.js';
@@ -123,9 +124,9 @@ t.test('learns where lungs are, saves, loads and finds boxes once', async (t) =>
   t.equal(readdirSync(cacheDir).filter((name) => name.startsWith('lung-boxes-')).length, 2);
 });
 
-async function masksOf(segmenter: LungSegmenter): Promise<Uint8Array[]> {
+async function masksOf(segmenter: LungSegmenter, options: PassOptions = {}): Promise<Uint8Array[]> {
   const masks: Uint8Array[] = [];
-  for await (const { mask, index, id } of segmenter.segment([validation.images.sample(0).image])) {
+  for await (const { mask, index, id } of segmenter.segment([validation.images.sample(0).image], options)) {
     if (index !== masks.length || id !== 'validation-0') throw new Error(`${index} ${id}`);
     masks.push(mask.data);
   }
@@ -154,6 +155,33 @@ t.test('steps in bfloat16: a loss near that of float32, weights that stay float3
   t.not(low.loss, full.loss, 'it was computed in bfloat16');
   t.ok(Math.abs(low.dice - full.dice) < 0.05, `Dice ${low.dice}, in float32 ${full.dice}`);
 });
+
+t.test(
+  'passes in float64 compute in float64, in the midst of training too, and leave the weights as they are',
+  async (t) => {
+    using segmenter = await LungSegmenter.create(small);
+    const before = await segmenter.fingerprint();
+    const precision = 'float64';
+    const full = await segmenter.evaluate(validation);
+    const fine = await segmenter.evaluate(validation, { precision });
+    t.ok(Math.abs(fine.dice - full.dice) < 0.01, `Dice ${fine.dice}, in float32 ${full.dice}`);
+    const [first] = await masksOf(segmenter);
+    const [second] = await masksOf(segmenter, { precision });
+    const others = first?.filter((value, i) => value !== second?.[i]).length as number;
+    t.ok(others <= 2, `${others} pixels on the edge`);
+    t.equal((await segmenter.boxes(validation.images, { precision })).lungs.length, 4);
+    t.same([await segmenter.fingerprint(), segmenter.network.dtype], [before, 'float32']);
+    for await (const { type } of segmenter.fit({
+      train: discs('few', 2),
+      validation,
+      maxEpochs: 1,
+      precision,
+    }))
+      if (type === 'step')
+        for (const asked of ['float32', 'float64'] as const)
+          t.equal((await segmenter.evaluate(validation, { precision: asked })).images, 4);
+  },
+);
 
 t.test('a resumed run ends as an unbroken one', async (t) => {
   const options = { train: discs('few', 4), validation, batchSize: 2, maxEpochs: 2, maxAngle: 15 };

@@ -296,6 +296,30 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
   t.throws(() => model.fit({ ...tinyFit(), distillation: { teachers: [] } }), { message: /at least one/ });
 });
 
+t.test('passes in float64 compute in float64, and leave the weights as they are', async (t) => {
+  const films = tinyDataset('films', 2);
+  for (const branch of ['focal', 'global'] as const) {
+    using teacher = await GazeTeacher.create({ branch, init: 'random', seed: 5 });
+    const before = await teacher.fingerprint();
+    const vectors = async (precision: 'float32' | 'float64') => {
+      const folder = path.join(temporaryFolder(t), precision);
+      t.match(await teacher.features(films, { folder, precision }), { written: 2 });
+      const { data } = await readNpy(path.join(folder, `${branch}_films-1.npy`));
+      return Array.from(data, Number);
+    };
+    const [full, fine] = [await vectors('float32'), await vectors('float64')];
+    const worst = Math.max(...fine.map((value, i) => Math.abs(value - (full[i] as number))));
+    t.ok(worst > 0 && worst < 1e-4, `${branch}: ${worst} apart`);
+    const options = { bootstrap: false, precision: 'float64' } as const;
+    const [double, single] = [
+      await teacher.evaluate(validation, options),
+      await teacher.evaluate(validation, { ...options, precision: 'float32' }),
+    ].map(({ windows }) => windows.at(-1)?.teacher.cc.mean as number) as [number, number];
+    t.ok(Math.abs(double - single) < 1e-4, `${branch}: CC ${double}, in float32 ${single}`);
+    t.same([await teacher.fingerprint(), teacher.network.dtype], [before, 'float32']);
+  }
+});
+
 t.test('gaze is predicted for each window that was looked at', async (t) => {
   using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random' });
   // A reading that looks nowhere is left out, and a film that is not there with its reading.

@@ -2,18 +2,16 @@ import { DataLoader } from '../../data/loader.js';
 import { type MaskPairs, requirePairs, somePairs } from '../../data/mask-pairs.js';
 import { type PairFacts, type PairReport, pairReport } from '../../data/pair-survey.js';
 import { SequentialSampler } from '../../data/samplers.js';
-import type { SegmentationNetwork } from '../../models/segmentation.js';
 import { tidy } from '../../tensor/tidy.js';
 import { checkPass, type PassOptions } from '../classifier/passes.js';
-import { type Asked, askNetwork } from '../network-pass.js';
-import type { SegmenterCard } from './segmenter-card.js';
 import { maskTargets, preparedPairs } from './segmenter-fit.js';
-import { lungLogits, overlaps, type SegmenterScores } from './segmenter-objective.js';
-
-/** @internal What a pass needs of a segmenter. */
-export interface SegmenterLike extends Asked<SegmentationNetwork> {
-  readonly card: SegmenterCard;
-}
+import { overlaps, type SegmenterScores } from './segmenter-objective.js';
+import {
+  evaluatedLogits,
+  openSegmenterPass,
+  type SegmenterLike,
+  type SegmenterPass,
+} from './segmenter-pass.js';
 
 /** Options of `LungSegmenter.evaluate`. */
 export interface SegmenterEvaluateOptions extends Omit<PassOptions, 'onError' | 'onSkip'> {
@@ -69,9 +67,15 @@ async function evaluate(
   const each: { id: string; group: string; dice: number; iou: number }[] = [];
   const facts: PairFacts[] = [];
   const total = pairs.images.length;
+  using pass = await openSegmenterPass(segmenter, options.precision);
   for (let start = 0; start < total; start += chunk) {
     const indices = Array.from({ length: Math.min(chunk, total - start) }, (_, i) => start + i);
-    for await (const { ids, scores } of scored(segmenter, somePairs(pairs, indices), options, facts)) {
+    for await (const { ids, scores } of scored(
+      { segmenter, pass },
+      somePairs(pairs, indices),
+      options,
+      facts,
+    )) {
       for (const [i, score] of scores.entries()) {
         const group = pairs.groups?.[each.length] ?? 'all';
         each.push({ id: ids[i] as string, group, ...score });
@@ -92,12 +96,12 @@ function meanOf(scores: readonly SegmenterScores[]): OverlapScores {
 }
 
 async function* scored(
-  segmenter: SegmenterLike,
+  { segmenter, pass }: { readonly segmenter: SegmenterLike; readonly pass: SegmenterPass },
   pairs: MaskPairs,
   options: SegmenterEvaluateOptions,
   facts: PairFacts[],
 ) {
-  const { batchSize = 4, precision, signal, cacheDir } = options;
+  const { batchSize = 4, signal, cacheDir } = options;
   const owned: Disposable[] = [];
   const own = <T extends Disposable>(one: T): T => {
     owned.push(one);
@@ -113,10 +117,7 @@ async function* scored(
       const { ids, indices } = batch;
       const scores = await tidy(async () => {
         const targets = await maskTargets(masks, indices, segmenter.device);
-        const logits = await askNetwork(segmenter, batch, precision, (network, images) =>
-          lungLogits(network, images, { evaluation: true }),
-        );
-        return overlaps(logits, targets);
+        return overlaps(pass.ask(batch, evaluatedLogits), targets);
       });
       yield { ids, scores };
     }

@@ -16,10 +16,10 @@ import { checkInit, type Init } from '../classifier/initial-weights.js';
 import { checkInput, type ImageInput, inputDataset } from '../classifier/inputs.js';
 import { checkPass, type PassOptions } from '../classifier/passes.js';
 import { fitWeights } from '../fit-weights.js';
-import { stateHash } from '../network-pass.js';
 import { openWeights, type PublishedWeights, readWeights } from '../published-weights.js';
 import { saveModel } from '../save-model.js';
 import { findSaved } from '../saved.js';
+import { stateHash } from '../state-hash.js';
 import {
   readSegmenterCard,
   type SegmenterCard,
