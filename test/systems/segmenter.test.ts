@@ -261,6 +261,44 @@ t.test('a bad image is left out with its mask', async (t) => {
   const fit = { train: { ...good, images }, validation, maxEpochs: 1, batchSize: 2 };
   t.match(await failure(segmenter.fit(fit).result), { code: 'ERR_IMAGE' });
   await segmenter.fit({ ...fit, onError: 'skip' }).result;
+
+  const mixed = { ...good, images };
+  t.match(await failure(segmenter.evaluate(mixed)), { code: 'ERR_IMAGE' });
+  const told: number[] = [];
+  const done: number[] = [];
+  const evaluation = await segmenter.evaluate(mixed, {
+    ...{ onError: 'skip', batchSize: 1, cacheDir: t.testdirName },
+    onSkip: ({ index }) => told.push(index),
+    onProgress: (progress) => done.push(progress.done),
+  });
+  const whole = await segmenter.evaluate(good);
+  t.match(evaluation, { images: 2, report: { pairs: 2 }, skipped: [{ index: 1, id: 'bad' }] });
+  t.strictSame(evaluation.each, [whole.each[0], whole.each[2]], 'each with its own mask and group');
+  t.same([told, done], [[1], [2, 3]]);
+});
+
+t.test('a chunk of images that are all bad ends no evaluation that may skip them', async (t) => {
+  const bad = path.join(t.testdir({ 'bad.png': 'no image' }), 'bad.png');
+  const pairs = discs('late', 129);
+  const images: Dataset = {
+    ...pairs.images,
+    sample: (index) =>
+      index < 128
+        ? { id: `bad ${index}`, label: 0, image: { kind: 'file', path: bad } }
+        : pairs.images.sample(index),
+  };
+  using segmenter = await LungSegmenter.create(small);
+  const evaluate = (length: number) =>
+    segmenter.evaluate(
+      { images: { ...images, length }, masks: pairs.masks.slice(0, length) },
+      { onError: 'skip' },
+    );
+  const { each, skipped } = await evaluate(129);
+  t.same([each.map(({ id }) => id), skipped.length], [['late-128'], 128]);
+  t.match(await failure(evaluate(128)), {
+    code: 'ERR_DATASET',
+    message: 'late: no image of 128 can be used',
+  });
 });
 
 t.test("the authors' unet_model.pt, a pickled module, gives PyTorch's logits", async (t) => {

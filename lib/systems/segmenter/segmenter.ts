@@ -237,8 +237,9 @@ export class LungSegmenter {
    * How well it finds lungs: Dice coefficient and intersection over union, each image's and their means, by group.
    *
    * @param pairs held-out images and masks
-   * @param options batch size, precision (default `float32`)
-   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_IMAGE`, `ERR_FILE`, `ERR_ABORTED`
+   * @param options batch size (default 4), precision (default `float32`), what a bad image does
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_IMAGE`, `ERR_FILE`, `ERR_ABORTED`, `ERR_DATASET`
+   *   where no image is left
    */
   evaluate(pairs: MaskPairs, options: SegmenterEvaluateOptions = {}): Promise<SegmenterEvaluation> {
     this.#requireLive();
