@@ -204,6 +204,29 @@ t.test('a resumed run ends as an unbroken one', async (t) => {
   t.throws(() => resumed.fit({ ...options, resume: true }), { code: 'ERR_INVALID_ARGUMENT' });
 });
 
+t.test('boxes are of one state of the weights, so none are found while they change', async (t) => {
+  using segmenter = await LungSegmenter.create(small);
+  const cacheDir = t.testdir();
+  const fit = { train: discs('few', 2), validation, maxEpochs: 1 };
+  const run = segmenter.fit(fit);
+  const boxes = () => segmenter.boxes(validation.images, { cacheDir });
+  t.throws(boxes, {
+    code: 'ERR_BUSY',
+    message: /a segmenter whose weights are not changing; its fit has not/,
+  });
+  t.equal((await segmenter.evaluate(validation)).images, 4, 'what is not kept is allowed');
+  await run.result;
+  t.same(readdirSync(cacheDir), []);
+  const both = [boxes(), boxes()];
+  const refusal = { code: 'ERR_BUSY', message: /whose boxes are not being taken just now/ };
+  t.throws(() => segmenter.fit(fit), refusal);
+  await Promise.all(both);
+  await t.rejects(segmenter.boxes(validation.images, { signal: AbortSignal.abort() }), {
+    code: 'ERR_ABORTED',
+  });
+  await segmenter.fit(fit).result;
+});
+
 t.test('masks that are empty, or of another size or shape than their image, are told', async (t) => {
   const pairs = discs('odd', 4);
   const sized = (width: number, height: number, value: number) => ({
