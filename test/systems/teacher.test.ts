@@ -11,6 +11,7 @@ import { teacherSize } from '../../lib/models/teacher.js';
 import type { GazeDataset } from '../../lib/systems/gazelt/gaze-dataset.js';
 import { GazeTeacher, type TeacherEvent } from '../../lib/systems/gazelt/teacher.js';
 import type { PredictedReading } from '../../lib/systems/gazelt/teacher-evaluate.js';
+import type { SkippedFilm } from '../../lib/systems/gazelt/teacher-files.js';
 import { batchTargets } from '../../lib/systems/gazelt/teacher-targets.js';
 import { noGrad } from '../../lib/tensor/context.js';
 import { memoryStats, tensor } from '../../lib/tensor/create.js';
@@ -215,6 +216,27 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
     again.every((value, i) => Math.abs(value - (first[i] as number)) < 1e-4),
     'in whatever batch',
   );
+
+  // What is left out is told by its place in what was given, whatever was there already.
+  const told: [number, number, string][] = [];
+  const lostFilm = (name: string, length: number, at: number) =>
+    tinyDataset(name, length, {
+      replace: (sample, index) => (index === at ? { ...sample, id: 'lost.png', image: noFile } : sample),
+    });
+  const someLost = [films, lostFilm('train', 3, 2), lostFilm('new', 2, 1)];
+  const onSkip = ({ dataset, index, id }: SkippedFilm) => told.push([dataset, index, id]);
+  t.same(await teacher.features(someLost.slice(0, 2), { folder, onError: 'skip', onSkip }), {
+    written: 0,
+    kept: 5,
+  });
+  t.same(await teacher.features(someLost.slice(2), { folder, onError: 'skip', onSkip }), {
+    written: 1,
+    kept: 0,
+  });
+  t.same(told, [
+    [1, 2, 'lost.png'],
+    [0, 1, 'lost.png'],
+  ]);
 
   // The authors' file has no projection: another seed, other vectors, another folder.
   const block = await teacher.saveBlock(root, { epoch: 99, attentionLoss: 0.0024850438985595247 });
