@@ -427,7 +427,11 @@ export type {
   TeacherEvaluation,
 } from './systems/gazelt/teacher-evaluate.js';
 export type { FeatureSet } from './systems/gazelt/teacher-features.js';
-export type { TeacherFeatureOptions, TeacherFeatureReport } from './systems/gazelt/teacher-files.js';
+export type {
+  SkippedFilm,
+  TeacherFeatureOptions,
+  TeacherFeatureReport,
+} from './systems/gazelt/teacher-files.js';
 export type { TeacherFitOptions } from './systems/gazelt/teacher-fit.js';
 export type { TeacherScores } from './systems/gazelt/teacher-objective.js';
 export type {

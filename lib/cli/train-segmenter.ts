@@ -230,7 +230,7 @@ async function finish(run: Finished): Promise<void> {
   if (evaluation) for (const line of headline(evaluation)) output.say(line);
   else output.warn('no-test-split', `${pairs.name} has no test split: nothing is evaluated`);
   throwIfStopped(session);
-  const { each = [], report: _, ...summary } = evaluation ?? {};
+  const { each = [], report: _, skipped: __, ...summary } = evaluation ?? {};
   await folder.writeJson('metrics.json', {
     run: {
       ...{
@@ -263,10 +263,11 @@ async function evaluateOn(
   try {
     const evaluation = await segmenter.evaluate(test, {
       ...(flags.cache_dir === undefined ? {} : { cacheDir: flags.cache_dir }),
-      signal: session.signal,
+      ...{ onError: flags.on_error, signal: session.signal },
+      onSkip: ({ error }) => output.warn('image-skipped', error.message),
       onProgress: ({ done }) => bar.update(done),
     });
-    const { each: _, report: __, ...summary } = evaluation;
+    const { each: _, report: __, skipped: ___, ...summary } = evaluation;
     output.event({ type: 'evaluation', split: 'test', ...summary });
     return evaluation;
   } finally {

@@ -64,7 +64,10 @@ export interface PrepareOptions {
   readonly onError?: 'throw' | 'skip';
   /** With `'skip'`, how many images may be left out; any number by default. */
   readonly maxSkipped?: number;
-  /** With `'skip'`, whether a data set of which nothing is left is given, empty, rather than refused; default `false`. */
+  /**
+   * Whether a data set that is empty, or of which with `'skip'` nothing is left, is given, empty, rather than refused; default
+   * `false`.
+   */
   readonly allowNone?: boolean;
   /** Images decoded at once; as many as the machine has processors, 2 to 8, by default. */
   readonly concurrency?: number;
@@ -159,7 +162,7 @@ interface PrepareReport {
  */
 export function prepareImages(dataset: Dataset, options: PrepareOptions): Promise<PreparedImages> {
   const checked = checkOptions(options);
-  if (dataset.length === 0)
+  if (dataset.length === 0 && !checked.allowNone)
     throw invalidArgument('dataset', 'at least one sample', `${dataset.name}, which is empty`);
   return prepare(dataset, checked);
 }

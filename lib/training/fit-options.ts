@@ -129,11 +129,11 @@ export interface NetworkInput {
 export async function prepareFor(
   dataset: Dataset,
   { imageSize, interpolation = 'area' }: NetworkInput,
-  options: CommonFitOptions,
+  options: CommonFitOptions & { readonly allowNone?: boolean },
 ): Promise<PreparedImages> {
-  const { cacheDir, signal, onError = 'throw', onPrepare, onPrepared } = options;
+  const { cacheDir, signal, onError = 'throw', allowNone = false, onPrepare, onPrepared } = options;
   const images = await prepareImages(dataset, {
-    ...{ width: imageSize, height: imageSize, interpolation, onError },
+    ...{ width: imageSize, height: imageSize, interpolation, onError, allowNone },
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(signal ? { signal } : {}),
     onProgress: ({ done, total }) => onPrepare?.({ dataset: dataset.name, done, total }),

@@ -86,6 +86,22 @@ t.test('train segmenter leaves a run, scored group by group', async (t) => {
   });
 });
 
+t.test('a bad film to test on is left out of the scores where bad films are skipped', async (t) => {
+  const csv = read('films/pairs.csv');
+  const tested = csv.split('\n').find((row) => row.includes(',test,')) as string;
+  writeFileSync(at('films/bad.png'), 'no image');
+  writeFileSync(at('films/bad.csv'), csv.replace(/^.*?(?=,)/.exec(tested)?.[0] as string, 'bad.png'));
+  const flags = train.map((flag) => (flag === 'films/pairs.csv' ? 'films/bad.csv' : flag));
+  const ended = await cli([...flags, '--max_epochs', '1', '--on_error', 'skip', '--json'], folder);
+  t.equal(ended.code, 0, ended.stderr);
+  t.match(
+    linesOf(ended).filter(({ type }) => type === 'warning'),
+    [{ kind: 'empty-masks' }, { kind: 'image-skipped', message: /bad\.png/ }],
+  );
+  const { test } = JSON.parse(read('results/train/segmenter_bad_64-w2_rand_lr-0.01_bs-4/metrics.json'));
+  t.equal(test.images, 8);
+});
+
 t.test('segment writes masks, overlays and boxes, which are taken for masks', async (t) => {
   const ended = await cli(['segment', run, 'films/images', '--out_dir', 'lungs', '--overlay'], folder);
   t.equal(ended.code, 0, ended.stderr);

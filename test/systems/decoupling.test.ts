@@ -205,8 +205,14 @@ t.test('tau-normalisation of what cannot be normalised', async (t) => {
   t.match(await failure(model.tauNormalise({ tau: 1e6 })), { code: 'ERR_NOT_FINITE', message: /fc\.weight/ });
   t.same(changed(before, await valuesOf(model)), [], 'nothing has been changed');
   const run = model.fit(tinyFit({ maxEpochs: 1 }));
-  t.throws(() => model.tauNormalise(), { code: 'ERR_BUSY' });
+  t.throws(() => model.tauNormalise(), { code: 'ERR_BUSY', message: /its fit has not ended/ });
   await run.result;
+  // A fit that began meanwhile would lose its first steps, or its best epoch's head, to the normalised one.
+  const normalised = model.tauNormalise({ tau: 1 });
+  for (const again of [() => model.fit(tinyFit({ maxEpochs: 1 })), () => model.tauNormalise()])
+    t.throws(again, { code: 'ERR_BUSY', message: /its τ-normalisation has not ended/ });
+  await normalised;
+  await model.fit(tinyFit({ maxEpochs: 1 })).result;
   model.dispose();
   t.throws(() => model.tauNormalise(), { code: 'ERR_DISPOSED' });
 });

@@ -242,6 +242,34 @@ t.test(
   },
 );
 
+t.test(
+  'a segmenter learns nothing while boxes are taken from it, and gives none while it learns',
+  async (t) => {
+    using segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 2 });
+    const films = tinyDataset('films', 2);
+    const data = Uint8Array.from({ length: 32 * 32 }, (_, i) => (i % 32 < 16 ? 255 : 0));
+    const half = { width: 32, height: 32, channels: 1, data } as const;
+    const mask = { kind: 'pixels', name: 'mask', pixels: () => half } as const;
+    const pairs = { images: films, masks: [mask, mask] };
+    const learn = () => segmenter.fit({ train: pairs, validation: pairs, maxEpochs: 1 });
+    using model = await create();
+    const fit = () => model.fit(options({ lambda: 0.5, boxes: undefined, segmenter } as object));
+    const run = fit();
+    t.throws(learn, { code: 'ERR_BUSY', message: /boxes are not being taken/ });
+    for await (const { type } of run) if (type === 'start') break;
+    const learning = learn();
+    t.throws(fit, { code: 'ERR_BUSY', message: /a segmenter whose weights are not changing/ });
+    await model.fit(options({ lambda: 0.5 })).result;
+    await learning.result;
+    const lost = tinyDataset('train', 6, {
+      replace: (sample) => ({ ...sample, image: { kind: 'file', path: '/no/such/film.png' } }),
+    });
+    const failed = model.fit(options({ lambda: 0.5, boxes: undefined, segmenter, train: lost } as object));
+    await t.rejects(failed.result, { code: 'ERR_DATASET' });
+    await learn().result;
+  },
+);
+
 t.test('what cannot be meant is refused at once, by name', async (t) => {
   using model = await create();
   const bad: [Partial<LocAttentionFitOptions> | Record<string, unknown>, RegExp][] = [

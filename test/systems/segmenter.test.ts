@@ -7,6 +7,7 @@ import type { MaskPairs } from '../../lib/data/mask-pairs.js';
 import { normalizeImages } from '../../lib/data/normalize.js';
 import type { PairReport } from '../../lib/data/pair-survey.js';
 import { pngOf } from '../../lib/data/png.js';
+import type { PassOptions } from '../../lib/systems/classifier/passes.js';
 import { LungSegmenter, type SegmenterEvent } from '../../lib/systems/segmenter/segmenter.js';
 import { lungLogits, overlaps } from '../../lib/systems/segmenter/segmenter-objective.js';
 import { noGrad } from '../../lib/tensor/context.js';
@@ -123,9 +124,9 @@ t.test('learns where lungs are, saves, loads and finds boxes once', async (t) =>
   t.equal(readdirSync(cacheDir).filter((name) => name.startsWith('lung-boxes-')).length, 2);
 });
 
-async function masksOf(segmenter: LungSegmenter): Promise<Uint8Array[]> {
+async function masksOf(segmenter: LungSegmenter, options: PassOptions = {}): Promise<Uint8Array[]> {
   const masks: Uint8Array[] = [];
-  for await (const { mask, index, id } of segmenter.segment([validation.images.sample(0).image])) {
+  for await (const { mask, index, id } of segmenter.segment([validation.images.sample(0).image], options)) {
     if (index !== masks.length || id !== 'validation-0') throw new Error(`${index} ${id}`);
     masks.push(mask.data);
   }
@@ -155,6 +156,33 @@ t.test('steps in bfloat16: a loss near that of float32, weights that stay float3
   t.ok(Math.abs(low.dice - full.dice) < 0.05, `Dice ${low.dice}, in float32 ${full.dice}`);
 });
 
+t.test(
+  'passes in float64 compute in float64, in the midst of training too, and leave the weights as they are',
+  async (t) => {
+    using segmenter = await LungSegmenter.create(small);
+    const before = await segmenter.fingerprint();
+    const precision = 'float64';
+    const full = await segmenter.evaluate(validation);
+    const fine = await segmenter.evaluate(validation, { precision });
+    t.ok(Math.abs(fine.dice - full.dice) < 0.01, `Dice ${fine.dice}, in float32 ${full.dice}`);
+    const [first] = await masksOf(segmenter);
+    const [second] = await masksOf(segmenter, { precision });
+    const others = first?.filter((value, i) => value !== second?.[i]).length as number;
+    t.ok(others <= 2, `${others} pixels on the edge`);
+    t.equal((await segmenter.boxes(validation.images, { precision })).lungs.length, 4);
+    t.same([await segmenter.fingerprint(), segmenter.network.dtype], [before, 'float32']);
+    for await (const { type } of segmenter.fit({
+      train: discs('few', 2),
+      validation,
+      maxEpochs: 1,
+      precision,
+    }))
+      if (type === 'step')
+        for (const asked of ['float32', 'float64'] as const)
+          t.equal((await segmenter.evaluate(validation, { precision: asked })).images, 4);
+  },
+);
+
 t.test('a resumed run ends as an unbroken one', async (t) => {
   const options = { train: discs('few', 4), validation, batchSize: 2, maxEpochs: 2, maxAngle: 15 };
   const checkpoints = path.join(t.testdir(), 'run');
@@ -174,6 +202,29 @@ t.test('a resumed run ends as an unbroken one', async (t) => {
   await resumed.fit({ ...options, checkpoints, resume: true }).result;
   t.equal(await resumed.fingerprint(), await whole.fingerprint());
   t.throws(() => resumed.fit({ ...options, resume: true }), { code: 'ERR_INVALID_ARGUMENT' });
+});
+
+t.test('boxes are of one state of the weights, so none are found while they change', async (t) => {
+  using segmenter = await LungSegmenter.create(small);
+  const cacheDir = t.testdir();
+  const fit = { train: discs('few', 2), validation, maxEpochs: 1 };
+  const run = segmenter.fit(fit);
+  const boxes = () => segmenter.boxes(validation.images, { cacheDir });
+  t.throws(boxes, {
+    code: 'ERR_BUSY',
+    message: /a segmenter whose weights are not changing; its fit has not/,
+  });
+  t.equal((await segmenter.evaluate(validation)).images, 4, 'what is not kept is allowed');
+  await run.result;
+  t.same(readdirSync(cacheDir), []);
+  const both = [boxes(), boxes()];
+  const refusal = { code: 'ERR_BUSY', message: /whose boxes are not being taken just now/ };
+  t.throws(() => segmenter.fit(fit), refusal);
+  await Promise.all(both);
+  await t.rejects(segmenter.boxes(validation.images, { signal: AbortSignal.abort() }), {
+    code: 'ERR_ABORTED',
+  });
+  await segmenter.fit(fit).result;
 });
 
 t.test('masks that are empty, or of another size or shape than their image, are told', async (t) => {
@@ -233,6 +284,44 @@ t.test('a bad image is left out with its mask', async (t) => {
   const fit = { train: { ...good, images }, validation, maxEpochs: 1, batchSize: 2 };
   t.match(await failure(segmenter.fit(fit).result), { code: 'ERR_IMAGE' });
   await segmenter.fit({ ...fit, onError: 'skip' }).result;
+
+  const mixed = { ...good, images };
+  t.match(await failure(segmenter.evaluate(mixed)), { code: 'ERR_IMAGE' });
+  const told: number[] = [];
+  const done: number[] = [];
+  const evaluation = await segmenter.evaluate(mixed, {
+    ...{ onError: 'skip', batchSize: 1, cacheDir: t.testdirName },
+    onSkip: ({ index }) => told.push(index),
+    onProgress: (progress) => done.push(progress.done),
+  });
+  const whole = await segmenter.evaluate(good);
+  t.match(evaluation, { images: 2, report: { pairs: 2 }, skipped: [{ index: 1, id: 'bad' }] });
+  t.strictSame(evaluation.each, [whole.each[0], whole.each[2]], 'each with its own mask and group');
+  t.same([told, done], [[1], [2, 3]]);
+});
+
+t.test('a chunk of images that are all bad ends no evaluation that may skip them', async (t) => {
+  const bad = path.join(t.testdir({ 'bad.png': 'no image' }), 'bad.png');
+  const pairs = discs('late', 129);
+  const images: Dataset = {
+    ...pairs.images,
+    sample: (index) =>
+      index < 128
+        ? { id: `bad ${index}`, label: 0, image: { kind: 'file', path: bad } }
+        : pairs.images.sample(index),
+  };
+  using segmenter = await LungSegmenter.create(small);
+  const evaluate = (length: number) =>
+    segmenter.evaluate(
+      { images: { ...images, length }, masks: pairs.masks.slice(0, length) },
+      { onError: 'skip' },
+    );
+  const { each, skipped } = await evaluate(129);
+  t.same([each.map(({ id }) => id), skipped.length], [['late-128'], 128]);
+  t.match(await failure(evaluate(128)), {
+    code: 'ERR_DATASET',
+    message: 'late: no image of 128 can be used',
+  });
 });
 
 t.test("the authors' unet_model.pt, a pickled module, gives PyTorch's logits", async (t) => {

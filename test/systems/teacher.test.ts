@@ -11,6 +11,7 @@ import { teacherSize } from '../../lib/models/teacher.js';
 import type { GazeDataset } from '../../lib/systems/gazelt/gaze-dataset.js';
 import { GazeTeacher, type TeacherEvent } from '../../lib/systems/gazelt/teacher.js';
 import type { PredictedReading } from '../../lib/systems/gazelt/teacher-evaluate.js';
+import type { SkippedFilm } from '../../lib/systems/gazelt/teacher-files.js';
 import { batchTargets } from '../../lib/systems/gazelt/teacher-targets.js';
 import { noGrad } from '../../lib/tensor/context.js';
 import { memoryStats, tensor } from '../../lib/tensor/create.js';
@@ -218,6 +219,27 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
     'in whatever batch',
   );
 
+  // What is left out is told by its place in what was given, whatever was there already.
+  const told: [number, number, string][] = [];
+  const lostFilm = (name: string, length: number, at: number) =>
+    tinyDataset(name, length, {
+      replace: (sample, index) => (index === at ? { ...sample, id: 'lost.png', image: noFile } : sample),
+    });
+  const someLost = [films, lostFilm('train', 3, 2), lostFilm('new', 2, 1)];
+  const onSkip = ({ dataset, index, id }: SkippedFilm) => told.push([dataset, index, id]);
+  t.same(await teacher.features(someLost.slice(0, 2), { folder, onError: 'skip', onSkip }), {
+    written: 0,
+    kept: 5,
+  });
+  t.same(await teacher.features(someLost.slice(2), { folder, onError: 'skip', onSkip }), {
+    written: 1,
+    kept: 0,
+  });
+  t.same(told, [
+    [1, 2, 'lost.png'],
+    [0, 1, 'lost.png'],
+  ]);
+
   // The authors' file has no projection: another seed, other vectors, another folder.
   const block = await teacher.saveBlock(root, { epoch: 99, attentionLoss: 0.0024850438985595247 });
   t.equal(path.basename(block), 'focal_epoch_99_attentionloss_0.0024850438985595247.safetensors');
@@ -296,6 +318,30 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
   const misfit = { teachers: [teacher], teacherImages: others };
   t.throws(() => model.fit({ ...tinyFit(), distillation: misfit }), { message: /the 12 films of train/ });
   t.throws(() => model.fit({ ...tinyFit(), distillation: { teachers: [] } }), { message: /at least one/ });
+});
+
+t.test('passes in float64 compute in float64, and leave the weights as they are', async (t) => {
+  const films = tinyDataset('films', 2);
+  for (const branch of ['focal', 'global'] as const) {
+    using teacher = await GazeTeacher.create({ branch, init: 'random', seed: 5 });
+    const before = await teacher.fingerprint();
+    const vectors = async (precision: 'float32' | 'float64') => {
+      const folder = path.join(temporaryFolder(t), precision);
+      t.match(await teacher.features(films, { folder, precision }), { written: 2 });
+      const { data } = await readNpy(path.join(folder, `${branch}_films-1.npy`));
+      return Array.from(data, Number);
+    };
+    const [full, fine] = [await vectors('float32'), await vectors('float64')];
+    const worst = Math.max(...fine.map((value, i) => Math.abs(value - (full[i] as number))));
+    t.ok(worst > 0 && worst < 1e-4, `${branch}: ${worst} apart`);
+    const options = { bootstrap: false, precision: 'float64' } as const;
+    const [double, single] = [
+      await teacher.evaluate(validation, options),
+      await teacher.evaluate(validation, { ...options, precision: 'float32' }),
+    ].map(({ windows }) => windows.at(-1)?.teacher.cc.mean as number) as [number, number];
+    t.ok(Math.abs(double - single) < 1e-4, `${branch}: CC ${double}, in float32 ${single}`);
+    t.same([await teacher.fingerprint(), teacher.network.dtype], [before, 'float32']);
+  }
 });
 
 t.test('gaze is predicted for each window that was looked at', async (t) => {

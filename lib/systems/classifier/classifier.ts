@@ -1,7 +1,6 @@
 import path from 'node:path';
 import type { Dataset } from '../../data/dataset.js';
 import type { Interpolation } from '../../data/resize.js';
-import { CxrGazeError } from '../../errors.js';
 import type { EpochScores } from '../../metrics/epoch-scores.js';
 import { checkThresholds, defaultGroupThresholds } from '../../metrics/groups.js';
 import type { GroupThresholds } from '../../metrics/types.js';
@@ -21,6 +20,7 @@ import type { PreparedRun } from '../../training/prepared-run.js';
 import { Run } from '../../training/run.js';
 import type { TrainEvent, Trainer, TrainResult } from '../../training/trainer.js';
 import { integer, knownKeys, oneOf, text } from '../../validate.js';
+import { Occupancy } from '../occupancy.js';
 import { saveModel } from '../save-model.js';
 import { findSaved } from '../saved.js';
 import { type TauNormOptions, tauNormaliseHead, tauOf } from './decoupling.js';
@@ -119,6 +119,12 @@ export interface Training<Scores extends EpochScores> {
   readonly options: { readonly signal?: AbortSignal | undefined; readonly resume?: boolean };
   /** Makes data, network and trainer ready. */
   readonly prepare: () => Promise<PreparedRun<Pick<Trainer<Model, never, Scores>, 'events'>>>;
+  /**
+   * Keeps what `prepare` reads of other systems as it is until the function that it returns is called.
+   *
+   * @throws CxrGazeError `ERR_BUSY` where it is changing just now
+   */
+  readonly hold?: (() => (() => void) | undefined) | undefined;
   /** Whether only a part of the network learns meanwhile; default `false`. */
   readonly freezes?: boolean;
 }
@@ -209,7 +215,7 @@ export abstract class Classifier {
   /** Which parts of the head the initial weights' file could not fill, and what of the file was left out. */
   readonly initReport: InitReport;
   #card: ModelCard;
-  #training = false;
+  readonly #weights: Occupancy;
 
   /** @hidden */
   protected constructor(built: BuiltClassifier) {
@@ -217,6 +223,7 @@ export abstract class Classifier {
     this.device = built.device;
     this.initReport = built.initReport;
     this.#card = built.card;
+    this.#weights = new Occupancy(built.model, 'classifier');
   }
 
   /** Architecture, classes, input size, training counts, groups. */
@@ -227,7 +234,7 @@ export abstract class Classifier {
   /**
    * τ-normalises the classifier: each row of the head's last layer is divided by its length to the power τ, its bias
    * becomes 0. No training takes place (Kang et al., "Decoupling representation and classifier for long-tailed
-   * recognition", ICLR 2020). The head's first layer, where it has two, stays.
+   * recognition", ICLR 2020). The head's first layer, where it has two, stays. A `fit` meanwhile is refused.
    *
    * @param options `tau`: default -4, with which the long-tail benchmark obtained its row (it *multiplies* each row by the
    *   fourth power of its length); the literature uses 0 (nothing) to 1 (all rows of length 1)
@@ -236,10 +243,12 @@ export abstract class Classifier {
    *   row's power is not a finite number
    */
   tauNormalise(options: TauNormOptions = {}): Promise<this> {
-    this.#requireLive();
+    this.#weights.requireLive();
     const tau = tauOf(options);
-    this.#requireIdle();
-    return tauNormaliseHead(this.model, tau).then(() => this);
+    const release = this.#weights.claim('τ-normalisation');
+    return tauNormaliseHead(this.model, tau)
+      .finally(release)
+      .then(() => this);
   }
 
   /**
@@ -258,11 +267,8 @@ export abstract class Classifier {
     return this.start(() => {
       const fit = checkedFit(this.card, options, addition);
       return {
-        ...{
-          card: fit.card,
-          options: fit.options,
-          prepare: () => prepareFit(this, fit).finally(addition.release),
-        },
+        ...{ card: fit.card, options: fit.options, prepare: () => prepareFit(this, fit) },
+        hold: addition.hold,
         freezes: fit.settings.decoupling !== null,
       };
     });
@@ -276,24 +282,26 @@ export abstract class Classifier {
   protected start<Scores extends EpochScores>(
     check: () => Training<Scores>,
   ): Run<TrainEvent<Scores>, TrainResult> {
-    this.#requireLive();
+    this.#weights.requireLive();
     const training = check();
-    this.#requireIdle();
-    this.#training = true;
-    return new Run((stop) => this.#train(training, stop));
+    this.#weights.requireFree();
+    const release = training.hold?.();
+    const end = this.#weights.claim('fit');
+    return new Run((stop) => this.#train(training, stop, { release, end }));
   }
 
   async *#train<Scores extends EpochScores>(
     training: Training<Scores>,
     stop: AbortSignal,
+    { release, end }: { readonly release: (() => void) | undefined; readonly end: () => void },
   ): AsyncGenerator<TrainEvent<Scores>, TrainResult | undefined> {
     const { signal, resume = false } = training.options;
     try {
-      using prepared = await training.prepare();
+      using prepared = await training.prepare().finally(release);
       this.#card = training.card;
       return yield* prepared.trainer.events({ signal, resume }, stop);
     } finally {
-      this.#training = false;
+      end();
       // As it was before: what training wants of a network is no concern of predictions.
       if (!this.model.disposed) {
         this.model.setBatchNormUpdates(1).to({ dtype: 'float32', channelsLast: false }).eval();
@@ -303,16 +311,6 @@ export abstract class Classifier {
     }
   }
 
-  #requireIdle(): void {
-    if (this.#training)
-      throw new CxrGazeError('ERR_BUSY', 'Expected a model that is not being trained; its fit has not ended');
-  }
-
-  #requireLive(): void {
-    if (this.model.disposed)
-      throw new CxrGazeError('ERR_DISPOSED', 'Expected a live classifier but it has been disposed');
-  }
-
   /**
    * Probabilities and metrics on a data set with labels.
    *
@@ -320,7 +318,7 @@ export abstract class Classifier {
    * @param options precision (default float32), test-time augmentation, bootstrap
    */
   evaluate(dataset: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
-    this.#requireLive();
+    this.#weights.requireLive();
     return evaluateClassifier(this, dataset, options);
   }
 
@@ -332,7 +330,7 @@ export abstract class Classifier {
    * @returns one prediction an image, in the order given
    */
   predict(input: ImageInput, options: PredictOptions = {}): Promise<Prediction[]> {
-    this.#requireLive();
+    this.#weights.requireLive();
     return predictImages(this, input, options);
   }
 
@@ -344,7 +342,7 @@ export abstract class Classifier {
    * @returns one item an image as they are ready, in the order given
    */
   explain(input: ImageInput, options: ExplainOptions = {}): AsyncGenerator<ExplainedImage, void> {
-    this.#requireLive();
+    this.#weights.requireLive();
     return explainImages(this, input, options);
   }
 
@@ -358,7 +356,7 @@ export abstract class Classifier {
    *   is known, what a bad image throws, `ERR_ABORTED`
    */
   localise(dataset: Dataset, options: LocaliseOptions = {}): Promise<Localisation> {
-    this.#requireLive();
+    this.#weights.requireLive();
     return localise(this, dataset, options);
   }
 
@@ -369,7 +367,7 @@ export abstract class Classifier {
    * @throws CxrGazeError `ERR_EXISTS` if the folder holds anything else
    */
   save(folder: string): Promise<void> {
-    this.#requireLive();
+    this.#weights.requireLive();
     const card = { file: cardFile, content: cardToJson(this.card) };
     return saveModel(this.model, path.resolve(text('folder', folder)), card);
   }

@@ -7,7 +7,7 @@ import { type BootstrapOptions, bootstrapSettings } from '../../metrics/resample
 import type { Metrics } from '../../metrics/types.js';
 import type { Precision } from '../../training/precision.js';
 import { integer, invalidArgument, text } from '../../validate.js';
-import { PassNetwork } from './pass-network.js';
+import { type ClassifierPass, openPass, probabilitiesOf } from './classifier-pass.js';
 import { checkPass, type Network, type PassOptions } from './passes.js';
 
 /** Options of `evaluate`. */
@@ -77,7 +77,7 @@ async function evaluate(
     ...(cacheDir === undefined ? {} : { cacheDir }),
   });
   for (const image of images.skipped) options.onSkip?.(image);
-  using pass = await PassNetwork.open(network, options.precision ?? 'float32');
+  using pass = await openPass(network, options.precision ?? 'float32');
   const sum = new Float64Array(images.dataset.length * card.classes.length);
   for (let copy = 0; copy <= copies; copy++) await addPass(pass, images, { ...options, copy, copies, sum });
   const mean = Float32Array.from(sum, (value) => value / (copies + 1));
@@ -87,7 +87,7 @@ async function evaluate(
 
 // Copy 0 is the plain image.
 async function addPass(
-  pass: PassNetwork,
+  pass: ClassifierPass,
   images: PreparedImages,
   options: EvaluateOptions & {
     readonly copy: number;
@@ -103,7 +103,7 @@ async function addPass(
   let at = 0;
   let done = copy * length;
   for await (using batch of loader.batches(copy, signal ? { signal } : {})) {
-    for (const value of await pass.probabilities(batch)) sum[at] = (sum[at++] as number) + value;
+    for (const value of await probabilitiesOf(pass, batch)) sum[at] = (sum[at++] as number) + value;
     done += batch.size;
     options.onProgress?.({ done, total: (copies + 1) * length });
   }

@@ -17,9 +17,9 @@ import type { Model } from '../../models/model.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
 import { callback, integer, invalidArgument, list, nearest, oneOf, text } from '../../validate.js';
+import { openPass } from './classifier-pass.js';
 import { checkInput, type ImageInput, type InputItems, inputDataset } from './inputs.js';
 import type { ModelCard } from './model-card.js';
-import { PassNetwork } from './pass-network.js';
 import { checkPass, type Network, type PassOptions, passOver } from './passes.js';
 import { type Prediction, predictionOf } from './predict.js';
 
@@ -135,7 +135,7 @@ async function* explain(
 ): AsyncGenerator<ExplainedImage, void> {
   const { card } = network;
   const dataset = await inputDataset(items, card.classes);
-  using pass = await PassNetwork.open(network, options.precision ?? 'float32');
+  using pass = await openPass(network, options.precision ?? 'float32');
   for await (const batch of passOver(network, dataset, options)) {
     const explained = await tidy(async () => {
       const pixels = batch.pixels.toNdarray() as Promise<unknown> as Promise<ExplainedBatch['pixels']>;

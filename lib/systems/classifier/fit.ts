@@ -95,8 +95,8 @@ export interface FitAddition {
   readonly needs?: ((dataset: Dataset) => Promise<readonly NeededFiles[]>) | undefined;
   /** Reads what a further term needs, and makes it. */
   readonly term?: (() => Promise<ExtraTerm>) | undefined;
-  /** Called once the term has been made, or nothing will come of it. */
-  readonly release?: (() => void) | undefined;
+  /** Keeps what the term is made from as it is until the function that it returns is called. */
+  readonly hold?: (() => () => void) | undefined;
 }
 
 const optionKeys: readonly Exclude<keyof FitOptions, keyof CommonFitOptions>[] = [

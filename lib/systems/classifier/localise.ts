@@ -14,8 +14,8 @@ import {
 } from '../../metrics/resample.js';
 import { tidy } from '../../tensor/tidy.js';
 import { callable, invalidArgument, list, object, oneOf, text } from '../../validate.js';
+import { openPass } from './classifier-pass.js';
 import { sameClasses } from './evaluate.js';
-import { PassNetwork } from './pass-network.js';
 import { checkPass, type Network, type PassOptions, passOver } from './passes.js';
 
 /** Where the finding of an image is known to be. */
@@ -156,7 +156,7 @@ async function measure(network: Network, dataset: Dataset, options: Measured): P
   const { known, withoutPixel } = part(dataset, options.findings, card.imageSize);
   if (known.indices.length + withoutPixel.length === 0)
     throw invalidArgument('options.findings', `a finding of at least one image of ${dataset.name}`, 'none');
-  using pass = await PassNetwork.open(network, options.precision ?? 'float32');
+  using pass = await openPass(network, options.precision ?? 'float32');
   const images: LocalisedImage[] = [];
   const { onSkip } = options;
   const chosen: PassOptions = {

@@ -41,7 +41,10 @@ const passKeys = ['batchSize', 'precision', 'onError', 'onSkip', 'onProgress', '
  * @param further names of options that the pass has besides
  * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  */
-export function checkPass(options: PassOptions, further: readonly string[] = []): void {
+export function checkPass(
+  options: Omit<PassOptions, 'onSkip'> & { readonly onSkip?: unknown },
+  further: readonly string[] = [],
+): void {
   knownKeys('options', options, [...passKeys, ...further]);
   const { batchSize, precision, onError, onSkip, onProgress, signal } = options;
   if (batchSize !== undefined) integer('options.batchSize', batchSize, { min: 1 });

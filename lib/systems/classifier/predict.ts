@@ -1,8 +1,8 @@
 import { groupsFromCounts } from '../../metrics/groups.js';
 import type { GroupName } from '../../metrics/types.js';
+import { openPass, probabilitiesOf } from './classifier-pass.js';
 import { checkInput, type ImageInput, type InputItems, inputDataset } from './inputs.js';
 import type { ModelCard } from './model-card.js';
-import { PassNetwork } from './pass-network.js';
 import { checkPass, type Network, type PassOptions, passOver } from './passes.js';
 
 export type { ImageInput } from './inputs.js';
@@ -51,10 +51,10 @@ export function predictImages(
 async function predict(network: Network, items: InputItems, options: PredictOptions): Promise<Prediction[]> {
   const { card } = network;
   const dataset = await inputDataset(items, card.classes);
-  using pass = await PassNetwork.open(network, options.precision ?? 'auto');
+  using pass = await openPass(network, options.precision ?? 'auto');
   const predictions: Prediction[] = [];
   for await (const batch of passOver(network, dataset, options)) {
-    const rows = await pass.probabilities(batch);
+    const rows = await probabilitiesOf(pass, batch);
     for (const [i, id] of batch.ids.entries()) {
       const row = rows.subarray(i * card.classes.length, (i + 1) * card.classes.length);
       predictions.push(predictionOf(id, row, card));

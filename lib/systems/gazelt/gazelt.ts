@@ -68,18 +68,12 @@ export class GazeLT extends Classifier {
     const source = checkSource(distillation, fit);
     const settings = checkSettings(distillation, source);
     this.#checkDistillable(fit);
-    const release = source.hold();
-    try {
-      return this.train(fit, {
-        ...{ ...plain, release },
-        options: async () => ({ distillation: { ...(await source.record()), ...settings } }),
-        needs: source.needs,
-        term: async () => distillationTerm(distillation, await source.vectors(), this.card.architecture),
-      });
-    } catch (error) {
-      release();
-      throw error;
-    }
+    return this.train(fit, {
+      ...{ ...plain, hold: source.hold },
+      options: async () => ({ distillation: { ...(await source.record()), ...settings } }),
+      needs: source.needs,
+      term: async () => distillationTerm(distillation, await source.vectors(), this.card.architecture),
+    });
   }
 
   #checkDistillable({ onError }: FitOptions): void {

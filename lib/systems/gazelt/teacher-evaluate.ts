@@ -12,7 +12,7 @@ import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
 import { callback, invalidArgument, list, oneOf } from '../../validate.js';
 import { checkPass, type PassOptions, passOver } from '../classifier/passes.js';
-import { askNetwork } from '../network-pass.js';
+import type { PassNetwork } from '../pass-network.js';
 import { type GazeDataset, requireGaze } from './gaze-dataset.js';
 import { teacherWindows } from './teacher-card.js';
 import { SaliencyTable, type WindowSaliency } from './teacher-saliency.js';
@@ -23,7 +23,7 @@ import {
   type TargetOptions,
   type WindowTargets,
 } from './teacher-targets.js';
-import type { TeacherLike } from './teacher-vectors.js';
+import { openTeacherPass, type TeacherLike } from './teacher-vectors.js';
 
 /** A predicted and a recorded reading: four maps of 224 by 224 each, row-major. */
 export interface PredictedReading {
@@ -113,11 +113,12 @@ async function evaluate(
     skipped.push(image);
     options.onSkip?.({ ...image, index: kept[image.index] as number });
   });
+  using network = await openTeacherPass(teacher, options.precision);
   for await (const batch of passOver(teacher, images, pass)) {
     const { ids, indices: places } = batch;
     const chosen = Array.from(places, (place) => readings[place] as Reading);
     const [predicted, targets] = await Promise.all([
-      predictedMaps(teacher, batch, options),
+      predictedMaps(network, batch),
       batchTargets(chosen, target),
     ]);
     for (const [i, reading] of chosen.entries()) {
@@ -161,15 +162,11 @@ function patientsOf(images: Dataset, indices: readonly number[]): string[] | und
 }
 
 /** The predicted density of each window and film: root of the channels' mean square, divided by its sum. */
-async function predictedMaps(
-  teacher: TeacherLike,
-  batch: Batch,
-  { precision }: TeacherEvaluateOptions,
-): Promise<Float32Array[][]> {
+async function predictedMaps(pass: PassNetwork<TeacherNetwork>, batch: Batch): Promise<Float32Array[][]> {
   const size = batch.size;
   return tidy(async () => {
     const ask = (network: TeacherNetwork, images: Tensor) => network.maps(images, { evaluation: true });
-    const maps = await askNetwork(teacher, batch, precision, ask);
+    const maps = pass.ask(batch, ask);
     const data = await Promise.all(maps.map((map) => map.to({ dtype: 'float32' }).data()));
     return data.map((values) => {
       const all = values as Float32Array;

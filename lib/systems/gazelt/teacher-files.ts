@@ -7,6 +7,7 @@ import { writeNpy } from '../../checkpoints/npy.js';
 import { writeTensors } from '../../checkpoints/write-tensors.js';
 import { type Dataset, requireDataset, subsetOf } from '../../data/dataset.js';
 import { featureName } from '../../data/image-table.js';
+import type { SkippedImage } from '../../data/prepare.js';
 import { CxrGazeError } from '../../errors.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
@@ -16,8 +17,18 @@ import { checkPass, type PassOptions } from '../classifier/passes.js';
 import { featureWidth } from './teacher-features.js';
 import { isProjection, type TeacherLike, vectorsOver, weightsHash } from './teacher-vectors.js';
 
+/** A film without a vector. */
+export interface SkippedFilm extends SkippedImage {
+  /** Index of the film in its data set. */
+  readonly index: number;
+  /** Index of that data set among those given. */
+  readonly dataset: number;
+}
+
 /** Options of `GazeTeacher.features`. */
-export interface TeacherFeatureOptions extends PassOptions {
+export interface TeacherFeatureOptions extends Omit<PassOptions, 'onSkip'> {
+  /** Called for each film left out. */
+  readonly onSkip?: (film: SkippedFilm) => void;
   /** Gets `BRANCH_NAME.npy` for each film, with the projection and a manifest beside; made if it is not there. */
   readonly folder: string;
 }
@@ -72,26 +83,31 @@ async function write(
   teacher: TeacherLike,
   all: readonly Dataset[],
   folder: string,
-  pass: PassOptions,
+  pass: Omit<TeacherFeatureOptions, 'folder'>,
 ): Promise<TeacherFeatureReport> {
   const { branch } = teacher.card;
   const target = path.resolve(folder);
   const there = await openFolder(target, await manifestOf(teacher, pass), teacher);
   refuseDoubles(all);
-  const wanted = all.map((dataset) => filmsWithout(dataset, branch, there));
+  const wanted = all.map((dataset) => indicesWithout(dataset, branch, there));
   const total = all.reduce((sum, { length }) => sum + length, 0);
   const kept = total - wanted.reduce((sum, { length }) => sum + length, 0);
   let done = kept;
   let written = 0;
   pass.onProgress?.({ done, total });
-  for (const dataset of wanted) {
-    if (dataset.length === 0) continue;
+  for (const [dataset, indices] of wanted.entries()) {
+    if (indices.length === 0) continue;
     const before = done;
-    const onProgress = ({ done: some }: { readonly done: number }) => {
-      done = before + some;
-      pass.onProgress?.({ done, total });
+    const chosen: PassOptions = {
+      ...pass,
+      onProgress: ({ done: some }) => {
+        done = before + some;
+        pass.onProgress?.({ done, total });
+      },
+      onSkip: (film) => pass.onSkip?.({ ...film, index: indices[film.index] as number, dataset }),
     };
-    for await (const { ids, vectors } of vectorsOver(teacher, dataset, { ...pass, onProgress })) {
+    const films = subsetOf(all[dataset] as Dataset, indices);
+    for await (const { ids, vectors } of vectorsOver(teacher, films, chosen)) {
       await writeVectors(target, branch, ids, vectors);
       written += ids.length;
     }
@@ -121,7 +137,7 @@ async function writeVectors(
 
 async function manifestOf(
   { network, card, device }: TeacherLike,
-  pass: PassOptions,
+  pass: Pick<PassOptions, 'precision'>,
 ): Promise<FeatureManifest> {
   return {
     format: 1,
@@ -197,7 +213,7 @@ function short(value: Json | undefined): string {
 }
 
 /** The films whose vectors are not there yet; their names are added, for a film may be in two splits. */
-function filmsWithout(dataset: Dataset, branch: string, there: Set<string>): Dataset {
+function indicesWithout(dataset: Dataset, branch: string, there: Set<string>): number[] {
   const indices: number[] = [];
   for (let index = 0; index < dataset.length; index++) {
     const name = `${branch}_${featureName(dataset.sample(index).id)}.npy`;
@@ -205,7 +221,7 @@ function filmsWithout(dataset: Dataset, branch: string, there: Set<string>): Dat
     there.add(name);
     indices.push(index);
   }
-  return subsetOf(dataset, indices);
+  return indices;
 }
 
 /** A film may be in two splits; two films of one name would share a file. */

@@ -1,9 +1,11 @@
 import type { Dataset } from '../../data/dataset.js';
-import type { TeacherNetwork } from '../../models/teacher.js';
+import { createTeacher, type TeacherNetwork } from '../../models/teacher.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
+import type { PrecisionChoice } from '../../training/precision.js';
 import { type PassOptions, passOver } from '../classifier/passes.js';
-import { askNetwork, stateHash } from '../network-pass.js';
+import { PassNetwork } from '../pass-network.js';
+import { stateHash } from '../state-hash.js';
 import type { TeacherCard } from './teacher-card.js';
 import { featureWidth } from './teacher-features.js';
 
@@ -15,6 +17,14 @@ export interface TeacherLike {
   readonly card: TeacherCard;
   /** Where it computes. */
   readonly device: string;
+}
+
+/** Opens a pass; in `float64` it computes with a copy of the weights. */
+export function openTeacherPass(
+  teacher: TeacherLike,
+  choice: PrecisionChoice = 'float32',
+): Promise<PassNetwork<TeacherNetwork>> {
+  return PassNetwork.open(teacher, choice, ({ options }) => createTeacher(options));
 }
 
 /** The vectors of some films. */
@@ -34,11 +44,12 @@ export async function* vectorsOver(
   dataset: Dataset,
   options: PassOptions,
 ): AsyncGenerator<VectorBatch, void> {
+  using pass = await openTeacherPass(teacher, options.precision);
   for await (const batch of passOver(teacher, dataset, options)) {
     const { ids } = batch;
     const vectors = await tidy(async () => {
       const embed = (network: TeacherNetwork, images: Tensor) => network.embed(images, { evaluation: true });
-      const embedding = await askNetwork(teacher, batch, options.precision, embed);
+      const embedding = pass.ask(batch, embed);
       return (await embedding.to({ dtype: 'float32' }).data()) as Float32Array;
     });
     yield { ids, vectors };

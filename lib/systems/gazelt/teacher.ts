@@ -21,6 +21,7 @@ import type { TrainEvent, TrainResult } from '../../training/trainer.js';
 import { integer, invalidArgument, knownKeys, number, oneOf, text } from '../../validate.js';
 import { checkInit, type Init } from '../classifier/initial-weights.js';
 import { fitWeights } from '../fit-weights.js';
+import { Occupancy } from '../occupancy.js';
 import type { PublishedWeights } from '../published-weights.js';
 import { saveModel, snapshot } from '../save-model.js';
 import { findSaved } from '../saved.js';
@@ -91,18 +92,18 @@ export class GazeTeacher {
   readonly card: TeacherCard;
   /** Where it computes. */
   readonly device: string;
-  #training = false;
-  #holders = 0;
+  readonly #weights: Occupancy;
 
   private constructor(network: TeacherNetwork, card: TeacherCard, device: string) {
     this.network = network;
     this.card = card;
     this.device = device;
+    this.#weights = new Occupancy(network, 'teacher');
   }
 
   /** Whether a {@link GazeTeacher.fit} is under way: its weights change from step to step. */
   get training(): boolean {
-    return this.#training;
+    return this.#weights.changing;
   }
 
   /**
@@ -192,19 +193,6 @@ export class GazeTeacher {
     }
   }
 
-  #requireLive(): void {
-    if (this.network.disposed)
-      throw new CxrGazeError('ERR_DISPOSED', 'Expected a live GazeTeacher but it has been disposed');
-  }
-
-  #requireIdle(): void {
-    if (this.#training)
-      throw new CxrGazeError(
-        'ERR_BUSY',
-        'Expected a teacher that is not being trained; its fit has not ended',
-      );
-  }
-
   /**
    * Keeps its weights as they are: no fit begins until the function that it returns is called.
    *
@@ -212,11 +200,7 @@ export class GazeTeacher {
    * @throws CxrGazeError `ERR_BUSY` where it is being trained
    */
   hold(): () => void {
-    this.#requireIdle();
-    this.#holders++;
-    return () => {
-      this.#holders--;
-    };
+    return this.#weights.hold('vectors');
   }
 
   /**
@@ -230,20 +214,18 @@ export class GazeTeacher {
    *   `ERR_RESUME`, `ERR_CHECKPOINT`, `ERR_IMAGE`, `ERR_NOT_FINITE`, `ERR_ABORTED`
    */
   fit(options: TeacherFitOptions): Run<TeacherEvent, TrainResult> {
-    this.#requireLive();
+    this.#weights.requireLive();
     if (typeof options !== 'object' || options === null)
       throw invalidArgument('options', 'an object', options);
     const fit = checkedTeacherFit(this.card, options);
-    this.#requireIdle();
-    if (this.#holders > 0)
-      throw new CxrGazeError('ERR_BUSY', 'Expected a teacher whose vectors are not being taken just now');
-    this.#training = true;
-    return new Run((stop) => this.#train(fit, stop));
+    const release = this.#weights.claim('fit');
+    return new Run((stop) => this.#train(fit, stop, release));
   }
 
   async *#train(
     fit: CheckedTeacherFit,
     stop: AbortSignal,
+    release: () => void,
   ): AsyncGenerator<TeacherEvent, TrainResult | undefined> {
     const { signal, resume = false } = fit.options;
     try {
@@ -251,7 +233,7 @@ export class GazeTeacher {
       for (const message of fit.warnings) yield { type: 'warning', message };
       return yield* prepared.trainer.events({ signal, resume }, stop);
     } finally {
-      this.#training = false;
+      release();
       if (!this.network.disposed) this.network.to({ dtype: 'float32' }).eval();
     }
   }
@@ -264,7 +246,7 @@ export class GazeTeacher {
    * @param options baseline, windows, bootstrap
    */
   evaluate(gaze: GazeDataset, options: TeacherEvaluateOptions = {}): Promise<TeacherEvaluation> {
-    this.#requireLive();
+    this.#weights.requireLive();
     return evaluateTeacher(this, gaze, options);
   }
 
@@ -280,8 +262,8 @@ export class GazeTeacher {
     datasets: Dataset | readonly Dataset[],
     options: TeacherFeatureOptions,
   ): Promise<TeacherFeatureReport> {
-    this.#requireLive();
-    this.#requireIdle();
+    this.#weights.requireLive();
+    this.#weights.requireIdle();
     const written = writeFeatures(this, datasets, options);
     return written.finally(this.hold());
   }
@@ -293,7 +275,7 @@ export class GazeTeacher {
    * @throws CxrGazeError `ERR_EXISTS` if the folder holds anything else
    */
   save(folder: string): Promise<void> {
-    this.#requireLive();
+    this.#weights.requireLive();
     const card = { file: teacherCardFile, content: teacherCardToJson(this.card) };
     return saveModel(this.network, path.resolve(text('folder', folder)), card);
   }
@@ -310,7 +292,7 @@ export class GazeTeacher {
     folder: string,
     trained: { readonly epoch: number; readonly attentionLoss: number },
   ): Promise<string> {
-    this.#requireLive();
+    this.#weights.requireLive();
     const epoch = integer('trained.epoch', trained.epoch, { min: 0 });
     const value = number('trained.attentionLoss', trained.attentionLoss, { min: 0 });
     const { branch } = this.card;
@@ -328,7 +310,7 @@ export class GazeTeacher {
 
   /** SHA-256 of its trained weights: what tells vectors of two teachers apart. */
   fingerprint(): Promise<string> {
-    this.#requireLive();
+    this.#weights.requireLive();
     return weightsHash(this.network, 'block');
   }
 

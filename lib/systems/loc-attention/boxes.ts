@@ -8,8 +8,8 @@ import type { PreparedImages } from '../../data/prepare.js';
 import { CxrGazeError } from '../../errors.js';
 import type { CommonFitOptions } from '../../training/fit-options.js';
 import { callback, integer, invalidArgument, knownKeys, list, object, text } from '../../validate.js';
-import { stateHash } from '../network-pass.js';
 import { LungSegmenter } from '../segmenter/segmenter.js';
+import { stateHash } from '../state-hash.js';
 import type { AttentionForm } from './settings.js';
 
 /** Boxes around the lungs that are known already, in the order of the data sets. */

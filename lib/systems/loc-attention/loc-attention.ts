@@ -54,7 +54,8 @@ export class LocAttention extends Classifier {
 
   /**
    * Trains on one data set and validates on another, with the attention term of loc-attention. At the end the model has the
-   * best epoch's weights. Cross-entropy and attention are told apart in the events.
+   * best epoch's weights. Cross-entropy and attention are told apart in the events. The segmenter, if one is given, cannot be
+   * trained until the boxes have been found.
    *
    * @param options data, boxes, regions, form of the term, schedule
    * @returns events and result; it runs whether or not it is iterated
@@ -63,7 +64,10 @@ export class LocAttention extends Classifier {
   override fit(options: LocAttentionFitOptions): Run<TrainEvent<LocAttentionScores>, TrainResult> {
     return this.start(() => {
       const fit = checkedLocAttentionFit(this.card, options);
-      return { ...fit, prepare: () => prepareLocAttentionFit(this, fit) };
+      return {
+        ...{ ...fit, prepare: () => prepareLocAttentionFit(this, fit) },
+        hold: () => fit.options.segmenter?.hold(),
+      };
     });
   }
 }

@@ -135,19 +135,23 @@ interface Halves {
   readonly validation: PreparedPairs;
 }
 
-/** @internal Decodes images and masks. Masks of images that are left out are left out with them. */
+/**
+ * @internal Decodes images and masks. Masks of images that are left out are left out with them.
+ *
+ * @param options with `allowNone` no pair may be left
+ */
 export async function preparedPairs(
   card: SegmenterCard,
   pairs: MaskPairs,
-  options: CommonFitOptions,
+  options: CommonFitOptions & { readonly allowNone?: boolean },
   own: <T extends Disposable>(one: T) => T,
 ): Promise<PreparedPairs> {
   const { imageSize, interpolation } = card;
   const survey = new PairSurvey(pairs);
   const images = own(await prepareFor(survey.images(), card, options));
-  const { cacheDir, signal } = options;
+  const { cacheDir, signal, allowNone = false } = options;
   const masks = await prepareImages(subsetOf(survey.masks(), images.kept), {
-    ...{ width: imageSize, height: imageSize, interpolation },
+    ...{ width: imageSize, height: imageSize, interpolation, allowNone },
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(signal ? { signal } : {}),
   });

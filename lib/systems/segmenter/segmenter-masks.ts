@@ -6,9 +6,8 @@ import { type LungBoxes, type LungBoxOptions, lungBoxes } from '../../data/lung-
 import { noGrad } from '../../tensor/context.js';
 import { tidy } from '../../tensor/tidy.js';
 import { type PassOptions, passOver } from '../classifier/passes.js';
-import { askNetwork, stateHash } from '../network-pass.js';
-import type { SegmenterLike } from './segmenter-evaluate.js';
-import { lungLogits } from './segmenter-objective.js';
+import { stateHash } from '../state-hash.js';
+import { evaluatedLogits, openSegmenterPass, type SegmenterLike } from './segmenter-pass.js';
 
 /** The lungs of an image as the network sees them. */
 export interface SegmentedImage {
@@ -31,12 +30,11 @@ export async function* segmentOver(
   options: PassOptions,
 ): AsyncGenerator<SegmentedImage, void> {
   const side = segmenter.card.imageSize;
+  using pass = await openSegmenterPass(segmenter, options.precision);
   for await (const batch of passOver(segmenter, dataset, { batchSize: 4, ...options })) {
     const { ids, indices } = batch;
     const masks = await tidy(async () => {
-      const logits = await askNetwork(segmenter, batch, options.precision, (network, images) =>
-        lungLogits(network, images, { evaluation: true }),
-      );
+      const logits = pass.ask(batch, evaluatedLogits);
       return (await noGrad(() => logits.gt(0).to({ dtype: 'uint8' }).mul(255)).data()) as Uint8Array;
     });
     for (const [i, id] of ids.entries()) {

@@ -16,10 +16,11 @@ import { checkInit, type Init } from '../classifier/initial-weights.js';
 import { checkInput, type ImageInput, inputDataset } from '../classifier/inputs.js';
 import { checkPass, type PassOptions } from '../classifier/passes.js';
 import { fitWeights } from '../fit-weights.js';
-import { stateHash } from '../network-pass.js';
+import { Occupancy } from '../occupancy.js';
 import { openWeights, type PublishedWeights, readWeights } from '../published-weights.js';
 import { saveModel } from '../save-model.js';
 import { findSaved } from '../saved.js';
+import { stateHash } from '../state-hash.js';
 import {
   readSegmenterCard,
   type SegmenterCard,
@@ -94,12 +95,13 @@ export class LungSegmenter {
   readonly card: SegmenterCard;
   /** Where it computes. */
   readonly device: string;
-  #training = false;
+  readonly #weights: Occupancy;
 
   private constructor(network: SegmentationNetwork, card: SegmenterCard, device: string) {
     this.network = network;
     this.card = card;
     this.device = device;
+    this.#weights = new Occupancy(network, 'segmenter');
   }
 
   /**
@@ -191,14 +193,20 @@ export class LungSegmenter {
     }
   }
 
-  #requireLive(): void {
-    if (this.network.disposed)
-      throw new CxrGazeError('ERR_DISPOSED', 'Expected a live LungSegmenter but it has been disposed');
+  /**
+   * Keeps its weights as they are: no fit begins until the function that it returns is called.
+   *
+   * @internal
+   * @throws CxrGazeError `ERR_BUSY` where it is being trained
+   */
+  hold(): () => void {
+    return this.#weights.hold('boxes');
   }
 
   /**
    * Learns lungs from images and masks. At the end the segmenter has the weights of the epoch with the lowest validation
-   * loss. A second `fit` meanwhile is refused.
+   * loss. Meanwhile it can evaluate and segment; a second `fit`, and boxes, which would not be of the same weights, are refused,
+   * as is a `fit` while boxes are being taken.
    *
    * @param options pairs, schedule, folder of checkpoints
    * @returns events and result; it runs whether or not it is iterated
@@ -206,29 +214,25 @@ export class LungSegmenter {
    *   `ERR_RESUME`, `ERR_CHECKPOINT`, `ERR_IMAGE`, `ERR_NOT_FINITE`, `ERR_ABORTED`
    */
   fit(options: SegmenterFitOptions): Run<SegmenterEvent, TrainResult> {
-    this.#requireLive();
+    this.#weights.requireLive();
     if (typeof options !== 'object' || options === null)
       throw invalidArgument('options', 'an object', options);
     const fit = checkedSegmenterFit(options);
-    if (this.#training)
-      throw new CxrGazeError(
-        'ERR_BUSY',
-        'Expected a segmenter that is not being trained; its fit has not ended',
-      );
-    this.#training = true;
-    return new Run((stop) => this.#train(fit, stop));
+    const release = this.#weights.claim('fit');
+    return new Run((stop) => this.#train(fit, stop, release));
   }
 
   async *#train(
     fit: CheckedSegmenterFit,
     stop: AbortSignal,
+    release: () => void,
   ): AsyncGenerator<SegmenterEvent, TrainResult | undefined> {
     const { signal, resume = false } = fit.options;
     try {
       using prepared = await prepareSegmenterFit(this, fit);
       return yield* prepared.trainer.events({ signal, resume }, stop);
     } finally {
-      this.#training = false;
+      release();
       if (!this.network.disposed) this.network.to({ dtype: 'float32', channelsLast: false }).eval();
     }
   }
@@ -237,11 +241,12 @@ export class LungSegmenter {
    * How well it finds lungs: Dice coefficient and intersection over union, each image's and their means, by group.
    *
    * @param pairs held-out images and masks
-   * @param options batch size, precision (default `float32`)
-   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_IMAGE`, `ERR_FILE`, `ERR_ABORTED`
+   * @param options batch size (default 4), precision (default `float32`), what a bad image does
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_IMAGE`, `ERR_FILE`, `ERR_ABORTED`, `ERR_DATASET`
+   *   where no image is left
    */
   evaluate(pairs: MaskPairs, options: SegmenterEvaluateOptions = {}): Promise<SegmenterEvaluation> {
-    this.#requireLive();
+    this.#weights.requireLive();
     return evaluateSegmenter(this, pairs, options);
   }
 
@@ -254,7 +259,7 @@ export class LungSegmenter {
    * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; the iteration throws `ERR_IMAGE`, `ERR_FILE`, `ERR_ABORTED`
    */
   segment(input: ImageInput, options: PassOptions = {}): AsyncGenerator<SegmentedImage, void> {
-    this.#requireLive();
+    this.#weights.requireLive();
     checkPass(options);
     return this.#segment(checkInput(input), options);
   }
@@ -272,15 +277,17 @@ export class LungSegmenter {
    *
    * @param dataset whose images are looked at
    * @param options size of the boxes' image (default 224), batch size (default 4), precision (default `float32`)
-   * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_IMAGE`, `ERR_FILE`, `ERR_ABORTED`
+   * @throws CxrGazeError `ERR_INVALID_ARGUMENT`, `ERR_BUSY` at once; rejects with `ERR_IMAGE`, `ERR_FILE`, `ERR_ABORTED`
    */
   boxes(dataset: Dataset, options: SegmenterBoxOptions = {}): Promise<LungBoxes> {
-    this.#requireLive();
+    this.#weights.requireLive();
     const size = checkLungBoxOptions(options, ['batchSize', 'precision', 'onError', 'onSkip']);
     const { size: _, cacheDir: __, onProgress: ___, signal: ____, ...pass } = options;
     checkPass(pass);
     requireDataset('dataset', dataset);
-    return segmentedBoxes(this, dataset, { ...options, size });
+    // In the cache they are kept under the weights as they are now.
+    const release = this.hold();
+    return segmentedBoxes(this, dataset, { ...options, size }).finally(release);
   }
 
   /**
@@ -290,14 +297,14 @@ export class LungSegmenter {
    * @throws CxrGazeError `ERR_EXISTS` if the folder holds anything else
    */
   save(folder: string): Promise<void> {
-    this.#requireLive();
+    this.#weights.requireLive();
     const card = { file: segmenterCardFile, content: segmenterCardToJson(this.card) };
     return saveModel(this.network, path.resolve(text('folder', folder)), card);
   }
 
   /** SHA-256 of its weights: under it boxes are kept. */
   fingerprint(): Promise<string> {
-    this.#requireLive();
+    this.#weights.requireLive();
     return stateHash(this.network);
   }
 
