@@ -1,9 +1,9 @@
 /** `cxr-gaze train teacher`: trains a gaze teacher, tells how well it predicts gaze, leaves a run's folder. */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Command } from 'commander';
-import { writeFileAtomic } from '../checkpoints/atomic.js';
+import { makeFolder, writeFileAtomic } from '../checkpoints/atomic.js';
 import { featureName } from '../data/image-table.js';
 import { dataThreads } from '../data/resize.js';
 import { type TeacherBranch, teacherSize } from '../models/teacher.js';
@@ -252,7 +252,7 @@ function headline(split: string, { readings, windows }: TeacherEvaluation): stri
 async function writePictures(folder: string, pictures: readonly GazePicture[]): Promise<void> {
   const target = path.join(folder, 'gaze');
   await rm(target, { recursive: true, force: true });
-  await mkdir(target, { recursive: true });
+  await makeFolder(target);
   for (const { id, image } of pictures)
     await writeFileAtomic(path.join(target, `${slug(featureName(id))}.png`), image);
 }

@@ -6,6 +6,8 @@ import t from 'tap';
 import { writeNpy } from '../../lib/checkpoints/npy.js';
 import { featuresLacking, planRow } from '../../lib/cli/reproduce/plan.js';
 import { tableRows } from '../../lib/cli/reproduce/rows.js';
+import { refuseFailed } from '../../lib/cli/reproduce/run-rows.js';
+import { CxrGazeError } from '../../lib/errors.js';
 import { uniform } from '../golden/fill.js';
 import { cli, interrupted, linesOf } from '../support/cli.js';
 
@@ -192,4 +194,17 @@ t.test('every row has the flags of its method, under both conditions', async (t)
     decoupling_weights: path.join('out', 'softmax'),
   });
   t.match(flagsOf('gazelt'), { loss: 'ldam', rw_method: 'sklearn', drw: true, features: 'none' });
+});
+
+t.test('rows that failed end the command with the first failure, whatever it was', (t) => {
+  const done = { name: 'softmax', status: 'done', note: null };
+  const failed = (name: string, error: unknown) => ({ name, status: 'failed', note: 'told', error });
+  refuseFailed([done]);
+  t.throws(() => refuseFailed([done, failed('focal', new CxrGazeError('ERR_FILE', 'gone'))]), {
+    code: 'ERR_FILE',
+    message: /1 of 2 rows failed \(focal\)/,
+  });
+  const mistake = new TypeError('a mistake of the program');
+  t.throws(() => refuseFailed([failed('focal', mistake), done]), mistake);
+  t.end();
 });

@@ -1,7 +1,7 @@
 /** `cxr-gaze reproduce loc-attention`: trains the runs of loc-attention's tables, task by task, and writes the tables. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
+import { makeFolder } from '../../checkpoints/atomic.js';
 import { dataThreads } from '../../data/resize.js';
 import { writeComparison } from '../../report/comparison/write.js';
 import { publishedAttentionDatasets } from '../../systems/loc-attention/published.js';
@@ -145,7 +145,7 @@ function factsOf(
 async function taskTable(work: TaskWork): Promise<Outcome[]> {
   const { folder, plans, finished, grid, facts, session, output } = work;
   output.say(`${grid.dataset}, task ${grid.task}: ${facts.classes.join(', ')}; ${plans.length} runs`);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const failures = new Map<string, string>();
   const write = async () => {
     const progress: AttentionProgress = { grid, runs: plans.map(({ run }) => run), finished, failures };

@@ -1,6 +1,6 @@
 /** Trains the rows of a plan one after the other and writes the table. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../../checkpoints/atomic.js';
 import { CxrGazeError } from '../../errors.js';
 import type { Comparison } from '../../report/comparison/table.js';
 import { comparisonMarkdown, writeComparison } from '../../report/comparison/write.js';
@@ -43,7 +43,7 @@ export async function trainRows(work: Work): Promise<RowOutcome[]> {
   const hashes = new InputHashes();
   for (const plan of plans) states.set(plan.name, await currentState(work, plan, hashes));
   const outcomes = await finishedBefore(work, hashes);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const plan of inOrder(plans, work.base)) {
     const state = states.get(plan.name) as RowState;
     const outcome = await attempt(work, plan, state, outcomes);
@@ -94,7 +94,7 @@ export function failedRow(
   return { status: 'failed', note: message, error };
 }
 
-/** @throws CxrGazeError with the code of the first failure, that names all of them */
+/** @throws CxrGazeError with the code of the first failure, that names all of them; a first failure without a code as it is */
 export function refuseFailed(
   outcomes: readonly {
     readonly name: string;
@@ -106,8 +106,9 @@ export function refuseFailed(
   const failed = outcomes.filter(({ status }) => status === 'failed');
   const [first] = failed;
   if (first === undefined) return;
+  if (!(first.error instanceof CxrGazeError)) throw first.error;
   throw new CxrGazeError(
-    first.error instanceof CxrGazeError ? first.error.code : 'ERR_NATIVE',
+    first.error.code,
     `${failed.length} of ${outcomes.length} rows failed (${failed.map(({ name }) => name).join(', ')}); the others are in the table, and the same command tries these again`,
     { cause: first.error, details: { failed: failed.map(({ name, note }) => ({ name, note })) } },
   );
