@@ -196,6 +196,19 @@ t.test('every row has the flags of its method, under both conditions', async (t)
   t.match(flagsOf('gazelt'), { loss: 'ldam', rw_method: 'sklearn', drw: true, features: 'none' });
 });
 
+t.test('what a later row cannot open is told before the first one is trained', async (t) => {
+  const flags = ['--rows', 'softmax,gazelt', '--out_dir', 'unopened'];
+  const taught = await cli(equal(...flags, '--teachers', 'focal,globl'), folder);
+  t.equal(taught.code, 1);
+  t.match(taught.stderr, /^ERR_FILE: .*focal could not be examined/m);
+  const weights = equal(...flags).map((word) => (word === '--rand_init' ? '--weights' : word));
+  weights.splice(weights.indexOf('--weights') + 1, 0, 'films/labels.csv');
+  const begun = await cli([...weights, '--rows', 'softmax'], folder);
+  t.equal(begun.code, 1);
+  t.match(begun.stderr, /^ERR_\w+: .*labels\.csv/m);
+  t.notOk(existsSync(at('unopened')));
+});
+
 t.test('rows that failed end the command with the first failure, whatever it was', (t) => {
   const done = { name: 'softmax', status: 'done', note: null };
   const failed = (name: string, error: unknown) => ({ name, status: 'failed', note: 'told', error });

@@ -21,6 +21,7 @@ import {
 } from './attention-run.js';
 import { type AttentionFacts, type AttentionProgress, attentionTable } from './attention-table.js';
 import { type TaskSource, taskSources } from './attention-tasks.js';
+import { InputCheck } from './input-check.js';
 import { InputRecord } from './input-record.js';
 import { InputHashes } from './inputs.js';
 import { failedRow, refuseFailed, refuseStopped, sayTable } from './run-rows.js';
@@ -62,9 +63,9 @@ async function reproduceAttention(
   if (flags.workers !== undefined) dataThreads(flags.workers);
   // What is wrong with a later task shall not be found out after a week of the first one.
   const tasks: TaskWork[] = [];
-  const hashes = new InputHashes();
+  const [hashes, check] = [new InputHashes(), new InputCheck()];
   for (const source of await taskSources(flags))
-    tasks.push(await prepare(flags, source, common, { session, output, hashes }));
+    tasks.push(await prepare(flags, source, common, { session, output, hashes, check }));
   const outcomes: Outcome[] = [];
   for (const task of tasks) outcomes.push(...(await taskTable(task)));
   const failed = outcomes.filter(({ status }) => status === 'failed');
@@ -81,15 +82,19 @@ function checkInit({ weights, rand_init, backbones }: ReproduceAttentionFlags): 
   );
 }
 
+interface Opening {
+  readonly session: Session;
+  readonly output: Output;
+  readonly hashes: InputHashes;
+  readonly check: InputCheck;
+}
+
 /** Everything of a task that can be judged before its first epoch. */
 async function prepare(
   flags: ReproduceAttentionFlags,
   { dataset, task, tokens }: TaskSource,
   common: ReadonlyMap<string, readonly string[]>,
-  {
-    hashes,
-    ...speakers
-  }: { readonly session: Session; readonly output: Output; readonly hashes: InputHashes },
+  { hashes, check, ...speakers }: Opening,
 ): Promise<TaskWork> {
   const folder = path.resolve(flags.out_dir, `loc-attention_${dataset}_${task}`);
   const { backbones, lambdas, thresholds, seeds, attention, tau = 0.1, penalise_outside = 0 } = flags;
@@ -114,6 +119,10 @@ async function prepare(
   }
   const [first] = plans as [PlannedAttention];
   const data = await openAttentionData(first.flags);
+  await check.attention(
+    plans.filter(({ run }) => !finished.has(run.name)),
+    data,
+  );
   const facts = factsOf(flags, data, first);
   return { folder, plans, finished, grid, facts, overwrite: place.overwrite, inputs, ...speakers };
 }

@@ -9,6 +9,7 @@ import type { DataFlags } from '../data-options.js';
 import { type OpenedData, trainingSplits } from '../datasets.js';
 import type { Output, Session } from '../session.js';
 import { recordOf, trainRun } from '../train-run.js';
+import { InputCheck } from './input-check.js';
 import type { InputRecord } from './input-record.js';
 import { InputHashes, type Inputs, weightsHash } from './inputs.js';
 import { comparisonOf, doneOutcome, type RowOutcome, type TableFacts } from './outcome.js';
@@ -38,10 +39,12 @@ export interface Work {
 /** Trains what is not finished, row after row; the table is written after each. */
 export async function trainRows(work: Work): Promise<RowOutcome[]> {
   const { plans, folder, output, session } = work;
-  // All at once: other options than a finished row's are an error before anything is trained.
+  // All at once: other options than a finished row's, and what cannot be opened, are errors before anything is trained.
   const states = new Map<PublishedRow, RowState>();
   const hashes = new InputHashes();
   for (const plan of plans) states.set(plan.name, await currentState(work, plan, hashes));
+  const unfinished = plans.filter(({ name }) => states.get(name)?.kind !== 'done');
+  await new InputCheck().rows(unfinished, work.dataOf);
   const outcomes = await finishedBefore(work, hashes);
   await makeFolder(folder);
   for (const plan of inOrder(plans, work.base)) {
