@@ -406,6 +406,8 @@ export {
   type MatchedGaze,
   matchReadings,
   phantomGaze,
+  type SplitReadingsOptions,
+  splitReadings,
 } from './systems/gazelt/gaze-dataset.js';
 export { GazeLT, type GazeLTFitOptions } from './systems/gazelt/gazelt.js';
 export {

@@ -73,6 +73,15 @@ async function attempt<T>(path: string, action: string, work: () => Promise<T>):
   }
 }
 
+/**
+ * Makes a folder and its parents, where they are not there.
+ *
+ * @throws `ERR_FILE` naming the folder
+ */
+export async function makeFolder(path: string): Promise<void> {
+  await attempt(text('path', path), 'could not be made', () => mkdir(path, { recursive: true }));
+}
+
 /** Flushes a folder's entries to disk, so that a rename inside it survives a power cut. Windows has no such call. */
 export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;

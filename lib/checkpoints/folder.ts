@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from '../validate.js';
-import { recoverFolder, sweepTemporaries, writeFileAtomic, writeFolderAtomic } from './atomic.js';
+import { makeFolder, recoverFolder, sweepTemporaries, writeFileAtomic, writeFolderAtomic } from './atomic.js';
 import { checkpointError, fileError } from './fault.js';
 
 /** Plain data as JSON holds it. */
@@ -36,7 +36,7 @@ export class CheckpointStore {
    * @returns its folder
    */
   async save(name: string, write: (folder: string) => Promise<void>): Promise<string> {
-    await mkdir(this.root, { recursive: true });
+    await makeFolder(this.root);
     await sweepTemporaries(this.root);
     const folder = path.join(this.root, name);
     await writeFolderAtomic(folder, async (temporary) => {

@@ -225,13 +225,23 @@ function unknownSplit(name: string, known: readonly string[]): CxrGazeError {
 
 /** Train and validation, which training cannot do without. */
 export function trainingSplits(data: OpenedData): { train: Dataset; validation: Dataset } {
-  const { train, validation, splits } = data;
-  if (train && train.length > 0 && validation && validation.length > 0) return { train, validation };
-  const missing = train && train.length > 0 ? 'validation' : 'training';
-  const flag = missing === 'training' ? '--train_split' : '--val_split';
-  throw new CxrGazeError(
+  const train = trainingSplit(data);
+  const { validation } = data;
+  if (validation && validation.length > 0) return { train, validation };
+  throw withoutSplit(data, 'validation', '--val_split');
+}
+
+/** The split to train on alone. */
+export function trainingSplit(data: OpenedData): Dataset {
+  const { train } = data;
+  if (train && train.length > 0) return train;
+  throw withoutSplit(data, 'training', '--train_split');
+}
+
+function withoutSplit({ name, splits }: OpenedData, missing: string, flag: string): CxrGazeError {
+  return new CxrGazeError(
     'ERR_DATASET',
-    `Expected a split for ${missing} in ${data.name} but its splits are ${[...splits.keys()].join(', ')}; name it with ${flag} (and the column with --split_column)`,
+    `Expected a split for ${missing} in ${name} but its splits are ${[...splits.keys()].join(', ')}; name it with ${flag} (and the column with --split_column)`,
     { details: { splits: [...splits.keys()] } },
   );
 }

@@ -1,9 +1,9 @@
 /** `cxr-gaze explain`: where a network looked, as pictures. */
-import { access, mkdir } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
 import { type CamActivations, type CamMethod, camActivations, camMethods } from '../cam/attention-map.js';
-import { writeFileAtomic } from '../checkpoints/atomic.js';
+import { makeFolder, writeFileAtomic } from '../checkpoints/atomic.js';
 import { featureName } from '../data/image-table.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
@@ -128,7 +128,7 @@ async function explain(
   if (flags.workers !== undefined) dataThreads(flags.workers);
   using classifier = await GazeLT.load(model, { device: flags.device });
   const folder = path.resolve(flags.out_dir);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const taken = new Set<string>();
   using found = await lungsOfFilms(files, flags, classifier.card.imageSize, flags.device);
   const pass = passOf('explaining', flags, { session, output });

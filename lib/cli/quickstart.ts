@@ -1,9 +1,9 @@
 /** `cxr-gaze quickstart`: the whole way on the embedded sample; what `npm start` runs. */
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Command, Option } from 'commander';
-import { recoverFolder, sweepTemporaries, writeFolderAtomic } from '../checkpoints/atomic.js';
+import { makeFolder, recoverFolder, sweepTemporaries, writeFolderAtomic } from '../checkpoints/atomic.js';
 import { phantomSplits } from '../data/phantom/splits.js';
 import { CxrGazeError } from '../errors.js';
 import type { Notice } from '../metrics/types.js';
@@ -98,7 +98,7 @@ cores. It leaves report.html, metrics.json, history.csv, checkpoints and Grad-CA
 async function quickstart(settings: QuickstartSettings, session: Session, output: Output): Promise<void> {
   const target = path.resolve(settings.folder);
   await refuseForeign(target);
-  await mkdir(path.dirname(target), { recursive: true });
+  await makeFolder(path.dirname(target));
   await sweepTemporaries(path.dirname(target));
   // Built beside and moved in: whoever looks at the old result is not met by half a new one.
   await writeFolderAtomic(target, (temporary) => build(temporary, settings, session, output));

@@ -1,7 +1,7 @@
 /** The folder of a training run: what may be written where, and the files that grow while it runs. */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { moveAside, recoverFolder, writeFileAtomic } from '../checkpoints/atomic.js';
+import { makeFolder, moveAside, recoverFolder, writeFileAtomic } from '../checkpoints/atomic.js';
 import { CheckpointStore } from '../checkpoints/folder.js';
 import { CxrGazeError } from '../errors.js';
 import {
@@ -101,7 +101,7 @@ export class RunFolder<Row extends HalfRow = HistoryRow> {
       }
       await moveAside(target);
     }
-    await mkdir(target, { recursive: true });
+    await makeFolder(target);
     return new RunFolder(target, columns, { isNew: true, resumes: false });
   }
 

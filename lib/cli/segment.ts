@@ -94,7 +94,6 @@ async function segment(
     ...(flags.size === undefined ? {} : { size: flags.size }),
   });
   const pass = passOf('segmenting', flags, { session, output });
-  await mkdir(path.dirname(target), { recursive: true });
   const found = await writeFolderAtomic(target, async (folder) => {
     for (const part of ['masks', ...(flags.overlay ? ['overlays'] : [])])
       await mkdir(path.join(folder, part));

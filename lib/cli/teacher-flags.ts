@@ -9,7 +9,7 @@ import type { RateDecay } from '../training/epoch-schedule.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
 import type { GazeFlags } from './gaze-options.js';
-import { asInteger, headings, initialWeights, option, usageError } from './options.js';
+import { asInteger, asNumber, headings, initialWeights, option, usageError } from './options.js';
 import { addDecay, addSteps, addVariation } from './shared-options.js';
 
 /** The flags as commander gives them. */
@@ -22,6 +22,7 @@ export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
   readonly json?: boolean;
   readonly save_every?: number;
   readonly keep: 'recent' | 'all';
+  readonly val_share?: number;
   readonly weights?: string;
   readonly weights_key?: string;
   readonly rand_init?: boolean;
@@ -40,6 +41,18 @@ export interface TeacherFlags extends DataFlags, Omit<GazeFlags, 'data_dir'> {
   readonly workers?: number;
   readonly device: string;
   readonly precision: PrecisionChoice;
+}
+
+/** `--val_share`. */
+export function addValidationShare(command: Command): Command {
+  return command.addOption(
+    option(
+      headings.data,
+      '--val_share <share>',
+      'of the patients of the recorded training films: these validate, drawn by --seed, instead of a split',
+      asNumber({ min: 0, max: 0.9 }),
+    ),
+  );
 }
 
 /** How a teacher is trained and judged. */

@@ -1,13 +1,19 @@
 /** The readings that `train teacher` learns from, whatever source the flags name. */
 import type { Dataset } from '../data/dataset.js';
 import { featureName } from '../data/image-table.js';
+import { LONG_TAILED_DATASETS } from '../data/long-tailed.js';
 import { PhantomDataset } from '../data/phantom/splits.js';
 import { CxrGazeError } from '../errors.js';
 import { FilmFiles } from '../gaze/film-files.js';
 import type { FilmLookup } from '../gaze/film-sizes.js';
 import type { Reading } from '../gaze/reading.js';
-import { type GazeDataset, matchReadings, phantomGaze } from '../systems/gazelt/gaze-dataset.js';
-import { type OpenedData, trainingSplits } from './datasets.js';
+import {
+  type GazeDataset,
+  matchReadings,
+  phantomGaze,
+  splitReadings,
+} from '../systems/gazelt/gaze-dataset.js';
+import { type OpenedData, trainingSplit, trainingSplits } from './datasets.js';
 import { openGaze, sayFiltered } from './gaze-options.js';
 import { usageError } from './options.js';
 import type { Output, Session } from './session.js';
@@ -27,26 +33,91 @@ export async function openSplits(
   session: Session,
   output: Output,
 ): Promise<GazeSplits> {
-  const { train, validation } = trainingSplits(data);
+  if (flags.val_share !== undefined && flags.val_split !== undefined)
+    throw usageError('--val_share and --val_split exclude each other: both say which films validate');
+  const films = flags.val_share === undefined ? trainingSplits(data) : { train: trainingSplit(data) };
   const readingsOf = await gazeOf(data, flags, session, output);
-  const one = async (name: string, dataset: Dataset): Promise<GazeDataset> => {
-    const gaze = await readingsOf(dataset);
-    output.say(`${name}: ${gaze.readings.length} readings of ${dataset.length} films`);
-    output.event({ type: 'gaze', split: name, films: dataset.length, readings: gaze.readings.length });
-    return gaze;
+  const say: Say = (split, { readings }, count, of = 'films') => {
+    output.say(`${split}: ${readings.length} readings of ${count} ${of}`);
+    output.event({ type: 'gaze', split, films: count, readings: readings.length });
   };
-  const splits = { train: await one('training', train), validation: await one('validation', validation) };
+  const halves = await openHalves({ data, flags, readingsOf, say, output }, films);
   const tests: [string, GazeDataset][] = [];
   for (const [name, dataset] of data.tests) {
     if (dataset.length === 0) continue;
-    const gaze = await one(name, dataset).catch((error: unknown) => {
-      if (!(error instanceof CxrGazeError) || error.code !== 'ERR_DATASET') throw error;
+    const gaze = await readingsOf(dataset).catch((error: unknown) => {
       // A test split may well be without gaze; training and validation may not.
-      output.warn('split-without-gaze', `${name} is not evaluated: ${error.message}`);
+      output.warn('split-without-gaze', `${name} is not evaluated: ${withoutGaze(error).message}`);
     });
-    if (gaze) tests.push([name, gaze]);
+    if (!gaze) continue;
+    say(name, gaze, dataset.length);
+    tests.push([name, gaze]);
   }
-  return { ...splits, tests };
+  return { ...halves, tests };
+}
+
+/** Tells how many readings there are, and of which films. */
+type Say = (split: string, gaze: GazeDataset, films: number, of?: string) => void;
+
+interface Halves {
+  readonly data: OpenedData;
+  readonly flags: TeacherFlags;
+  readonly readingsOf: ReadingsOf;
+  readonly say: Say;
+  readonly output: Output;
+}
+
+/** The share of a published set that validates where nothing is said of it and its own part has no recorded film. */
+const publishedShare = 0.1;
+
+/** Training and validation, the latter a split or a share of the former. */
+async function openHalves(
+  { data, flags, readingsOf, say, output }: Halves,
+  { train, validation }: { readonly train: Dataset; readonly validation?: Dataset },
+): Promise<Pick<GazeSplits, 'train' | 'validation'>> {
+  const gaze = await readingsOf(train);
+  const own = validation && (await ownValidation(validation, { flags, readingsOf, output }));
+  if (validation && own) {
+    say('training', gaze, train.length);
+    say('validation', own, validation.length, `films of ${nameOf(validation, data)}`);
+    return { train: gaze, validation: own };
+  }
+  const { val_share: share = publishedShare, seed } = flags;
+  const parts = splitReadings(gaze, { validation: share, seed });
+  const idle = data.validation === undefined ? '' : `; ${nameOf(data.validation, data)} takes no part`;
+  say('training', parts.train, filmsOf(parts.train), `films of ${nameOf(train, data)}`);
+  say(
+    ...(['validation', parts.validation, filmsOf(parts.validation)] as const),
+    `other films of ${nameOf(train, data)}, drawn by patient (--val_share ${share}, --seed ${seed})${idle}`,
+  );
+  return parts;
+}
+
+/** The readings of a split to validate on; `undefined` where a published one has none. */
+function ownValidation(
+  dataset: Dataset,
+  { flags, readingsOf, output }: Pick<Halves, 'flags' | 'readingsOf' | 'output'>,
+): Promise<GazeDataset | undefined> {
+  const isPublished = LONG_TAILED_DATASETS.some((name) => name === flags.dataset);
+  return readingsOf(dataset).catch((error: unknown) => {
+    if (!isPublished) throw error;
+    output.say(`${withoutGaze(error).message}. A share of the training films validates instead`);
+    return undefined;
+  });
+}
+
+/** Passes on what is not the want of readings. */
+function withoutGaze(error: unknown): CxrGazeError {
+  if (error instanceof CxrGazeError && error.code === 'ERR_DATASET') return error;
+  throw error;
+}
+
+function filmsOf({ readings }: GazeDataset): number {
+  return new Set(readings.map(({ image }) => image)).size;
+}
+
+function nameOf(dataset: Dataset, { splits }: OpenedData): string {
+  return [...splits].find(([, one]) => one === dataset)?.[0] ?? dataset.name;
 }
 
 type ReadingsOf = (dataset: Dataset) => Promise<GazeDataset>;

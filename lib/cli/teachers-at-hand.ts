@@ -30,15 +30,9 @@ export async function openTeachers(
     readonly session: Session;
   },
 ): Promise<TeachersAtHand> {
-  const teachers: GazeTeacher[] = [];
-  const free = () => {
-    for (const teacher of teachers) teacher.dispose();
-  };
+  const teachers = await loadTeachers(paths, place.device);
+  const free = () => disposeOf(teachers);
   try {
-    for (const path of paths) teachers.push(await GazeTeacher.load(path, { device: place.device }));
-    refuseTwice(teachers);
-    // As in the authors' sets of files: focal, global.
-    teachers.sort((a, b) => gazeBranches.indexOf(b.card.branch) - gazeBranches.indexOf(a.card.branch));
     const images = await filmsFor(place);
     const settings = {
       teachers,
@@ -50,6 +44,32 @@ export async function openTeachers(
     free();
     throw error;
   }
+}
+
+/**
+ * Finds out whether {@link openTeachers} will be able to load them.
+ *
+ * @throws CxrGazeError what loading them throws; `ERR_INVALID_ARGUMENT` for two of one branch
+ */
+export async function checkTeachers(paths: readonly string[], device: string): Promise<void> {
+  disposeOf(await loadTeachers(paths, device));
+}
+
+function disposeOf(teachers: readonly GazeTeacher[]): void {
+  for (const teacher of teachers) teacher.dispose();
+}
+
+async function loadTeachers(paths: readonly string[], device: string): Promise<GazeTeacher[]> {
+  const teachers: GazeTeacher[] = [];
+  try {
+    for (const path of paths) teachers.push(await GazeTeacher.load(path, { device }));
+    refuseTwice(teachers);
+  } catch (error) {
+    disposeOf(teachers);
+    throw error;
+  }
+  // As in the authors' sets of files: focal, global.
+  return teachers.sort((a, b) => gazeBranches.indexOf(b.card.branch) - gazeBranches.indexOf(a.card.branch));
 }
 
 function refuseTwice(teachers: readonly GazeTeacher[]): void {

@@ -78,7 +78,7 @@ export async function trainRun(job: TrainJob, speakers: Speakers): Promise<Evalu
   refuseEmptyClasses(job);
   const folder = await RunFolder.open(target, job.existing);
   try {
-    using classifier = await create(job);
+    using classifier = await createClassifier(job);
     sayHead(classifier, speakers.output);
     const notices = noticesOf(system, flags);
     for (const { message } of notices) speakers.output.say(message);
@@ -147,7 +147,12 @@ async function normalise(
   );
 }
 
-function create({ system, flags, data }: TrainJob): Promise<Classifier> {
+/** The classifier of a run with its initial weights. */
+export function createClassifier({
+  system,
+  flags,
+  data,
+}: Pick<TrainJob, 'system' | 'flags' | 'data'>): Promise<Classifier> {
   const options = classifierOptions(flags, data.classes, classCounts(trainingSplits(data).train));
   return system === 'gazelt' ? GazeLT.create(options) : Baseline.create(options);
 }

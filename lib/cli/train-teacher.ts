@@ -1,9 +1,9 @@
 /** `cxr-gaze train teacher`: trains a gaze teacher, tells how well it predicts gaze, leaves a run's folder. */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Command } from 'commander';
-import { writeFileAtomic } from '../checkpoints/atomic.js';
+import { makeFolder, writeFileAtomic } from '../checkpoints/atomic.js';
 import { featureName } from '../data/image-table.js';
 import { dataThreads } from '../data/resize.js';
 import { type TeacherBranch, teacherSize } from '../models/teacher.js';
@@ -30,6 +30,7 @@ import { Output, type Session } from './session.js';
 import { addImages, addOutput, addPrecision } from './shared-options.js';
 import {
   addTeacherTraining,
+  addValidationShare,
   branchOf,
   fitFlags,
   initOf,
@@ -46,11 +47,17 @@ const help = `
 The films are the images of the data set; the gaze is read from --egd, --reflacx, --siim or --gaze and belongs to a film by
 its file name without extension. The embedded sample brings simulated readings.
 
+Validation: the split for it, or with --val_share a share of the recorded training films; nih-cxr-lt and mimic-cxr-lt take a
+share of 0.1 where balanced-val has no recorded film.
+
 How the published teachers were trained is not known but for their loss and 100 epochs; the rest is this program's choice.
 
 Examples:
   The focal teacher on films and fixations of your own:
     cxr-gaze train teacher --focal --csv films.csv --split_column split --gaze fixations.csv --rand_init
+  On REFLACX, validated on a tenth of the patients of its training films:
+    cxr-gaze train teacher --focal --dataset mimic-cxr-lt --data_dir MIMIC-CXR-JPG/ --label_dir labels/ \\
+      --reflacx reflacx/1.0.0 --val_share 0.1 --rand_init
   Both on the embedded sample (minutes an epoch on two cores):
     cxr-gaze train teacher --global --dataset sample --sample_train 600 --rand_init --max_epochs 12
     cxr-gaze train teacher --focal --dataset sample --sample_train 600 --rand_init --max_epochs 12
@@ -72,7 +79,7 @@ export function addTeacherCommand(train: Command, session: Session): void {
     .addOption(weightsKeyOption(network))
     .addOption(option(network, '--rand_init', 'begin with random weights'));
   addOutput(command, 'train');
-  addGazeOptions(addDataOptions(command));
+  addGazeOptions(addValidationShare(addDataOptions(command)));
   addTeacherTraining(command);
   addImages(addPrecision(command, 'auto')).addHelpText('after', help);
   command.action((flags: TeacherFlags) => trainTeacher(flags, session));
@@ -245,7 +252,7 @@ function headline(split: string, { readings, windows }: TeacherEvaluation): stri
 async function writePictures(folder: string, pictures: readonly GazePicture[]): Promise<void> {
   const target = path.join(folder, 'gaze');
   await rm(target, { recursive: true, force: true });
-  await mkdir(target, { recursive: true });
+  await makeFolder(target);
   for (const { id, image } of pictures)
     await writeFileAtomic(path.join(target, `${slug(featureName(id))}.png`), image);
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { writeFileAtomic } from '../checkpoints/atomic.js';
+import { makeFolder, writeFileAtomic } from '../checkpoints/atomic.js';
 import { fileError } from '../checkpoints/fault.js';
 import type { ImageSource } from './dataset.js';
 import { edgesOf, type Fingerprint } from './fingerprint.js';
@@ -40,9 +40,7 @@ export class BoxCache {
   static async open(cacheDir: string, recipe: string): Promise<BoxCache> {
     const hash = createHash('sha256').update(recipe).digest('hex').slice(0, 12);
     const file = path.join(cacheDir, `lung-boxes-${hash}.json`);
-    await mkdir(cacheDir, { recursive: true }).catch((cause: unknown) => {
-      throw fileError(cacheDir, 'could not be made', cause);
-    });
+    await makeFolder(cacheDir);
     const content = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === 'ENOENT') return undefined;
       throw fileError(file, 'could not be read', cause);

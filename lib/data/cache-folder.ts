@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { makeFolder } from '../checkpoints/atomic.js';
 import { CxrGazeError } from '../errors.js';
 import { type Entry, readIndex, type Segment, writeIndex } from './cache-index.js';
 import type { ImageSource, Pixels } from './dataset.js';
@@ -61,7 +62,7 @@ export class CacheFolder {
   /** Opens or makes the folder. Pixel files that were touched since the last build are verified record by record. */
   static async open(settings: CacheSettings): Promise<CacheFolder> {
     const folder = new CacheFolder(settings);
-    await attempt(folder.path, 'made', () => mkdir(folder.path, { recursive: true }));
+    await makeFolder(folder.path);
     const index = await readIndex(folder.#indexFile, settings.recipe);
     if (typeof index !== 'object') {
       folder.distrust = index;

@@ -1,5 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { fileError } from '../checkpoints/fault.js';
 import { CxrGazeError } from '../errors.js';
 import { text } from '../validate.js';
 import { surveyFiles } from './paths.js';
@@ -76,7 +77,10 @@ async function openFolder(folder: string): Promise<string> {
 }
 
 async function walk(root: string, relative: string): Promise<{ path: string; link: boolean }[]> {
-  const entries = await readdir(path.join(root, relative), { withFileTypes: true });
+  const folder = path.join(root, relative);
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+    throw fileError(folder, 'could not be listed', cause);
+  });
   const found: { path: string; link: boolean }[] = [];
   for (const entry of entries) {
     const name = path.posix.join(relative, entry.name);

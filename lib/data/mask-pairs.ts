@@ -3,12 +3,12 @@ import { CxrGazeError } from '../errors.js';
 import { integer, invalidArgument, knownKeys, number, object, text } from '../validate.js';
 import { someOf } from './csv.js';
 import { type Dataset, type ImageSource, requireDataset, subsetOf } from './dataset.js';
+import { drawParts } from './draw-parts.js';
 import { listImages } from './image-files.js';
 import { type DataWarning, featureName, ImageTable } from './image-table.js';
 import { MaskFolder, withoutSuffix } from './mask-folder.js';
 import { resolveInside } from './paths.js';
 import { PhantomDataset } from './phantom/splits.js';
-import { rng } from './random.js';
 import { openTable, type WhereClause } from './table-dataset.js';
 
 /** Images with a mask each: what a segmenter is trained and judged on. */
@@ -198,30 +198,19 @@ export function splitPairs(pairs: MaskPairs, options: SplitPairsOptions = {}): S
   const share = (name: 'validation' | 'test') =>
     number(`options.${name}`, options[name] ?? 0.1, { min: 0, below: 1 });
   const shares = { validation: share('validation'), test: share('test') };
-  const byPatient = new Map<string, number[]>();
-  for (let i = 0; i < pairs.images.length; i++) {
+  const keys = Array.from({ length: pairs.images.length }, (_, i) => {
     const { id, patient } = pairs.images.sample(i);
-    const key = patient === undefined ? `image ${id}` : `patient ${patient}`;
-    byPatient.set(key, [...(byPatient.get(key) ?? []), i]);
-  }
-  const units = [...byPatient.values()];
-  const order = rng(integer('options.seed', options.seed ?? 0), 'mask pairs').permutation(units.length);
-  const counts = {
-    validation: Math.round(shares.validation * units.length),
-    test: Math.round(shares.test * units.length),
-  };
-  const take = (from: number, to: number) =>
-    somePairs(
-      pairs,
-      Array.from(order.subarray(from, to))
-        .flatMap((unit) => units[unit] as number[])
-        .sort((a, b) => a - b),
-    );
-  const [first, second] = [counts.validation, counts.validation + counts.test];
-  const parts = { train: take(second, units.length), validation: take(0, first), test: take(first, second) };
+    return patient === undefined ? `image ${id}` : `patient ${patient}`;
+  });
+  const [validation = [], test = [], train = []] = drawParts({
+    ...{ keys, shares: [shares.validation, shares.test] },
+    ...{ seed: integer('options.seed', options.seed ?? 0), purpose: 'mask pairs' },
+  });
+  const take = (indices: readonly number[]) => somePairs(pairs, indices);
+  const parts = { train: take(train), validation: take(validation), test: take(test) };
   if (parts.train.masks.length > 0 && parts.validation.masks.length > 0) return parts;
   throw new CxrGazeError(
     'ERR_DATASET',
-    `${pairs.images.name}: ${units.length} patients are too few to train on some and validate on ${100 * shares.validation} % of them`,
+    `${pairs.images.name}: ${new Set(keys).size} patients are too few to train on some and validate on ${100 * shares.validation} % of them`,
   );
 }

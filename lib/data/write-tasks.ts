@@ -1,6 +1,6 @@
 import { constants, copyFile, link, lstat, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { recoverFolder, writeFileAtomic, writeFolderAtomic } from '../checkpoints/atomic.js';
+import { makeFolder, recoverFolder, writeFileAtomic, writeFolderAtomic } from '../checkpoints/atomic.js';
 import { fileError } from '../checkpoints/fault.js';
 import { CxrGazeError } from '../errors.js';
 import { callback, checkSignal, flag, knownKeys, list, object, oneOf, text } from '../validate.js';
@@ -94,9 +94,7 @@ async function writeAll(root: string, nih: NihTable, checked: Checked): Promise<
   for (const { task } of lists)
     await refuseExisting(path.join(root, nihTaskNames[task].folder), checked.overwrite);
   const files = checked.images === undefined ? undefined : await findFiles(checked.images);
-  await mkdir(root, { recursive: true }).catch((cause: unknown) => {
-    throw fileError(root, 'could not be made', cause);
-  });
+  await makeFolder(root);
   const written: WrittenTask[] = [];
   for (const one of lists) written.push(await writeTask(root, { ...one, files, nih }, checked));
   return written;

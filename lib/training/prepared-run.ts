@@ -6,7 +6,7 @@ import type { CheckpointNotes } from './checkpoint.js';
 import { trainingEnvironment } from './environment.js';
 import type { CommonFitOptions, CourseSettings } from './fit-options.js';
 import { type Precision, resolvePrecision } from './precision.js';
-import { refuseOtherRun } from './resume.js';
+import { refuseExistingRun, refuseOtherRun } from './resume.js';
 
 /** @internal A run that is about to be made ready. */
 export interface RunPlan {
@@ -14,6 +14,8 @@ export interface RunPlan {
   readonly options: CommonFitOptions;
   /** What decides its numbers: recorded, and compared on resume. */
   readonly settings: CourseSettings;
+  /** Further settings that are read from files: asked for once, when none is missing. */
+  readonly furtherSettings?: (() => Promise<{ readonly [key: string]: Json }>) | undefined;
   /** What learns, as a checkpoint tells it. */
   readonly card: CheckpointNotes['card'];
   /** Where it learns. */
@@ -48,8 +50,9 @@ export interface PreparedRun<T> extends Disposable {
 }
 
 /**
- * Makes a run ready, in the order in which a user wants to hear of faults: a run that is there already or began otherwise,
- * then whatever is missing of all data sets at once, before a single image is read.
+ * Makes a run ready, in the order in which a user wants to hear of faults: a run that is there already, then whatever is
+ * missing of all data sets at once (which would look like another option), then a run that began otherwise; all of it before
+ * a single image is read.
  *
  * @internal
  * @param plan what is to run
@@ -62,10 +65,11 @@ export async function prepareRun<T>(
 ): Promise<PreparedRun<T>> {
   const { options, settings, card, device } = plan;
   const precision = await resolvePrecision(options.precision ?? 'auto', device);
-  const recorded: { readonly [key: string]: Json } = { ...settings, precision, device };
+  await refuseExistingRun(options);
+  await refuseIncomplete(plan);
+  const recorded = { ...settings, ...(await plan.furtherSettings?.()), precision, device };
   const notes = { options: recorded, card, environment: await trainingEnvironment() };
   await refuseOtherRun(options, notes);
-  await refuseIncomplete(plan);
   const owned: Disposable[] = [];
   const free = () => {
     for (const one of owned) one[Symbol.dispose]();

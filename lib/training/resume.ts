@@ -2,28 +2,40 @@ import { CheckpointStore, type Json } from '../checkpoints/folder.js';
 import { CxrGazeError } from '../errors.js';
 import { type CheckpointNotes, readState } from './checkpoint.js';
 
+/** The folder of a run's checkpoints, if any, and whether the run there is to go on. */
+export interface RunThere {
+  readonly checkpoints?: string;
+  readonly resume?: boolean;
+}
+
 /**
- * Refuses to overwrite a run that is there, and to go on with one that began with other options.
+ * Refuses to overwrite a run that is there.
  *
- * @param run folder of the checkpoints, if any, and whether the run there is to go on
+ * @throws CxrGazeError `ERR_EXISTS`
+ */
+export async function refuseExistingRun({ checkpoints, resume = false }: RunThere): Promise<void> {
+  if (checkpoints === undefined || resume) return;
+  const last = await new CheckpointStore(checkpoints).named('last');
+  if (last === undefined) return;
+  throw new CxrGazeError(
+    'ERR_EXISTS',
+    `${checkpoints} holds a run already (its last checkpoint is ${last}): resume it or choose another folder`,
+  );
+}
+
+/**
+ * Refuses to go on with a run that began with other options.
+ *
+ * @param run where it is; one that does not go on passes
  * @param notes what the run is about to record
- * @throws CxrGazeError `ERR_EXISTS`, `ERR_RESUME` naming every option that differs
+ * @throws CxrGazeError `ERR_RESUME` naming every option that differs
  */
 export async function refuseOtherRun(
-  run: { readonly checkpoints?: string; readonly resume?: boolean },
+  { checkpoints, resume = false }: RunThere,
   notes: Pick<CheckpointNotes, 'options' | 'card'>,
 ): Promise<void> {
-  const { checkpoints, resume = false } = run;
-  if (checkpoints === undefined) return;
+  if (checkpoints === undefined || !resume) return;
   const store = new CheckpointStore(checkpoints);
-  const last = await store.named('last');
-  if (!resume) {
-    if (last === undefined) return;
-    throw new CxrGazeError(
-      'ERR_EXISTS',
-      `${checkpoints} holds a run already (its last checkpoint is ${last}): resume it or choose another folder`,
-    );
-  }
   const state = await readState(await store.open('last'));
   // The card counts as well: another input size would go on without a word, and train another network.
   const before = named(state);

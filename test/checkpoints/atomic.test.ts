@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import {
+  makeFolder,
   recoverFolder,
   refuseExistingFolder,
   replaceFolder,
@@ -15,6 +16,7 @@ import {
   writeFolderAtomic,
   writeStreamAtomic,
 } from '../../lib/checkpoints/atomic.js';
+import { CheckpointStore } from '../../lib/checkpoints/folder.js';
 import { failure } from '../support/outcome.js';
 
 t.test('a file is written, replaced, and nothing else remains', async (t) => {
@@ -210,3 +212,14 @@ t.test(
     t.ok(existsSync(join(parent, 'x')));
   },
 );
+
+t.test('a folder that cannot be made is told by its name', async (t) => {
+  const root = t.testdir({ file: '' });
+  await makeFolder(join(root, 'a', 'b'));
+  await makeFolder(join(root, 'a', 'b'));
+  t.strictSame(readdirSync(join(root, 'a')), ['b']);
+  const expected = { code: 'ERR_FILE', message: /file.x could not be made: ENOTDIR/ };
+  t.match(await failure(makeFolder(join(root, 'file', 'x'))), expected);
+  const store = new CheckpointStore(join(root, 'file', 'x'));
+  t.match(await failure(store.save('epoch-1', async () => {})), expected);
+});

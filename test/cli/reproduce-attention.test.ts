@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import path from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
+import { openAttentionData } from '../../lib/cli/attention-data.js';
 import { pngOf } from '../../lib/cli/png.js';
 import { attentionCommand } from '../../lib/cli/reproduce/attention-flags.js';
 import {
@@ -12,16 +13,18 @@ import {
   type FinishedRun,
   wholeSettings,
 } from '../../lib/cli/reproduce/attention-plan.js';
-import { planAttention } from '../../lib/cli/reproduce/attention-run.js';
+import { type PlannedAttention, planAttention } from '../../lib/cli/reproduce/attention-run.js';
 import {
   type AttentionFacts,
   attentionTable,
   noGradientNotice,
 } from '../../lib/cli/reproduce/attention-table.js';
 import { taskSources } from '../../lib/cli/reproduce/attention-tasks.js';
+import { InputCheck } from '../../lib/cli/reproduce/input-check.js';
 import { comparisonMarkdown } from '../../lib/report/comparison/write.js';
 import { cli, interrupted } from '../support/cli.js';
 import { noise } from '../support/images.js';
+import { failure } from '../support/outcome.js';
 
 t.setTimeout(420_000);
 
@@ -356,4 +359,56 @@ t.test('interrupted, it goes on to the table of an unbroken command', async (t) 
   t.equal(unbroken.code, 0, unbroken.stderr);
   t.notMatch(unbroken.stdout, /Going on from/);
   t.strictSame([table(), history()], was, 'the run that was interrupted is the one that was not');
+});
+
+t.test('what a later run cannot open is told before the first one is trained', async (t) => {
+  const folder = t.testdir({ 'no-table.json': '{', 'no-weights.pth': 'none' });
+  await writeFilms(folder);
+  const at = (name: string) => path.join(folder, name);
+  const runs = attentionRuns({ ...grid, backbones: ['resnet18'], lambdas: [1, 0.5], seeds: [0] });
+  const plansOf = (flags: Readonly<Record<string, string>>, weights?: string) => {
+    const place = {
+      ...{ folder: 'out', overwrite: false, json: false, attention: 'published' as const },
+      data: ['--dataset', 'nf_e', '--path', at('nf_e')],
+      common: new Map(
+        Object.entries({ width: '8', image_size: '32', ...flags }).map(([name, value]) => [
+          name,
+          [`--${name}`, value],
+        ]),
+      ),
+      weightsOf: () => weights,
+    };
+    if (weights === undefined) place.common.set('rand_init', ['--rand_init']);
+    return runs.map((run) => planAttention(place, run));
+  };
+  const check = async (flags: Readonly<Record<string, string>>, weights?: string) => {
+    const plans = plansOf(flags, weights);
+    const data = await openAttentionData((plans[0] as PlannedAttention).flags);
+    return failure(new InputCheck().attention(plans, data));
+  };
+  const masks = at('masks');
+  const task = { task: 'ne' };
+  const refused = async (found: Promise<Error>, code: string, message: RegExp) =>
+    t.match(await found, { code, message });
+  await refused(check({ ...task, masks: at('maks') }), 'ERR_FILE', /Cannot open the folder .*maks/);
+  await refused(check({ ...task, unet: at('nothing') }), 'ERR_FILE', /nothing could not be examined/);
+  await refused(check({ ...task, unet: at('no-weights.pth') }), 'ERR_CHECKPOINT', /no-weights\.pth/);
+  await refused(check({ regions: at('no-table.json'), masks }), 'ERR_TABLE', /no-table\.json/);
+  await refused(check({ ...task, masks, finding_boxes: at('none.csv') }), 'ERR_FILE', /none\.csv/);
+  await refused(check({ ...task, masks }, at('gone.pth')), 'ERR_FILE', /gone\.pth/);
+  await refused(check({ ...task, masks }, at('no-weights.pth')), 'ERR_CHECKPOINT', /no-weights\.pth/);
+
+  const good = plansOf({ ...task, masks });
+  await new InputCheck().attention(good, await openAttentionData((good[0] as PlannedAttention).flags));
+
+  rmSync(path.join(masks, '00000003_001.png'));
+  const words = [
+    ...['reproduce', 'loc-attention', '--dataset', 'folder', '--path', 'nf_e', '--tasks', 'ne'],
+    ...['--masks', 'masks', '--backbones', 'resnet18', '--width', '8', '--image_size', '32', '--rand_init'],
+    ...['--lambdas', '1,0.5', '--thresholds', '0.1', '--max_epochs', '1', '--batch', '6'],
+  ];
+  const { code, stderr } = await cli(words, folder);
+  t.equal(code, 1);
+  t.match(stderr, /^ERR_DATASET: 1 of 4 masks of nf_e val are missing: .*00000003_001\.png/m);
+  t.notOk(existsSync(at('results')), 'cross-entropy, which needs none, is not trained either');
 });

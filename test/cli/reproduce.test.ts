@@ -6,6 +6,8 @@ import t from 'tap';
 import { writeNpy } from '../../lib/checkpoints/npy.js';
 import { featuresLacking, planRow } from '../../lib/cli/reproduce/plan.js';
 import { tableRows } from '../../lib/cli/reproduce/rows.js';
+import { refuseFailed } from '../../lib/cli/reproduce/run-rows.js';
+import { CxrGazeError } from '../../lib/errors.js';
 import { uniform } from '../golden/fill.js';
 import { cli, interrupted, linesOf } from '../support/cli.js';
 
@@ -192,4 +194,30 @@ t.test('every row has the flags of its method, under both conditions', async (t)
     decoupling_weights: path.join('out', 'softmax'),
   });
   t.match(flagsOf('gazelt'), { loss: 'ldam', rw_method: 'sklearn', drw: true, features: 'none' });
+});
+
+t.test('what a later row cannot open is told before the first one is trained', async (t) => {
+  const flags = ['--rows', 'softmax,gazelt', '--out_dir', 'unopened'];
+  const taught = await cli(equal(...flags, '--teachers', 'focal,globl'), folder);
+  t.equal(taught.code, 1);
+  t.match(taught.stderr, /^ERR_FILE: .*focal could not be examined/m);
+  const weights = equal(...flags).map((word) => (word === '--rand_init' ? '--weights' : word));
+  weights.splice(weights.indexOf('--weights') + 1, 0, 'films/labels.csv');
+  const begun = await cli([...weights, '--rows', 'softmax'], folder);
+  t.equal(begun.code, 1);
+  t.match(begun.stderr, /^ERR_\w+: .*labels\.csv/m);
+  t.notOk(existsSync(at('unopened')));
+});
+
+t.test('rows that failed end the command with the first failure, whatever it was', (t) => {
+  const done = { name: 'softmax', status: 'done', note: null };
+  const failed = (name: string, error: unknown) => ({ name, status: 'failed', note: 'told', error });
+  refuseFailed([done]);
+  t.throws(() => refuseFailed([done, failed('focal', new CxrGazeError('ERR_FILE', 'gone'))]), {
+    code: 'ERR_FILE',
+    message: /1 of 2 rows failed \(focal\)/,
+  });
+  const mistake = new TypeError('a mistake of the program');
+  t.throws(() => refuseFailed([failed('focal', mistake), done]), mistake);
+  t.end();
 });

@@ -1,9 +1,13 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { listImages } from '../../lib/data/image-files.js';
 import { openImageFolder } from '../../lib/data/image-folder.js';
 import { nihPatients } from '../../lib/data/nih-tasks.js';
+import { failure } from '../support/outcome.js';
 
 t.test('root/split/class', async (t) => {
   const root = t.testdir({
@@ -124,4 +128,26 @@ t.test('listing images', async (t) => {
   await symlink(join(dir, 'out', 'o.png'), join(folder, 'outside.png'));
   await t.rejects(listImages(folder), { code: 'ERR_PATH_ESCAPE', message: /outside\.png leads out/ });
   await t.rejects(listImages(join(folder, 'b.png')), { code: 'ERR_FILE', message: /is a file/ });
+});
+
+t.test('a folder within that cannot be listed', { skip: process.platform !== 'linux' }, async (t) => {
+  // Not a fixture of the test's: that is taken away by path.
+  const root = mkdtempSync(join(tmpdir(), 'cxr-gaze-deep-'));
+  const [home, name] = [process.cwd(), 'n'.repeat(250)];
+  try {
+    process.chdir(root);
+    // No path of more than 4096 bytes can be opened, whoever asks; step by step it can be made.
+    for (let depth = 0; depth < 17; depth++) {
+      mkdirSync(name);
+      process.chdir(name);
+    }
+    process.chdir(home);
+    t.match(await failure(listImages(root)), {
+      code: 'ERR_FILE',
+      message: /n could not be listed: ENAMETOOLONG/,
+    });
+  } finally {
+    process.chdir(home);
+    execFileSync('rm', ['-rf', root]);
+  }
 });

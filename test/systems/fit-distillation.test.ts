@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { writeNpy } from '../../lib/checkpoints/npy.js';
@@ -172,6 +172,15 @@ t.test('a run does not go on with other vectors under the same names', async (t)
   t.match(await failure(model.fit({ ...options, resume: true }).result), {
     code: 'ERR_RESUME',
     message: /distillation/,
+  });
+  // Files that are gone or torn are no other option.
+  writeFileSync(file, 'torn');
+  const torn = await failure(model.fit({ ...options, resume: true }).result);
+  t.match(torn, { code: 'ERR_CHECKPOINT', message: /one_validation-2\.npy/ });
+  rmSync(file);
+  t.match(await failure(model.fit({ ...options, resume: true }).result), {
+    code: 'ERR_DATASET',
+    message: /^1 of 4 one vectors of validation are missing: .*one_validation-2\.npy$/,
   });
   await writeNpy(file, vector('one', 'validation-2'), [1, 64]);
   t.ok(await model.fit({ ...options, resume: true }).result);

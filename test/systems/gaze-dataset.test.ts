@@ -1,10 +1,15 @@
 import t from 'tap';
-import { type Sample, subsetOf } from '../../lib/data/dataset.js';
+import { type Dataset, type Sample, subsetOf } from '../../lib/data/dataset.js';
 import { DataLoader } from '../../lib/data/loader.js';
 import { phantomSplits } from '../../lib/data/phantom/splits.js';
 import { prepareImages } from '../../lib/data/prepare.js';
 import { SequentialSampler } from '../../lib/data/samplers.js';
-import { firstReadings, matchReadings, phantomGaze } from '../../lib/systems/gazelt/gaze-dataset.js';
+import {
+  firstReadings,
+  matchReadings,
+  phantomGaze,
+  splitReadings,
+} from '../../lib/systems/gazelt/gaze-dataset.js';
 import { moved, readableGaze, readingsOf } from '../../lib/systems/gazelt/teacher-targets.js';
 import { tinyReading } from '../support/gaze.js';
 import { tinyDataset } from '../support/tiny.js';
@@ -155,4 +160,27 @@ t.test('phantoms bring their own readings', async (t) => {
   t.same(readings[4]?.fixations, train.phantom(4).fixations);
   t.match(readings[4], { image: train.sample(4).id, width: 64, height: 64 });
   t.same(done, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
+t.test('a share of the patients validates, with all their readings', (t) => {
+  const replace = (sample: Sample, index: number) => ({ ...sample, patient: `p${index >> 1}` });
+  const dataset = tinyDataset('film', 20, { replace });
+  const readings = Array.from({ length: 20 }, (_, i) => ['a', 'b'].map((id) => ({ id, film: `film-${i}` })));
+  const gaze = matchReadings(
+    dataset,
+    readings.flat().map(({ id, film }) => ({ ...tinyReading(film, [[1, 1]]), id })),
+  );
+  const { train, validation } = splitReadings(gaze, { validation: 0.3, seed: 2 });
+  t.equal(validation.readings.length, 12);
+  t.equal(train.readings.length, 28);
+  for (const half of [train, validation])
+    half.readings.forEach(({ image, id }, i) => {
+      t.equal(half.images.sample(i).id, `${image}.png#${id}`, 'films and readings stay in step');
+    });
+  const patients = ({ images }: { images: Dataset }) =>
+    new Set(Array.from({ length: images.length }, (_, i) => images.sample(i).patient));
+  t.equal(patients(train).size + patients(validation).size, 10);
+  t.throws(() => splitReadings(gaze, { validation: 0.01 }), { code: 'ERR_DATASET', message: /10 patients/ });
+  t.throws(() => splitReadings(gaze, { validation: 1 }), { code: 'ERR_INVALID_ARGUMENT' });
+  t.end();
 });

@@ -1,7 +1,7 @@
 /** `cxr-gaze reproduce loc-attention`: trains the runs of loc-attention's tables, task by task, and writes the tables. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
+import { makeFolder } from '../../checkpoints/atomic.js';
 import { dataThreads } from '../../data/resize.js';
 import { attentionDefaults } from '../../losses/attention-defaults.js';
 import { writeComparison } from '../../report/comparison/write.js';
@@ -22,6 +22,7 @@ import {
 } from './attention-run.js';
 import { type AttentionFacts, type AttentionProgress, attentionTable } from './attention-table.js';
 import { type TaskSource, taskSources } from './attention-tasks.js';
+import { InputCheck } from './input-check.js';
 import { InputRecord } from './input-record.js';
 import { InputHashes } from './inputs.js';
 import { failedRow, refuseFailed, refuseStopped, sayTable } from './run-rows.js';
@@ -63,9 +64,9 @@ async function reproduceAttention(
   if (flags.workers !== undefined) dataThreads(flags.workers);
   // What is wrong with a later task shall not be found out after a week of the first one.
   const tasks: TaskWork[] = [];
-  const hashes = new InputHashes();
+  const [hashes, check] = [new InputHashes(), new InputCheck()];
   for (const source of await taskSources(flags))
-    tasks.push(await prepare(flags, source, common, { session, output, hashes }));
+    tasks.push(await prepare(flags, source, common, { session, output, hashes, check }));
   const outcomes: Outcome[] = [];
   for (const task of tasks) outcomes.push(...(await taskTable(task)));
   const failed = outcomes.filter(({ status }) => status === 'failed');
@@ -82,15 +83,19 @@ function checkInit({ weights, rand_init, backbones }: ReproduceAttentionFlags): 
   );
 }
 
+interface Opening {
+  readonly session: Session;
+  readonly output: Output;
+  readonly hashes: InputHashes;
+  readonly check: InputCheck;
+}
+
 /** Everything of a task that can be judged before its first epoch. */
 async function prepare(
   flags: ReproduceAttentionFlags,
   { dataset, task, tokens }: TaskSource,
   common: ReadonlyMap<string, readonly string[]>,
-  {
-    hashes,
-    ...speakers
-  }: { readonly session: Session; readonly output: Output; readonly hashes: InputHashes },
+  { hashes, check, ...speakers }: Opening,
 ): Promise<TaskWork> {
   const folder = path.resolve(flags.out_dir, `loc-attention_${dataset}_${task}`);
   const {
@@ -123,6 +128,10 @@ async function prepare(
   }
   const [first] = plans as [PlannedAttention];
   const data = await openAttentionData(first.flags);
+  await check.attention(
+    plans.filter(({ run }) => !finished.has(run.name)),
+    data,
+  );
   const facts = factsOf(flags, data, first);
   return { folder, plans, finished, grid, facts, overwrite: place.overwrite, inputs, ...speakers };
 }
@@ -154,7 +163,7 @@ function factsOf(
 async function taskTable(work: TaskWork): Promise<Outcome[]> {
   const { folder, plans, finished, grid, facts, session, output } = work;
   output.say(`${grid.dataset}, task ${grid.task}: ${facts.classes.join(', ')}; ${plans.length} runs`);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const failures = new Map<string, string>();
   const write = async () => {
     const progress: AttentionProgress = { grid, runs: plans.map(({ run }) => run), finished, failures };

@@ -1,6 +1,6 @@
 /** Trains the rows of a plan one after the other and writes the table. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../../checkpoints/atomic.js';
 import { CxrGazeError } from '../../errors.js';
 import type { Comparison } from '../../report/comparison/table.js';
 import { comparisonMarkdown, writeComparison } from '../../report/comparison/write.js';
@@ -9,6 +9,7 @@ import type { DataFlags } from '../data-options.js';
 import { type OpenedData, trainingSplits } from '../datasets.js';
 import type { Output, Session } from '../session.js';
 import { recordOf, trainRun } from '../train-run.js';
+import { InputCheck } from './input-check.js';
 import type { InputRecord } from './input-record.js';
 import { InputHashes, type Inputs, weightsHash } from './inputs.js';
 import { comparisonOf, doneOutcome, type RowOutcome, type TableFacts } from './outcome.js';
@@ -38,12 +39,14 @@ export interface Work {
 /** Trains what is not finished, row after row; the table is written after each. */
 export async function trainRows(work: Work): Promise<RowOutcome[]> {
   const { plans, folder, output, session } = work;
-  // All at once: other options than a finished row's are an error before anything is trained.
+  // All at once: other options than a finished row's, and what cannot be opened, are errors before anything is trained.
   const states = new Map<PublishedRow, RowState>();
   const hashes = new InputHashes();
   for (const plan of plans) states.set(plan.name, await currentState(work, plan, hashes));
+  const unfinished = plans.filter(({ name }) => states.get(name)?.kind !== 'done');
+  await new InputCheck().rows(unfinished, work.dataOf);
   const outcomes = await finishedBefore(work, hashes);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const plan of inOrder(plans, work.base)) {
     const state = states.get(plan.name) as RowState;
     const outcome = await attempt(work, plan, state, outcomes);
@@ -94,7 +97,7 @@ export function failedRow(
   return { status: 'failed', note: message, error };
 }
 
-/** @throws CxrGazeError with the code of the first failure, that names all of them */
+/** @throws CxrGazeError with the code of the first failure, that names all of them; a first failure without a code as it is */
 export function refuseFailed(
   outcomes: readonly {
     readonly name: string;
@@ -106,8 +109,9 @@ export function refuseFailed(
   const failed = outcomes.filter(({ status }) => status === 'failed');
   const [first] = failed;
   if (first === undefined) return;
+  if (!(first.error instanceof CxrGazeError)) throw first.error;
   throw new CxrGazeError(
-    first.error instanceof CxrGazeError ? first.error.code : 'ERR_NATIVE',
+    first.error.code,
     `${failed.length} of ${outcomes.length} rows failed (${failed.map(({ name }) => name).join(', ')}); the others are in the table, and the same command tries these again`,
     { cause: first.error, details: { failed: failed.map(({ name, note }) => ({ name, note })) } },
   );

@@ -87,7 +87,7 @@ export interface FitOptions extends CommonFitOptions {
 
 /** @internal What a system adds to plain training. */
 export interface FitAddition {
-  /** Further options, recorded with the run and compared on resume; asked for once, before anything long begins. */
+  /** Further options, recorded with the run and compared on resume; asked for once, when no file is missing, before anything long. */
   readonly options: () => Promise<{ readonly [key: string]: Json }>;
   /** How often the original ran the network on a batch: updates of BatchNorm's statistics under `legacyBatchNorm`. */
   readonly legacyUpdates: number;
@@ -195,9 +195,10 @@ export function checkedFit(card: ModelCard, options: FitOptions, addition: FitAd
 export async function prepareFit(network: Network, fit: CheckedFit): Promise<PreparedRun<Trainer>> {
   const { options, criteria, card, addition } = fit;
   const { model, device } = network;
-  const settings: Settings = { ...fit.settings, ...(await addition.options()) };
+  const { settings } = fit;
   const datasets = [options.train, options.validation];
-  const plan = { options, settings, card: cardToJson(card), device, datasets, needs: addition.needs };
+  const { options: furtherSettings, needs } = addition;
+  const plan = { options, settings, furtherSettings, card: cardToJson(card), device, datasets, needs };
   return prepareRun(plan, async ({ precision, own, common }) => {
     const extra = await addition.term?.();
     const loaders = await loadersOf(network, options, settings, own);

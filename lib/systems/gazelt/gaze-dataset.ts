@@ -1,9 +1,10 @@
 import { type Dataset, requireDataset, type Sample, subsetOf } from '../../data/dataset.js';
+import { drawParts } from '../../data/draw-parts.js';
 import { featureName } from '../../data/image-table.js';
 import { PhantomDataset } from '../../data/phantom/splits.js';
 import { CxrGazeError } from '../../errors.js';
 import { type Reading, requireReading } from '../../gaze/reading.js';
-import { integer, invalidArgument, list } from '../../validate.js';
+import { integer, invalidArgument, knownKeys, list, number } from '../../validate.js';
 
 /** Films with recordings of how they were read: one sample a reading, so a film that was read twice is there twice. */
 export interface GazeDataset {
@@ -132,10 +133,50 @@ function filmsOf(
 /** The first `most` readings of a data set, or all of them. */
 export function firstReadings(gaze: GazeDataset, most: number): GazeDataset {
   requireGaze('gaze', gaze);
-  const { images, readings } = gaze;
-  const length = Math.min(integer('most', most, { min: 0 }), readings.length);
-  const kept = Array.from({ length }, (_, i) => i);
-  return { images: subsetOf(images, kept), readings: readings.slice(0, length) };
+  const length = Math.min(integer('most', most, { min: 0 }), gaze.readings.length);
+  return someReadings(
+    gaze,
+    Array.from({ length }, (_, i) => i),
+  );
+}
+
+function someReadings({ images, readings }: GazeDataset, indices: readonly number[]): GazeDataset {
+  return { images: subsetOf(images, indices), readings: indices.map((index) => readings[index] as Reading) };
+}
+
+/** Options of {@link splitReadings}. */
+export interface SplitReadingsOptions {
+  /** Share of the patients to validate on, above 0 and below 1; default 0.1. */
+  readonly validation?: number;
+  /** Of the draw; default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * Divides readings at random, for films that have no part to validate on. All readings of a patient stay together; where
+ * patients are not known, those of a film.
+ *
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`; `ERR_DATASET` where a part would be empty
+ */
+export function splitReadings(
+  gaze: GazeDataset,
+  options: SplitReadingsOptions = {},
+): { readonly train: GazeDataset; readonly validation: GazeDataset } {
+  requireGaze('gaze', gaze);
+  knownKeys('options', options, ['validation', 'seed']);
+  const share = number('options.validation', options.validation ?? 0.1, { min: 0, below: 1 });
+  const seed = integer('options.seed', options.seed ?? 0);
+  const keys = gaze.readings.map(({ image }, i) => {
+    const { patient } = gaze.images.sample(i);
+    return patient === undefined ? `film ${image}` : `patient ${patient}`;
+  });
+  const [validation = [], train = []] = drawParts({ keys, shares: [share], seed, purpose: 'readings' });
+  if (train.length > 0 && validation.length > 0)
+    return { train: someReadings(gaze, train), validation: someReadings(gaze, validation) };
+  throw new CxrGazeError(
+    'ERR_DATASET',
+    `${gaze.images.name}: ${new Set(keys).size} patients are too few to train on some and validate on ${100 * share} % of them`,
+  );
 }
 
 /**

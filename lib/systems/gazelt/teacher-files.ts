@@ -1,7 +1,6 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { sweepTemporaries, writeFileAtomic } from '../../checkpoints/atomic.js';
-import { fileError } from '../../checkpoints/fault.js';
+import { makeFolder, sweepTemporaries, writeFileAtomic } from '../../checkpoints/atomic.js';
 import { type Json, readJson } from '../../checkpoints/folder.js';
 import { writeNpy } from '../../checkpoints/npy.js';
 import { writeTensors } from '../../checkpoints/write-tensors.js';
@@ -157,9 +156,7 @@ async function openFolder(
   { network }: TeacherLike,
 ): Promise<Set<string>> {
   const { branch } = manifest;
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw fileError(folder, 'could not be made', cause);
-  });
+  await makeFolder(folder);
   await sweepTemporaries(folder);
   const names = await readdir(folder);
   const vectors = new Set(names.filter((name) => name.startsWith(`${branch}_`) && name.endsWith('.npy')));

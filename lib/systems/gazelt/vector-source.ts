@@ -23,7 +23,7 @@ export interface VectorSource {
    * @throws CxrGazeError `ERR_BUSY` where they are changing just now
    */
   readonly hold: () => () => void;
-  /** What a run records of it. */
+  /** What a run records of it; of files, once none is missing: see {@link VectorSource.needs}. */
   readonly record: () => Promise<{ readonly [key: string]: Json }>;
   /** The files that it needs of a data set. */
   readonly needs: (dataset: Dataset) => Promise<readonly NeededFiles[]>;
@@ -64,12 +64,10 @@ function fromFiles(set: string, folder: string, { train, validation }: Films): V
     read ??= both();
     return read;
   };
-  // Where files are missing, `needs` lists them all before anything is trained.
-  const hashes = () =>
-    vectors().then(
-      ({ train, val }) => [train.hash(), val.hash()],
-      () => null,
-    );
+  const hashes = async () => {
+    const { train, val } = await vectors();
+    return [train.hash(), val.hash()];
+  };
   return {
     teachers: featurePrefixes(set).length,
     name: `'${set}'`,

@@ -1,0 +1,37 @@
+import { rng } from './random.js';
+
+/** How {@link drawParts} divides. */
+export interface DrawParts {
+  /** What belongs together, one key a sample. */
+  readonly keys: readonly string[];
+  /** Share of the keys in each part but the last, which gets what is left. */
+  readonly shares: readonly number[];
+  /** Of the draw. */
+  readonly seed: number;
+  /** What the draw is for: another purpose, another draw of the same seed. */
+  readonly purpose: string;
+}
+
+/**
+ * Divides samples at random; those of one key, such as a patient, stay together.
+ *
+ * @returns the samples' indices in rising order, a list for each share and one for the rest; any may be empty
+ * @internal
+ */
+export function drawParts({ keys, shares, seed, purpose }: DrawParts): number[][] {
+  const byKey = new Map<string, number[]>();
+  keys.forEach((key, index) => {
+    const known = byKey.get(key);
+    if (known) known.push(index);
+    else byKey.set(key, [index]);
+  });
+  const units = [...byKey.values()];
+  const order = Array.from(rng(seed, purpose).permutation(units.length));
+  const sizes = [...shares.map((share) => Math.round(share * units.length)), units.length];
+  return sizes.map((size) =>
+    order
+      .splice(0, size)
+      .flatMap((unit) => units[unit] as number[])
+      .sort((a, b) => a - b),
+  );
+}
