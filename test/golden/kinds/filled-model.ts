@@ -29,9 +29,3 @@ async function make(architecture: Architecture, classes: number): Promise<Model>
   await fillModel(model);
   return model.eval();
 }
-
-/** Why a case waits, where its backbone is not built. */
-export function backboneMissing(config: Readonly<Record<string, unknown>>): string | undefined {
-  const built = (architectures as readonly unknown[]).includes(config.model);
-  return built ? undefined : `the backbone ${String(config.model)} is not built yet`;
-}
