@@ -6,7 +6,7 @@ import { FilmFiles } from '../gaze/film-files.js';
 import type { GazeTable } from '../gaze/reading.js';
 import { writeHeatmaps } from '../gaze/render-set.js';
 import { rescaleToFilms, withoutUnsized } from '../gaze/rescale.js';
-import { maxWindows } from '../gaze/windows.js';
+import { maxWindows, publishedWindows } from '../gaze/windows.js';
 import { addFilmOption, addGazeOptions, type GazeFlags, openGaze, sayFiltered } from './gaze-options.js';
 import { asInteger, asNumbers, asText, headings, option, usageError } from './options.js';
 import { Output, type Session } from './session.js';
@@ -64,7 +64,15 @@ export function heatmapsCommand(session: Session): Command {
         [64, 128],
       ),
     )
-    .addOption(option(rendering, '--windows <n>', 'time windows', asInteger({ min: 1, max: maxWindows }), 4))
+    .addOption(
+      option(
+        rendering,
+        '--windows <n>',
+        'time windows',
+        asInteger({ min: 1, max: maxWindows }),
+        publishedWindows,
+      ),
+    )
     .addOption(
       option(
         rendering,

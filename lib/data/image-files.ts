@@ -3,6 +3,8 @@ import path from 'node:path';
 import { fileError } from '../checkpoints/fault.js';
 import { CxrGazeError } from '../errors.js';
 import { text } from '../validate.js';
+import { listed } from './csv.js';
+import type { DataWarning } from './image-table.js';
 import { surveyFiles } from './paths.js';
 
 /** Extensions of files that are taken for images in a folder; what a file is, its content decides. */
@@ -50,6 +52,19 @@ export async function listImages(folder: string): Promise<FolderListing> {
     (isImage ? images : others).push(file);
   }
   return { images: images.sort(), others: others.sort() };
+}
+
+/**
+ * The warning of files in a folder of images that are not taken for images, if there are any.
+ *
+ * @param root of the listing
+ * @param others of {@link FolderListing}
+ * @internal
+ */
+export function otherFiles(root: string, others: readonly string[]): DataWarning[] {
+  if (others.length === 0) return [];
+  const message = `${root}: ${others.length} ${others.length === 1 ? 'file is' : 'files are'} not taken for images: ${listed(others.slice(0, 5))}${others.length > 5 ? ', ...' : ''}`;
+  return [{ kind: 'other-files', message, details: { root, files: others } }];
 }
 
 function isImageName(file: string): boolean {

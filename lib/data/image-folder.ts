@@ -2,7 +2,7 @@ import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { knownKeys, list, nearest, oneOf, text } from '../validate.js';
 import { listed } from './csv.js';
-import { listImages } from './image-files.js';
+import { listImages, otherFiles } from './image-files.js';
 import { type DataWarning, ImageTable, sharedPatients } from './image-table.js';
 import { nihPatients } from './nih-tasks.js';
 import { emptyClasses, orderByFrequency } from './table-dataset.js';
@@ -155,10 +155,4 @@ function splitTable(
     patients: entries.map(({ patient }) => patient),
     origin: () => root,
   });
-}
-
-function otherFiles(root: string, others: readonly string[]): DataWarning[] {
-  if (others.length === 0) return [];
-  const message = `${root}: ${others.length} ${others.length === 1 ? 'file is' : 'files are'} not taken for images: ${listed(others.slice(0, 5))}${others.length > 5 ? ', ...' : ''}`;
-  return [{ kind: 'other-files', message, details: { root, files: others } }];
 }

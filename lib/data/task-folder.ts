@@ -3,7 +3,7 @@ import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { oneOf, text } from '../validate.js';
 import { listed } from './csv.js';
-import { listImages } from './image-files.js';
+import { listImages, otherFiles } from './image-files.js';
 import type { DataWarning } from './image-table.js';
 import { nihTaskNames, taskSplits } from './nih-tasks.js';
 
@@ -97,10 +97,4 @@ function inTwoSplits(
   if (shared.length === 0) return [];
   const message = `${root}: ${shared.length} file names are in more than one split, such as ${listed(shared.slice(0, 3))}: is it the same image?`;
   return [{ kind: 'image-in-two-splits', message, details: { root, images: shared } }];
-}
-
-function otherFiles(root: string, others: readonly string[]): DataWarning[] {
-  if (others.length === 0) return [];
-  const message = `${root}: ${others.length} files are not taken for images, such as ${listed(others.slice(0, 3))}`;
-  return [{ kind: 'other-files', message, details: { root, files: others } }];
 }

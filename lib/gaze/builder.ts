@@ -3,7 +3,7 @@ import { CxrGazeError } from '../errors.js';
 import { number, oneOf } from '../validate.js';
 import { noFilmKnown } from './film-sizes.js';
 import { PackedFixations, packedReading } from './packed.js';
-import type { GazeTable, Reading } from './reading.js';
+import { type GazeTable, isOnFilm, type Reading } from './reading.js';
 
 /** Options of all readers of gaze data. */
 export interface GazeReadOptions {
@@ -68,8 +68,7 @@ export class Recording {
     if (!(Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(start) && Number.isFinite(end)))
       return 'notFinite';
     if (end < start) return 'endBeforeStart';
-    const { width, height } = this.parts;
-    return x < 0 || y < 0 || x > width || y > height ? 'offFilm' : undefined;
+    return isOnFilm(this.parts, x, y) ? undefined : 'offFilm';
   }
 }
 

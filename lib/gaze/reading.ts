@@ -107,9 +107,14 @@ export function withinChestBoxes(table: GazeTable): GazeTable {
   return { ...table, readings, filtered: { ...table.filtered, outsideChestBox, withoutChestBox } };
 }
 
+/** @internal Whether a place lies on a film, whose edges belong to it; a place that is no number does not. */
+export function isOnFilm({ width, height }: FilmSize, x: number, y: number): boolean {
+  return x >= 0 && y >= 0 && x <= width && y <= height;
+}
+
 /** @internal The fixations that lie on the film, its edges included. */
-export function fixationsOnFilm({ width, height, fixations }: Reading): Fixation[] {
-  return fixations.filter(({ x, y }) => x >= 0 && y >= 0 && x <= width && y <= height);
+export function fixationsOnFilm(reading: Reading): Fixation[] {
+  return reading.fixations.filter(({ x, y }) => isOnFilm(reading, x, y));
 }
 
 /**

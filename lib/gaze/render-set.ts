@@ -14,7 +14,7 @@ import { checkedName } from './names.js';
 import type { Reading } from './reading.js';
 import { drawScanpath } from './scanpath-picture.js';
 import { branchSigma, type GazeBranch, gazeBranches, teacherPoints } from './teacher-targets.js';
-import { maxWindows, type WindowConvention, windowConventions } from './windows.js';
+import { maxWindows, publishedWindows, type WindowConvention, windowConventions } from './windows.js';
 
 /** Options of {@link writeHeatmaps}. */
 export interface WriteHeatmapsOptions {
@@ -92,7 +92,7 @@ function resolve(options: WriteHeatmapsOptions): Plan {
   return {
     size: size === 'film' ? size : integer('options.size', size, { min: 1, max: 8192 }),
     sigma,
-    windows: integer('options.windows', options.windows ?? 4, { min: 1, max: maxWindows }),
+    windows: integer('options.windows', options.windows ?? publishedWindows, { min: 1, max: maxWindows }),
     convention: oneOf('options.convention', options.convention ?? 'half-open', windowConventions),
     whole: flag('options.whole', options.whole ?? false),
     arrays: flag('options.arrays', options.arrays ?? false),

@@ -1,6 +1,6 @@
 import { CxrGazeError } from '../errors.js';
 import { integer, invalidArgument, list, number, object } from '../validate.js';
-import type { Fixation } from './reading.js';
+import { type Fixation, isOnFilm } from './reading.js';
 
 // How near a predicted map is to recorded gaze, with the definitions of Bylinskii et al., "What do different evaluation
 // metrics tell us about saliency models?" (2019). All sums are in double precision.
@@ -146,7 +146,7 @@ export function nss(
   let sum = 0;
   let count = 0;
   for (const { x, y } of looked.fixations) {
-    if (!(x >= 0 && y >= 0 && x <= looked.width && y <= looked.height)) continue;
+    if (!isOnFilm(looked, x, y)) continue;
     const column = Math.min(width - 1, Math.floor((x * width) / looked.width));
     const row = Math.min(height - 1, Math.floor((y * height) / looked.height));
     sum += (prediction[row * width + column] as number) - mean;

@@ -1,7 +1,13 @@
 import { integer, knownKeys, number, oneOf } from '../validate.js';
 import { readingPoints, renderHeatmaps, type WeightedPoints } from './heatmap.js';
 import type { Reading } from './reading.js';
-import { cumulativeWindows, maxWindows, timeWindows, type WindowConvention } from './windows.js';
+import {
+  cumulativeWindows,
+  maxWindows,
+  publishedWindows,
+  timeWindows,
+  type WindowConvention,
+} from './windows.js';
 
 /** GazeLT's teachers: what each learns to predict, in their order. */
 export const gazeBranches = ['global', 'focal'] as const;
@@ -41,7 +47,7 @@ export interface TeacherTargets {
 export function teacherPoints(
   reading: Reading,
   branch: GazeBranch,
-  windows = 4,
+  windows = publishedWindows,
   convention: WindowConvention = 'half-open',
 ): WeightedPoints[] {
   const stamp = reading.stamp ?? 'start';
@@ -63,7 +69,10 @@ export async function teacherTargets(
   knownKeys('options', options, ['branch', 'size', 'windows', 'convention', 'sigma']);
   const branch = oneOf('options.branch', options.branch, gazeBranches);
   const size = integer('options.size', options.size ?? 224, { min: 1, max: 4096 });
-  const windows = integer('options.windows', options.windows ?? 4, { min: 1, max: maxWindows });
+  const windows = integer('options.windows', options.windows ?? publishedWindows, {
+    min: 1,
+    max: maxWindows,
+  });
   const sigma = number('options.sigma', options.sigma ?? branchSigma[branch], { above: 0 });
   const points = teacherPoints(reading, branch, windows, options.convention);
   const rendered = await renderHeatmaps(points, { height: size, width: size, sigma });

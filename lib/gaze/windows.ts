@@ -7,6 +7,9 @@ export const windowConventions = ['half-open', 'as-published'] as const;
 /** One of {@link windowConventions}. */
 export type WindowConvention = (typeof windowConventions)[number];
 
+/** GazeLT's number of time windows, the default everywhere. @internal */
+export const publishedWindows = 4;
+
 /** Most time windows of a reading. @internal */
 export const maxWindows = 64;
 
@@ -45,7 +48,10 @@ export interface WindowShare {
  */
 export function timeWindows(fixations: readonly Fixation[], options: WindowOptions = {}): WindowShare[][] {
   knownKeys('options', options, ['windows', 'convention', 'stamp']);
-  const windows = integer('options.windows', options.windows ?? 4, { min: 1, max: maxWindows });
+  const windows = integer('options.windows', options.windows ?? publishedWindows, {
+    min: 1,
+    max: maxWindows,
+  });
   const convention = oneOf('options.convention', options.convention ?? 'half-open', windowConventions);
   const stamp = oneOf('options.stamp', options.stamp ?? 'start', ['start', 'end']);
   list('fixations', fixations, (name, fixation) => object(name, fixation as Fixation));

@@ -2,39 +2,14 @@
 
 #include <c10/util/StringUtil.h>
 
-namespace cxr::loss {
+#include "tensor/failure.h"
 
-std::string dtypeName(const at::Tensor& values) {
-  switch (values.scalar_type()) {
-    case at::kFloat:
-      return "float32";
-    case at::kDouble:
-      return "float64";
-    case at::kHalf:
-      return "float16";
-    case at::kBFloat16:
-      return "bfloat16";
-    case at::kLong:
-      return "int64";
-    case at::kInt:
-      return "int32";
-    case at::kShort:
-      return "int16";
-    case at::kChar:
-      return "int8";
-    case at::kByte:
-      return "uint8";
-    case at::kBool:
-      return "bool";
-    default:
-      return c10::toString(values.scalar_type());
-  }
-}
+namespace cxr::loss {
 
 at::Tensor workingPrecision(const at::Tensor& values, const std::string& name) {
   if (!values.is_floating_point()) {
-    throw Error("ERR_INVALID_DTYPE",
-                "Expected a floating-point tensor for " + name + " but received " + dtypeName(values));
+    throw Error("ERR_INVALID_DTYPE", "Expected a floating-point tensor for " + name + " but received " +
+                                         dtypeName(values.scalar_type()));
   }
   const bool wide = values.scalar_type() == at::kFloat || values.scalar_type() == at::kDouble;
   return wide ? values : values.to(at::kFloat);
@@ -49,7 +24,8 @@ void expectDimensions(const at::Tensor& values, int64_t dimensions, const std::s
 at::Tensor checkedLabels(const at::Tensor& labels, const at::Tensor& logits, bool allowIgnored) {
   expectDimensions(logits, 2, "[B, C]", "logits");
   if (!at::isIntegralType(labels.scalar_type(), /*includeBool=*/false)) {
-    throw Error("ERR_INVALID_DTYPE", "Expected int64 labels for labels but received " + dtypeName(labels));
+    throw Error("ERR_INVALID_DTYPE",
+                "Expected int64 labels for labels but received " + dtypeName(labels.scalar_type()));
   }
   const int64_t batch = logits.size(0);
   const int64_t classes = logits.size(1);

@@ -30,7 +30,4 @@ at::Tensor checkedLabels(const at::Tensor& labels, const at::Tensor& logits, boo
 /// undefined.
 at::Tensor perClass(const at::Tensor& values, const at::Tensor& logits, const std::string& name);
 
-/// "float32", "int64"... as TypeScript spells it.
-std::string dtypeName(const at::Tensor& values);
-
 }  // namespace cxr::loss

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "loss/checks.h"
+#include "tensor/failure.h"
 
 namespace cxr::loss {
 namespace {
@@ -93,8 +94,8 @@ RegionMask regionMask(const at::Tensor& maps, const at::Tensor& boxes, const at:
   const Size from{settings.height > 0 ? settings.height : map.height, settings.width > 0 ? settings.width : map.width};
   if (boxes.dim() != 2 || boxes.size(0) != batch || boxes.size(1) != 4 ||
       !at::isIntegralType(boxes.scalar_type(), /*includeBool=*/false)) {
-    throw invalidShape(c10::str("Expected integers [", batch, ", 4] for boxes but received ", dtypeName(boxes), " ",
-                                boxes.sizes()));
+    throw invalidShape(c10::str("Expected integers [", batch, ", 4] for boxes but received ",
+                                dtypeName(boxes.scalar_type()), " ", boxes.sizes()));
   }
   const auto classes = static_cast<int64_t>(settings.regions.size());
   // The labels are checked as they are beside logits [B, C].

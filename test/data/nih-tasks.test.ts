@@ -215,6 +215,7 @@ t.test('a folder of tasks is checked', async (t) => {
     good.warnings.map(({ kind }) => kind),
     ['image-in-two-splits', 'other-files'],
   );
+  t.match(good.warnings[1]?.message, /: 1 file is not taken for images: 'test\/1e\/notes\.txt'$/);
   t.match(await failure(check('good', 'neps')), {
     code: 'ERR_DATASET',
     message: /has 4 classes .* but the folder has 2/,

@@ -19,7 +19,7 @@ export interface Kind {
   readonly inputs: readonly string[];
   /** For numbered inputs. */
   readonly inputPattern?: RegExp;
-  /** Why a case of this kind waits for a part that is not built, if it does. */
+  /** Why a case of this kind cannot be run here, if it cannot: a table that is not shipped is absent. */
   readonly waits?: (config: Readonly<Record<string, unknown>>) => string | undefined;
   /** Our outputs by name: at least those wanted that the kind has heard of. */
   readonly run: (subject: Subject) => Promise<Record<string, unknown>> | Record<string, unknown>;

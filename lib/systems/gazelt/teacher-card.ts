@@ -2,12 +2,13 @@ import path from 'node:path';
 import { type Json, readJson } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
 import { gazeBranches } from '../../gaze/teacher-targets.js';
+import { publishedWindows } from '../../gaze/windows.js';
 import { publishedDropPath, type TeacherBranch, teacherSize } from '../../models/teacher.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
 import { integer, invalidArgument, knownKeys, number, oneOf } from '../../validate.js';
 
 /** Time windows of a reading: one map each. */
-export const teacherWindows = 4;
+export const teacherWindows = publishedWindows;
 
 /** What a saved teacher is. */
 export interface TeacherCard {

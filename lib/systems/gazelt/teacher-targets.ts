@@ -1,6 +1,6 @@
 import { type Augmentation, type AugmentationOptions, drawAugmentation } from '../../data/augmentation.js';
 import { subsetOf } from '../../data/dataset.js';
-import type { Reading } from '../../gaze/reading.js';
+import { isOnFilm, type Reading } from '../../gaze/reading.js';
 import { teacherPoints, teacherTargets } from '../../gaze/teacher-targets.js';
 import type { WindowConvention } from '../../gaze/windows.js';
 import { type TeacherBranch, teacherSize } from '../../models/teacher.js';
@@ -124,11 +124,9 @@ export function readableGaze(
   return { gaze, kept, empty };
 }
 
-function isSeen({ width, height, x, y, weight }: ReturnType<typeof teacherPoints>[number]): boolean {
-  for (let i = 0; i < x.length; i++) {
-    const [px, py] = [x[i] as number, y[i] as number];
-    // The film's edges belong to it, as in the heat map.
-    if ((weight[i] as number) > 0 && px >= 0 && px <= width && py >= 0 && py <= height) return true;
-  }
+function isSeen(points: ReturnType<typeof teacherPoints>[number]): boolean {
+  const { x, y, weight } = points;
+  for (let i = 0; i < x.length; i++)
+    if ((weight[i] as number) > 0 && isOnFilm(points, x[i] as number, y[i] as number)) return true;
   return false;
 }

@@ -16,7 +16,6 @@ import type { Actual } from '../compare.js';
 import type { Kind } from '../kind.js';
 import { filled } from '../recipe.js';
 import { actual, tensorOf } from '../tensors.js';
-import { backboneMissing } from './filled-model.js';
 import { fillModel, stateValues } from './student-model.js';
 
 type Bag = Readonly<Record<string, unknown>>;
@@ -38,7 +37,6 @@ export const attentionStepKind: Kind = {
     ],
   ],
   inputs: ['x', 'labels', 'boxes'],
-  waits: backboneMissing,
   run: ({ config, inputs, wanted }) =>
     tidy(async () => {
       using model = await modelOf(config);

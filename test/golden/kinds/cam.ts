@@ -4,13 +4,12 @@ import { tidy } from '../../../lib/tensor/tidy.js';
 import { choice, numbers, string } from '../case.js';
 import type { Kind } from '../kind.js';
 import { actual, tensorOf } from '../tensors.js';
-import { backboneMissing, filledModel, filledModelKeys } from './filled-model.js';
+import { filledModel, filledModelKeys } from './filled-model.js';
 
 /** Maps of given classes by one of the methods. */
 export const camKind: Kind = {
   config: [...filledModelKeys, 'method', 'layer', 'targets', 'library', 'activations'],
   inputs: ['x'],
-  waits: backboneMissing,
   run: async ({ config, inputs }) => {
     const model = await filledModel(config);
     return tidy(async () => {

@@ -5,11 +5,13 @@ import { fillModel } from './student-model.js';
 /** Keys that {@link filledModel} reads. */
 export const filledModelKeys = ['model', 'num_classes', 'weights', 'mode'] as const;
 
-let kept: { readonly name: string; readonly model: Promise<Model> } | undefined;
+// A VGG16 takes seconds to fill, and the cases come by their names, not by their models.
+const mostKept = 3;
+const kept = new Map<string, Promise<Model>>();
 
 /**
- * The classifier that a case of loc-attention describes, its weights filled by their own keys. The next case gets the same
- * one if it is described alike: it must not be changed.
+ * The classifier that a case of loc-attention describes, its weights filled by their own keys. Later cases get the
+ * same one if they are described alike: it must not be changed.
  */
 export function filledModel(config: Readonly<Record<string, unknown>>): Promise<Model> {
   const architecture = choice<Architecture>('model', config.model as Architecture, architectures);
@@ -17,21 +19,19 @@ export function filledModel(config: Readonly<Record<string, unknown>>): Promise<
   choice('weights', config.weights, ['load_filled']);
   choice('mode', config.mode, ['eval']);
   const name = `${architecture} ${classes}`;
-  if (kept?.name !== name) {
-    void kept?.model.then((model) => model.dispose());
-    kept = { name, model: make(architecture, classes) };
+  const model = kept.get(name) ?? make(architecture, classes);
+  kept.delete(name);
+  kept.set(name, model);
+  const [oldest] = kept.keys();
+  if (kept.size > mostKept && oldest !== undefined) {
+    void kept.get(oldest)?.then((old) => old.dispose());
+    kept.delete(oldest);
   }
-  return kept.model;
+  return model;
 }
 
 async function make(architecture: Architecture, classes: number): Promise<Model> {
   const model = createModel({ architecture, classes });
   await fillModel(model);
   return model.eval();
-}
-
-/** Why a case waits, where its backbone is not built. */
-export function backboneMissing(config: Readonly<Record<string, unknown>>): string | undefined {
-  const built = (architectures as readonly unknown[]).includes(config.model);
-  return built ? undefined : `the backbone ${String(config.model)} is not built yet`;
 }

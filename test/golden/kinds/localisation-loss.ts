@@ -16,7 +16,7 @@ import { boolean, choice, number, numbers } from '../case.js';
 import type { Kind } from '../kind.js';
 import { filled } from '../recipe.js';
 import { actual, labelsOf, tensorOf } from '../tensors.js';
-import { backboneMissing, filledModel, filledModelKeys } from './filled-model.js';
+import { filledModel, filledModelKeys } from './filled-model.js';
 
 const boxesOf = (value: unknown): Int32Array => Int32Array.from(filled('boxes', value, 'label').data);
 
@@ -70,7 +70,6 @@ export const softLossKind: Kind = {
     ...['lambda', 'threshold', 'tau', 'penalise_outside', 'cam_class', 'regions', 'activations'],
   ],
   inputs: ['x', 'labels', 'boxes'],
-  waits: backboneMissing,
   run: async ({ config, inputs, wanted }) => {
     const model = await filledModel(config);
     // VGG's deepest gradients in float32 depend on the processor by half a percent, PyTorch's too.

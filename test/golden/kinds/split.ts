@@ -46,7 +46,8 @@ function dataFolders(): string[] {
   return [...(data === undefined ? [] : [data]), ...beside];
 }
 
-function tableFile(name: string): string | undefined {
+/** Where a table of NIH's lies, with or without compression; nowhere if it is not at hand. */
+export function tableFile(name: string): string | undefined {
   const places = dataFolders().flatMap((folder) =>
     [name, `${name}.gz`].map((file) => path.join(folder, 'labels', 'nih', file)),
   );
