@@ -406,6 +406,7 @@ export {
   type MatchedGaze,
   matchReadings,
   phantomGaze,
+  type SplitReadings,
   type SplitReadingsOptions,
   splitReadings,
 } from './systems/gazelt/gaze-dataset.js';

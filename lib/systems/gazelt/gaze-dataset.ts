@@ -144,6 +144,14 @@ function someReadings({ images, readings }: GazeDataset, indices: readonly numbe
   return { images: subsetOf(images, indices), readings: indices.map((index) => readings[index] as Reading) };
 }
 
+/** What {@link splitReadings} gives. */
+export interface SplitReadings {
+  /** To train on. */
+  readonly train: GazeDataset;
+  /** To validate on. */
+  readonly validation: GazeDataset;
+}
+
 /** Options of {@link splitReadings}. */
 export interface SplitReadingsOptions {
   /** Share of the patients to validate on, above 0 and below 1; default 0.1. */
@@ -158,10 +166,7 @@ export interface SplitReadingsOptions {
  *
  * @throws CxrGazeError `ERR_INVALID_ARGUMENT`; `ERR_DATASET` where a part would be empty
  */
-export function splitReadings(
-  gaze: GazeDataset,
-  options: SplitReadingsOptions = {},
-): { readonly train: GazeDataset; readonly validation: GazeDataset } {
+export function splitReadings(gaze: GazeDataset, options: SplitReadingsOptions = {}): SplitReadings {
   requireGaze('gaze', gaze);
   knownKeys('options', options, ['validation', 'seed']);
   const share = number('options.validation', options.validation ?? 0.1, { min: 0, below: 1 });
