@@ -51,6 +51,12 @@ export function isTensorRecord(value: PlainValue): value is TensorRecord {
   return kindOf(value) === 'a tensor';
 }
 
+/** An integer as a number, where a double holds it exactly. */
+export function plainInteger(value: bigint): number | bigint {
+  const small = Number(value);
+  return Number.isSafeInteger(small) ? small : value;
+}
+
 /** What a value is, in Python's words, for messages. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'None';

@@ -6,6 +6,7 @@ import {
   type PicklePlace,
   PickleRecord,
   type PickleStateful,
+  plainInteger,
 } from './pickle-values.js';
 
 /**
@@ -65,16 +66,11 @@ const READERS: Readonly<Record<string, Reader>> = {
   u2: (view, little) => view.getUint16(0, little),
   i4: (view, little) => view.getInt32(0, little),
   u4: (view, little) => view.getUint32(0, little),
-  i8: (view, little) => safeInteger(view.getBigInt64(0, little)),
-  u8: (view, little) => safeInteger(view.getBigUint64(0, little)),
+  i8: (view, little) => plainInteger(view.getBigInt64(0, little)),
+  u8: (view, little) => plainInteger(view.getBigUint64(0, little)),
   f4: (view, little) => view.getFloat32(0, little),
   f8: (view, little) => view.getFloat64(0, little),
 };
-
-function safeInteger(value: bigint): number | bigint {
-  const small = Number(value);
-  return Number.isSafeInteger(small) ? small : value;
-}
 
 /** `(dtype, bytes)`; a scalar of another type than these is kept as a record without its value. */
 function numpyScalar(args: readonly PickleItem[], place: PicklePlace): PickleItem {

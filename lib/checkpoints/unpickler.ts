@@ -13,6 +13,7 @@ import {
   type PickleWorld,
   PlainDict,
   type PlainValue,
+  plainInteger,
 } from './pickle-values.js';
 
 /** Longest pickle that is read. Those of real checkpoints take kilobytes: the tensors' bytes lie outside of them. */
@@ -197,9 +198,7 @@ class Machine implements PicklePlace {
     const bytes = this.bytes(length);
     if (length === 0) return 0;
     const magnitude = BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
-    const value = BigInt.asIntN(8 * length, magnitude);
-    const small = Number(value);
-    return Number.isSafeInteger(small) ? small : value;
+    return plainInteger(BigInt.asIntN(8 * length, magnitude));
   }
 
   // Stack

@@ -12,6 +12,7 @@ import {
   matchReadings,
   phantomGaze,
   splitReadings,
+  validationShare,
 } from '../systems/gazelt/gaze-dataset.js';
 import { type OpenedData, trainingSplit, trainingSplits } from './datasets.js';
 import { openGaze, sayFiltered } from './gaze-options.js';
@@ -67,9 +68,6 @@ interface Halves {
   readonly output: Output;
 }
 
-/** The share of a published set that validates where nothing is said of it and its own part has no recorded film. */
-const publishedShare = 0.1;
-
 /** Training and validation, the latter a split or a share of the former. */
 async function openHalves(
   { data, flags, readingsOf, say, output }: Halves,
@@ -82,7 +80,7 @@ async function openHalves(
     say('validation', own, validation.length, `films of ${nameOf(validation, data)}`);
     return { train: gaze, validation: own };
   }
-  const { val_share: share = publishedShare, seed } = flags;
+  const { val_share: share = validationShare, seed } = flags;
   const parts = splitReadings(gaze, { validation: share, seed });
   const idle = data.validation === undefined ? '' : `; ${nameOf(data.validation, data)} takes no part`;
   say('training', parts.train, filmsOf(parts.train), `films of ${nameOf(train, data)}`);

@@ -1,5 +1,4 @@
 /** One training run in a folder of its own: what `train` does once its data are open, and `reproduce` for each row. */
-
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { someOf } from '../data/csv.js';

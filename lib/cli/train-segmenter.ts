@@ -230,7 +230,6 @@ async function finish(run: Finished): Promise<void> {
   if (evaluation) for (const line of headline(evaluation)) output.say(line);
   else output.warn('no-test-split', `${pairs.name} has no test split: nothing is evaluated`);
   throwIfStopped(session);
-  const { each = [], report: _, skipped: __, ...summary } = evaluation ?? {};
   await folder.writeJson('metrics.json', {
     run: {
       ...{
@@ -243,16 +242,25 @@ async function finish(run: Finished): Promise<void> {
       seconds: Math.round((performance.now() - begun) / 1000),
       segmenter: await segmenter.fingerprint(),
     },
-    test: evaluation ? summary : null,
+    test: evaluation ? scoresOf(evaluation) : null,
   });
-  const rows = each.map(({ id, group, dice, iou }) => csvLine([id, group, String(dice), String(iou)]));
-  if (evaluation)
-    await writeFileAtomic(
-      path.join(folder.path, 'test_overlap.csv'),
-      [csvLine(['id', 'group', 'dice', 'iou']), ...rows].join(''),
-    );
+  if (evaluation) await writeOverlaps(folder, evaluation);
   output.say(`Segmenter: ${folder.path}  ${notClinical}`);
   output.event({ type: 'done', folder: folder.path, epochs: epochsDone, bestEpoch, best });
+}
+
+/** What of an evaluation is figures: all images together, and each group. */
+function scoresOf({ name, images, dice, iou, groups }: SegmenterEvaluation) {
+  return { name, images, dice, iou, groups };
+}
+
+async function writeOverlaps(
+  { path: folder }: Finished['folder'],
+  { each }: SegmenterEvaluation,
+): Promise<void> {
+  const rows = each.map(({ id, group, dice, iou }) => csvLine([id, group, String(dice), String(iou)]));
+  const head = csvLine(['id', 'group', 'dice', 'iou']);
+  await writeFileAtomic(path.join(folder, 'test_overlap.csv'), [head, ...rows].join(''));
 }
 
 async function evaluateOn(
@@ -267,8 +275,7 @@ async function evaluateOn(
       onSkip: ({ error }) => output.warn('image-skipped', error.message),
       onProgress: ({ done }) => bar.update(done),
     });
-    const { each: _, report: __, skipped: ___, ...summary } = evaluation;
-    output.event({ type: 'evaluation', split: 'test', ...summary });
+    output.event({ type: 'evaluation', split: 'test', ...scoresOf(evaluation) });
     return evaluation;
   } finally {
     bar.end();

@@ -10,7 +10,7 @@ import { type TeacherBranch, teacherSize } from '../models/teacher.js';
 import type { HistoryColumn } from '../report/history.js';
 import type { OptionValue } from '../report/report-data.js';
 import { type GazePicture, writeTeacherReport } from '../report/teacher-report.js';
-import type { GazeDataset } from '../systems/gazelt/gaze-dataset.js';
+import { type GazeDataset, validationShare } from '../systems/gazelt/gaze-dataset.js';
 import { GazeTeacher } from '../systems/gazelt/teacher.js';
 import type { PredictedReading, TeacherEvaluation } from '../systems/gazelt/teacher-evaluate.js';
 import type { TeacherScores } from '../systems/gazelt/teacher-objective.js';
@@ -48,7 +48,7 @@ The films are the images of the data set; the gaze is read from --egd, --reflacx
 its file name without extension. The embedded sample brings simulated readings.
 
 Validation: the split for it, or with --val_share a share of the recorded training films; nih-cxr-lt and mimic-cxr-lt take a
-share of 0.1 where balanced-val has no recorded film.
+share of ${validationShare} where balanced-val has no recorded film.
 
 How the published teachers were trained is not known but for their loss and 100 epochs; the rest is this program's choice.
 

@@ -1,3 +1,4 @@
+import { CxrGazeError } from '../errors.js';
 import { rng } from './random.js';
 
 /** How {@link drawParts} divides. */
@@ -33,5 +34,13 @@ export function drawParts({ keys, shares, seed, purpose }: DrawParts): number[][
       .splice(0, size)
       .flatMap((unit) => units[unit] as number[])
       .sort((a, b) => a - b),
+  );
+}
+
+/** The error for too few patients to train on some and validate on others. @internal */
+export function tooFewPatients(name: string, keys: readonly string[], validation: number): CxrGazeError {
+  return new CxrGazeError(
+    'ERR_DATASET',
+    `${name}: ${new Set(keys).size} patients are too few to train on some and validate on ${100 * validation} % of them`,
   );
 }

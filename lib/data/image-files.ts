@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileError } from '../checkpoints/fault.js';
 import { CxrGazeError } from '../errors.js';
 import { text } from '../validate.js';
-import { listed } from './csv.js';
+import { someOf } from './csv.js';
 import type { DataWarning } from './image-table.js';
 import { surveyFiles } from './paths.js';
 
@@ -63,7 +63,7 @@ export async function listImages(folder: string): Promise<FolderListing> {
  */
 export function otherFiles(root: string, others: readonly string[]): DataWarning[] {
   if (others.length === 0) return [];
-  const message = `${root}: ${others.length} ${others.length === 1 ? 'file is' : 'files are'} not taken for images: ${listed(others.slice(0, 5))}${others.length > 5 ? ', ...' : ''}`;
+  const message = `${root}: ${others.length} ${others.length === 1 ? 'file is' : 'files are'} not taken for images: ${someOf(others)}`;
   return [{ kind: 'other-files', message, details: { root, files: others } }];
 }
 

@@ -3,7 +3,7 @@ import { CxrGazeError } from '../errors.js';
 import { integer, invalidArgument, knownKeys, number, object, text } from '../validate.js';
 import { someOf } from './csv.js';
 import { type Dataset, type ImageSource, requireDataset, subsetOf } from './dataset.js';
-import { drawParts } from './draw-parts.js';
+import { drawParts, tooFewPatients } from './draw-parts.js';
 import { listImages } from './image-files.js';
 import { type DataWarning, featureName, ImageTable } from './image-table.js';
 import { MaskFolder, withoutSuffix } from './mask-folder.js';
@@ -209,8 +209,5 @@ export function splitPairs(pairs: MaskPairs, options: SplitPairsOptions = {}): S
   const take = (indices: readonly number[]) => somePairs(pairs, indices);
   const parts = { train: take(train), validation: take(validation), test: take(test) };
   if (parts.train.masks.length > 0 && parts.validation.masks.length > 0) return parts;
-  throw new CxrGazeError(
-    'ERR_DATASET',
-    `${pairs.images.name}: ${new Set(keys).size} patients are too few to train on some and validate on ${100 * shares.validation} % of them`,
-  );
+  throw tooFewPatients(pairs.images.name, keys, shares.validation);
 }

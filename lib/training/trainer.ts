@@ -274,8 +274,10 @@ export class Trainer<
     yield { type: 'epoch', ...validated };
     this.#history = [...this.#history, trained, validated];
     const followed = scoring.follow?.(validated) ?? validated.loss;
-    const outcome = schedule.finish(scoring.select(validated), followed);
-    const { improved, reweightingBegins, plateauReached } = outcome;
+    const { improved, reweightingBegins, plateauReached } = schedule.finish(
+      scoring.select(validated),
+      followed,
+    );
     const next = { epoch: epoch + 1, learningRate: schedule.state.learningRate };
     if (reweightingBegins) yield { type: 'reweighting', ...next };
     else if (plateauReached && schedule.goesOn) yield { type: 'learning-rate', ...next };

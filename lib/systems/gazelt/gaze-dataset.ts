@@ -1,5 +1,5 @@
 import { type Dataset, requireDataset, type Sample, subsetOf } from '../../data/dataset.js';
-import { drawParts } from '../../data/draw-parts.js';
+import { drawParts, tooFewPatients } from '../../data/draw-parts.js';
 import { featureName } from '../../data/image-table.js';
 import { PhantomDataset } from '../../data/phantom/splits.js';
 import { CxrGazeError } from '../../errors.js';
@@ -144,6 +144,9 @@ function someReadings({ images, readings }: GazeDataset, indices: readonly numbe
   return { images: subsetOf(images, indices), readings: indices.map((index) => readings[index] as Reading) };
 }
 
+/** @internal Share of the patients to validate on where nobody says otherwise. */
+export const validationShare = 0.1;
+
 /** What {@link splitReadings} gives. */
 export interface SplitReadings {
   /** To train on. */
@@ -169,7 +172,7 @@ export interface SplitReadingsOptions {
 export function splitReadings(gaze: GazeDataset, options: SplitReadingsOptions = {}): SplitReadings {
   requireGaze('gaze', gaze);
   knownKeys('options', options, ['validation', 'seed']);
-  const share = number('options.validation', options.validation ?? 0.1, { min: 0, below: 1 });
+  const share = number('options.validation', options.validation ?? validationShare, { above: 0, below: 1 });
   const seed = integer('options.seed', options.seed ?? 0);
   const keys = gaze.readings.map(({ image }, i) => {
     const { patient } = gaze.images.sample(i);
@@ -178,10 +181,7 @@ export function splitReadings(gaze: GazeDataset, options: SplitReadingsOptions =
   const [validation = [], train = []] = drawParts({ keys, shares: [share], seed, purpose: 'readings' });
   if (train.length > 0 && validation.length > 0)
     return { train: someReadings(gaze, train), validation: someReadings(gaze, validation) };
-  throw new CxrGazeError(
-    'ERR_DATASET',
-    `${gaze.images.name}: ${new Set(keys).size} patients are too few to train on some and validate on ${100 * share} % of them`,
-  );
+  throw tooFewPatients(gaze.images.name, keys, share);
 }
 
 /**

@@ -209,7 +209,7 @@ function short(value: Json | undefined): string {
   return shown.length > 16 ? `${shown.slice(0, 12)}...` : shown;
 }
 
-/** The films whose vectors are not there yet; their names are added, for a film may be in two splits. */
+/** Indices of the films whose vectors are not there yet; their names are added, for a film may be in two splits. */
 function indicesWithout(dataset: Dataset, branch: string, there: Set<string>): number[] {
   const indices: number[] = [];
   for (let index = 0; index < dataset.length; index++) {
