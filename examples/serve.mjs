@@ -11,7 +11,7 @@ import http from 'node:http';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { CxrGazeError, decodeImage, GazeLT, resizeArea } from 'cxr-gaze';
+import { CxrGazeError, decodeImage, loadClassifier, resizeArea } from 'cxr-gaze';
 
 const notice = 'not for clinical use';
 const types = /^(image\/[\w.+-]+|application\/(dicom|octet-stream))\s*(;|$)/i;
@@ -245,7 +245,7 @@ async function main() {
   };
   const limits = { batch: whole('batch', 1), wait: whole('wait', 0), queue: whole('queue', 1) };
   const port = whole('port', 0);
-  const model = await GazeLT.load(values.model);
+  const model = await loadClassifier(values.model);
   const { server, shutDown } = createServer(model, { ...limits, maxBytes: whole('max-bytes', 1) });
   const stop = async () => {
     await shutDown();

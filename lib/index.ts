@@ -396,7 +396,7 @@ export {
   type LocalisedImage,
   type LocaliseOptions,
 } from './systems/classifier/localise.js';
-export type { ModelCard } from './systems/classifier/model-card.js';
+export type { ClassifierSystem, ModelCard } from './systems/classifier/model-card.js';
 export type { PassOptions } from './systems/classifier/passes.js';
 export type { Prediction, PredictOptions } from './systems/classifier/predict.js';
 export type { DistillationSettings } from './systems/gazelt/distillation.js';
@@ -441,6 +441,7 @@ export type {
   SaliencyMeasure,
   WindowSaliency,
 } from './systems/gazelt/teacher-saliency.js';
+export { loadClassifier } from './systems/load-classifier.js';
 export type { BoxOptions, GivenBoxes } from './systems/loc-attention/boxes.js';
 export type { LocAttentionFitOptions } from './systems/loc-attention/fit.js';
 export { LocAttention } from './systems/loc-attention/loc-attention.js';

@@ -8,7 +8,7 @@ import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
 import { backboneName } from '../models/model.js';
 import type { OptionValue } from '../report/report-data.js';
-import { GazeLT } from '../systems/gazelt/gazelt.js';
+import { loadClassifier } from '../systems/load-classifier.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import { integer } from '../validate.js';
 import { openPhantomTask, type PhantomTaskFlags } from './attention-data.js';
@@ -79,7 +79,7 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
   const output = new Output(session, flags.json ?? false);
   const bootstrap = bootstrapOf(flags.bootstrap);
   if (flags.workers !== undefined) dataThreads(flags.workers);
-  using classifier = await GazeLT.load(model, { device: flags.device });
+  using classifier = await loadClassifier(model, { device: flags.device });
   const { classes, imageSize } = classifier.card;
   const recorded = await recordedOptions(model);
   const source = sourceOf(model, flags, recorded);

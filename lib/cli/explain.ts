@@ -7,7 +7,7 @@ import { makeFolder, writeFileAtomic } from '../checkpoints/atomic.js';
 import { featureName } from '../data/image-table.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
-import { GazeLT } from '../systems/gazelt/gazelt.js';
+import { loadClassifier } from '../systems/load-classifier.js';
 import { percent } from './evaluation.js';
 import { type LungFlags, lungsOfFilms } from './lungs-of-films.js';
 import { asChoice, asInteger, asNumbers, asText, asTexts, headings, option, usageError } from './options.js';
@@ -126,7 +126,7 @@ async function explain(
   if (flags.inside_lungs && !flags.lungs && !flags.masks && !flags.unet)
     throw usageError('Expected a box for --inside_lungs: --lungs, --masks or --unet');
   if (flags.workers !== undefined) dataThreads(flags.workers);
-  using classifier = await GazeLT.load(model, { device: flags.device });
+  using classifier = await loadClassifier(model, { device: flags.device });
   const folder = path.resolve(flags.out_dir);
   await makeFolder(folder);
   const taken = new Set<string>();

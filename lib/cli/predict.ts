@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../checkpoints/atomic.js';
 import { csvLine } from '../data/csv-row.js';
 import { dataThreads } from '../data/resize.js';
 import type { Prediction } from '../systems/classifier/predict.js';
-import { GazeLT } from '../systems/gazelt/gazelt.js';
+import { loadClassifier } from '../systems/load-classifier.js';
 import { asInteger, asText, headings, option } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { Output, type Session } from './session.js';
@@ -55,7 +55,7 @@ async function predict(
 ): Promise<void> {
   const output = new Output(session, flags.json ?? false);
   if (flags.workers !== undefined) dataThreads(flags.workers);
-  using classifier = await GazeLT.load(model, { device: flags.device });
+  using classifier = await loadClassifier(model, { device: flags.device });
   const pass = passOf('predicting', flags, { session, output });
   const predictions = await classifier.predict(files, pass.options);
   pass.end();

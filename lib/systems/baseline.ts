@@ -1,11 +1,12 @@
 import type { Run } from '../training/run.js';
 import type { TrainEvent, TrainResult } from '../training/trainer.js';
 import {
+  type BuiltClassifier,
   buildClassifier,
   Classifier,
   type ClassifierOptions,
   type LoadOptions,
-  loadClassifier,
+  loadBuilt,
 } from './classifier/classifier.js';
 import type { FitOptions } from './classifier/fit.js';
 
@@ -20,6 +21,11 @@ import type { FitOptions } from './classifier/fit.js';
  * ```
  */
 export class Baseline extends Classifier {
+  /** @internal */
+  static of(built: BuiltClassifier): Baseline {
+    return new Baseline(built);
+  }
+
   /**
    * Makes a classifier.
    *
@@ -27,18 +33,19 @@ export class Baseline extends Classifier {
    * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_STATE_DICT` if the initial weights do not fit
    */
   static create(options: ClassifierOptions): Promise<Baseline> {
-    return buildClassifier(options, { head: 'linear', imageSize: 256 }).then((built) => new Baseline(built));
+    return buildClassifier(options, { system: 'baseline', head: 'linear', imageSize: 256 }).then(Baseline.of);
   }
 
   /**
-   * Loads a saved model, a checkpoint or the best checkpoint of a run.
+   * Loads a saved model, a checkpoint or the best checkpoint of a run; that of another system is refused (`loadClassifier`
+   * takes any).
    *
    * @param folder that holds it, or a file of weights with its card beside it: `NAME.safetensors` and `NAME.json`
    * @param options where it shall compute
    * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_CHECKPOINT`, `ERR_FILE`, `ERR_STATE_DICT`
    */
   static load(folder: string, options: LoadOptions = {}): Promise<Baseline> {
-    return loadClassifier(folder, options).then((built) => new Baseline(built));
+    return loadBuilt(folder, options, () => 'baseline').then(Baseline.of);
   }
 
   override fit(options: FitOptions): Run<TrainEvent, TrainResult> {

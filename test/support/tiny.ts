@@ -8,6 +8,7 @@ import { Baseline } from '../../lib/systems/baseline.js';
 import type { ClassifierOptions } from '../../lib/systems/classifier/classifier.js';
 import type { FitOptions } from '../../lib/systems/classifier/fit.js';
 import { GazeLT } from '../../lib/systems/gazelt/gazelt.js';
+import { LocAttention } from '../../lib/systems/loc-attention/loc-attention.js';
 import { threads } from '../../lib/tensor/create.js';
 
 /** One thread, so that test files that run side by side do not wait for each other's. */
@@ -79,6 +80,12 @@ export async function tinyGazeLT(options: Partial<ClassifierOptions> = {}): Prom
 export async function tinyBaseline(options: Partial<ClassifierOptions> = {}): Promise<Baseline> {
   await oneThread;
   return Baseline.create({ ...tiny, ...options });
+}
+
+/** An untrained loc-attention classifier of the tiny classes. */
+export async function tinyLocAttention(options: Partial<ClassifierOptions> = {}): Promise<LocAttention> {
+  await oneThread;
+  return LocAttention.create({ ...tiny, ...options });
 }
 
 /** Options of a fit of two epochs of three steps. */

@@ -6,6 +6,8 @@ import { createModel, type ModelOptions } from '../../lib/models/model.js';
 import { Baseline } from '../../lib/systems/baseline.js';
 import type { Classifier, ClassifierOptions } from '../../lib/systems/classifier/classifier.js';
 import { GazeLT } from '../../lib/systems/gazelt/gazelt.js';
+import { loadClassifier } from '../../lib/systems/load-classifier.js';
+import { LocAttention } from '../../lib/systems/loc-attention/loc-attention.js';
 import { memoryStats } from '../../lib/tensor/create.js';
 import type { Tensor } from '../../lib/tensor/tensor.js';
 import { tidy } from '../../lib/tensor/tidy.js';
@@ -18,6 +20,7 @@ import {
   tinyDataset,
   tinyFit,
   tinyGazeLT,
+  tinyLocAttention,
 } from '../support/tiny.js';
 
 await oneThread;
@@ -150,8 +153,6 @@ t.test('a saved model comes back as it was', async (t) => {
   t.same(loaded.card.trainCounts, [3, 4, 2]);
   t.same(await answersOf(loaded), await answersOf(model));
   t.equal((await loaded.predict(images))[0]?.group, 'tail');
-  // The card says what it is; either class reads it.
-  using other = await Baseline.load(folder);
   const named = path.join(temporaryFolder(t), 'named');
   cpSync(path.join(folder, 'model.safetensors'), `${named}.safetensors`);
   cpSync(path.join(folder, 'model.json'), `${named}.json`);
@@ -163,7 +164,6 @@ t.test('a saved model comes back as it was', async (t) => {
       code: 'ERR_CHECKPOINT',
       message: /a file of weights alone/,
     });
-  t.same(await answersOf(other), await answersOf(model));
 
   await t.test('saving again replaces it', async (t) => {
     using next = await tinyGazeLT({ seed: 3 });
@@ -221,12 +221,65 @@ t.test('a saved model comes back as it was', async (t) => {
     t.match(await changed({ width: 0 }), { code: 'ERR_CHECKPOINT', message: /width/ });
     t.match(await changed({ imageSize: 1e9 }), { code: 'ERR_CHECKPOINT', message: /imageSize/ });
     t.match(await changed({ colour: 'red' }), { code: 'ERR_CHECKPOINT', message: /colour/ });
+    for (const system of ['lung-segmenter', 7])
+      t.match(await changed({ system }), {
+        code: 'ERR_CHECKPOINT',
+        message: /'gazelt', 'baseline', 'loc-attention' for system but received/,
+      });
     const weights = readFileSync(path.join(folder, 'model.safetensors'));
     t.equal((await damaged('model.safetensors', weights.subarray(0, 100_000))).code, 'ERR_CHECKPOINT');
     t.match(await failure(GazeLT.load(path.join(bad, 'nowhere'))), {
       code: 'ERR_CHECKPOINT',
       message: /nowhere/,
     });
+  });
+});
+
+t.test('a card tells the system, and another class refuses it', async (t) => {
+  const folder = temporaryFolder(t);
+  const made = [
+    ['gazelt', GazeLT, await tinyGazeLT()],
+    ['baseline', Baseline, await tinyBaseline()],
+    ['loc-attention', LocAttention, await tinyLocAttention()],
+  ] as const;
+  t.teardown(() => {
+    for (const [, , model] of made) model.dispose();
+  });
+  for (const [system, System, model] of made) {
+    const place = path.join(folder, system);
+    await model.save(place);
+    t.equal(model.card.system, system);
+    t.match(JSON.parse(readFileSync(path.join(place, 'model.json'), 'utf8')), { system });
+    using any = await loadClassifier(place);
+    t.ok(any instanceof System);
+    t.same([any.card, await answersOf(any)], [model.card, await answersOf(model)]);
+    for (const [other, Other] of made) {
+      if (Other === System) continue;
+      const file = path.join(place, 'model.json');
+      const error = await failure(Other.load(place));
+      t.match(error, { code: 'ERR_CHECKPOINT', details: { file, expected: other, found: system } });
+      t.ok(error.message.startsWith(`${file}: expected the card of system '${other}' but found '${system}'`));
+    }
+  }
+  t.throws(() => loadClassifier(''), { code: 'ERR_INVALID_ARGUMENT' });
+  t.throws(() => loadClassifier('x', { dev: 'cpu' } as never), { code: 'ERR_INVALID_ARGUMENT' });
+
+  await t.test("initial weights may be another system's", async (t) => {
+    using student = await tinyGazeLT({ init: { weights: path.join(folder, 'baseline') } });
+    t.equal(student.card.system, 'gazelt');
+    t.equal(student.initReport.fresh.length, 4);
+  });
+
+  await t.test('a card of a version that told no system is that of whoever loads it', async (t) => {
+    const file = path.join(folder, 'baseline', 'model.json');
+    const { system: _, ...older } = JSON.parse(readFileSync(file, 'utf8')) as { system: string };
+    writeFileSync(file, JSON.stringify(older));
+    for (const [system, System] of made) {
+      using loaded = await System.load(path.dirname(file));
+      t.same([loaded.card.system, loaded.card.head], [system, 'linear']);
+    }
+    using any = await loadClassifier(path.dirname(file));
+    t.ok(any instanceof GazeLT);
   });
 });
 
@@ -244,6 +297,10 @@ t.test('a run, its checkpoints and each of them can be loaded', async (t) => {
   const result = await model.fit({ ...options, resume: true }).result;
   const best = result?.best as string;
   for (const place of [run, checkpoints, best]) {
+    t.match(await failure(GazeLT.load(place)), {
+      code: 'ERR_CHECKPOINT',
+      message: /state\.json.*'baseline'/,
+    });
     using loaded = await Baseline.load(place);
     t.same(await answersOf(loaded), await answersOf(model), path.relative(run, place));
     t.same(loaded.card.trainCounts, [4, 4, 4]);

@@ -129,20 +129,40 @@ t.test('what is there is neither overwritten nor continued otherwise', async (t)
     t.match(events, [{ type: 'start', epoch: 2, step: 0, resumed: true }]);
   });
 
-  await t.test('another environment is warned of', async (t) => {
+  type Bag = Record<string, unknown>;
+  /** What resuming tells where `state.json` is another one. */
+  const eventsWith = async (change: (state: Record<'environment' | 'card', Bag>) => void) => {
     const file = path.join(checkpoints, 'epoch-1', 'state.json');
     const manifest = path.join(checkpoints, 'epoch-1', 'manifest.json');
     const [before, list] = [readFileSync(file, 'utf8'), readFileSync(manifest, 'utf8')];
-    const state = JSON.parse(before) as { environment: Record<string, unknown> };
-    state.environment.capability = 'a slide rule';
+    const state = JSON.parse(before) as Record<'environment' | 'card', Bag>;
+    change(state);
     writeFileSync(file, JSON.stringify(state));
-    const files = (JSON.parse(list) as { files: Record<string, unknown> }).files;
+    const files = (JSON.parse(list) as { files: Bag }).files;
     delete files['state.json'];
     writeFileSync(manifest, JSON.stringify({ files }));
-    const events = await eventsOf(model, tinyFit({ checkpoints, maxEpochs: 1, resume: true }));
+    try {
+      return await eventsOf(model, tinyFit({ checkpoints, maxEpochs: 1, resume: true }));
+    } finally {
+      writeFileSync(file, before);
+      writeFileSync(manifest, list);
+    }
+  };
+
+  await t.test('another environment is warned of', async (t) => {
+    const events = await eventsWith(({ environment }) => {
+      environment.capability = 'a slide rule';
+    });
     t.match(events[1], { type: 'warning', message: /capability: a slide rule -> / });
-    writeFileSync(file, before);
-    writeFileSync(manifest, list);
+  });
+
+  await t.test('a run that another system began is refused, one that told no system goes on', async (t) => {
+    const begun = (system: string | undefined) =>
+      eventsWith(({ card }) => {
+        card.system = system;
+      });
+    await t.rejects(begun('baseline'), { code: 'ERR_RESUME', details: { changed: ['card.system'] } });
+    t.match(await begun(undefined), [{ type: 'start', epoch: 2, resumed: true }]);
   });
 
   await t.test('a damaged checkpoint is named', async (t) => {

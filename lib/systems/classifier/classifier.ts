@@ -30,7 +30,9 @@ import { checkedFit, type FitAddition, type FitOptions, prepareFit } from './fit
 import { checkInit, type Init, type InitReport, initialise } from './initial-weights.js';
 import { type Localisation, type LocaliseOptions, localise } from './localise.js';
 import {
+  type ClassifierSystem,
   cardFile,
+  cardFor,
   cardToJson,
   classNames,
   countsFrom,
@@ -39,6 +41,7 @@ import {
   type ModelCard,
   normalisationFrom,
   readCard,
+  type StoredCard,
 } from './model-card.js';
 import { type ImageInput, type Prediction, type PredictOptions, predictImages } from './predict.js';
 
@@ -93,6 +96,8 @@ const optionKeys = [
 
 /** What two systems differ in when a classifier is made. */
 export interface ClassifierDefaults {
+  /** Which it is. */
+  readonly system: ClassifierSystem;
   /** Head. */
   readonly head: HeadKind;
   /** Input size in pixels. */
@@ -143,6 +148,7 @@ export function buildClassifier(
   const architecture = oneOf('options.architecture', options.architecture ?? 'resnet50', architectures);
   const head = oneOf('options.head', options.head ?? defaults.head, heads);
   const card: ModelCard = {
+    system: defaults.system,
     architecture,
     head: checkHead('options.head', head, architecture),
     width: checkWidth('options.width', options.width ?? publishedWidth, architecture),
@@ -160,13 +166,22 @@ export function buildClassifier(
   return built(card, device, seed, (model) => initialise(model, init));
 }
 
-/** @internal Checks at once, loads later. */
-export function loadClassifier(folder: string, options: LoadOptions): Promise<BuiltClassifier> {
+/**
+ * @internal Checks at once, loads later.
+ *
+ * @param systemOf the system as which a card is loaded
+ */
+export function loadBuilt(
+  folder: string,
+  options: LoadOptions,
+  systemOf: (card: StoredCard) => ClassifierSystem,
+): Promise<BuiltClassifier> {
   text('folder', folder);
   knownKeys('options', options, ['device']);
   const device = text('options.device', options.device ?? 'cpu');
   return findSaved(folder, cardFile).then(async (found) => {
-    const card = await readCard(found.folder, found.card);
+    const stored = await readCard(found.folder, found.card);
+    const card = cardFor(path.join(found.folder, found.card), stored, systemOf(stored));
     return built(card, device, 0, async (model) => {
       await restoreWeights(found.folder, model, found.weights);
       return { fresh: [], leftOut: [] };

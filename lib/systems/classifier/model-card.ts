@@ -18,8 +18,16 @@ import { imagenetNormalisation, type Normalisation } from '../../training/inputs
 import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../../validate.js';
 import { findSaved } from '../saved.js';
 
+/** The systems that are classifiers, as their cards name them. */
+export const classifierSystems = ['gazelt', 'baseline', 'loc-attention'] as const;
+
+/** Which system a classifier is: `gazelt` (`GazeLT`), `baseline` (`Baseline`) or `loc-attention` (`LocAttention`). */
+export type ClassifierSystem = (typeof classifierSystems)[number];
+
 /** What a saved classifier is: everything that prediction needs besides the weights. */
 export interface ModelCard {
+  /** Which system. */
+  readonly system: ClassifierSystem;
   /** Backbone. */
   readonly architecture: Architecture;
   /** Head. */
@@ -39,6 +47,9 @@ export interface ModelCard {
   /** Where head, medium and tail are cut. */
   readonly thresholds: GroupThresholds;
 }
+
+/** A card as a file holds it: those of versions that did not tell the system have `undefined` there. */
+export type StoredCard = Omit<ModelCard, 'system'> & { readonly system: ClassifierSystem | undefined };
 
 /** Heads by name. */
 export const heads: readonly HeadKind[] = ['linear', 'bottleneck64'];
@@ -80,7 +91,7 @@ export function cardToJson(card: ModelCard): { readonly [key: string]: Json } {
  * @param folder of a saved model (`model.json`, `NAME.json`) or of a checkpoint (`state.json`)
  * @throws CxrGazeError `ERR_CHECKPOINT` naming file and member
  */
-export async function readCard(folder: string, file: string): Promise<ModelCard> {
+export async function readCard(folder: string, file: string): Promise<StoredCard> {
   const name = path.join(folder, file);
   const document = await readJson(name);
   try {
@@ -92,23 +103,42 @@ export async function readCard(folder: string, file: string): Promise<ModelCard>
 }
 
 /**
+ * The card of a file for the class that loads it.
+ *
+ * @param file for messages
+ * @param wanted the system that the class is; a card that tells none becomes its own
+ * @throws CxrGazeError `ERR_CHECKPOINT` naming file and both systems
+ */
+export function cardFor(file: string, card: StoredCard, wanted: ClassifierSystem): ModelCard {
+  const { system = wanted } = card;
+  if (system === wanted) return { ...card, system };
+  throw new CxrGazeError(
+    'ERR_CHECKPOINT',
+    `${file}: expected the card of system '${wanted}' but found '${system}': load it by that system's class, or by loadClassifier`,
+    { details: { file, expected: wanted, found: system } },
+  );
+}
+
+/**
  * The card of what a user begins with.
  *
  * @param given a file of weights, or the folder of a saved model, a checkpoint or a run
  * @returns `undefined` for a file: weights without a card
  * @throws CxrGazeError `ERR_CHECKPOINT` for a folder that holds no classifier
  */
-export async function cardOf(given: string): Promise<ModelCard | undefined> {
+export async function cardOf(given: string): Promise<StoredCard | undefined> {
   const found = await stat(given).catch(() => undefined);
   if (!found?.isDirectory()) return undefined;
   const { folder, card } = await findSaved(given, cardFile);
   return readCard(folder, card);
 }
 
-function cardFrom(value: unknown): ModelCard {
+function cardFrom(value: unknown): StoredCard {
   const card = object('the model card', value);
+  // First of all: the card of another kind of system has other members.
+  const system = card.system === undefined ? undefined : oneOf('system', card.system, classifierSystems);
   knownKeys('card', card, [
-    ...['architecture', 'head', 'width', 'classes', 'imageSize', 'normalisation', 'interpolation'],
+    ...['system', 'architecture', 'head', 'width', 'classes', 'imageSize', 'normalisation', 'interpolation'],
     'trainCounts',
     'thresholds',
   ]);
@@ -117,6 +147,7 @@ function cardFrom(value: unknown): ModelCard {
   const cuts = thresholds === undefined ? defaultGroupThresholds : object('thresholds', thresholds);
   const architecture = oneOf('architecture', card.architecture, architectures);
   return {
+    system,
     architecture,
     head: checkHead('head', oneOf('head', card.head, heads), architecture),
     width: checkWidth('width', card.width ?? publishedWidth, architecture),

@@ -3,11 +3,12 @@ import type { Run } from '../../training/run.js';
 import type { TrainEvent, TrainResult } from '../../training/trainer.js';
 import { invalidArgument, knownKeys, number } from '../../validate.js';
 import {
+  type BuiltClassifier,
   buildClassifier,
   Classifier,
   type ClassifierOptions,
   type LoadOptions,
-  loadClassifier,
+  loadBuilt,
 } from '../classifier/classifier.js';
 import type { FitOptions } from '../classifier/fit.js';
 import { type DistillationSettings, defaultDistillationWeight, distillationTerm } from './distillation.js';
@@ -34,6 +35,11 @@ export interface GazeLTFitOptions extends FitOptions {
  * ```
  */
 export class GazeLT extends Classifier {
+  /** @internal */
+  static of(built: BuiltClassifier): GazeLT {
+    return new GazeLT(built);
+  }
+
   /**
    * Makes a student.
    *
@@ -41,20 +47,21 @@ export class GazeLT extends Classifier {
    * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_STATE_DICT` if the initial weights do not fit
    */
   static create(options: ClassifierOptions): Promise<GazeLT> {
-    return buildClassifier(options, { head: 'bottleneck64', imageSize: 224 }).then(
-      (built) => new GazeLT(built),
+    return buildClassifier(options, { system: 'gazelt', head: 'bottleneck64', imageSize: 224 }).then(
+      GazeLT.of,
     );
   }
 
   /**
-   * Loads a saved model, a checkpoint or the best checkpoint of a run.
+   * Loads a saved model, a checkpoint or the best checkpoint of a run; that of another system is refused (`loadClassifier`
+   * takes any).
    *
    * @param folder that holds it, or a file of weights with its card beside it: `NAME.safetensors` and `NAME.json`
    * @param options where it shall compute
    * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_CHECKPOINT`, `ERR_FILE`, `ERR_STATE_DICT`
    */
   static load(folder: string, options: LoadOptions = {}): Promise<GazeLT> {
-    return loadClassifier(folder, options).then((built) => new GazeLT(built));
+    return loadBuilt(folder, options, () => 'gazelt').then(GazeLT.of);
   }
 
   /** As {@link Classifier.fit}, with distillation. */

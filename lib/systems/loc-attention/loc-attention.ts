@@ -2,11 +2,12 @@ import { halfNormalisation } from '../../training/inputs.js';
 import type { Run } from '../../training/run.js';
 import type { TrainEvent, TrainResult } from '../../training/trainer.js';
 import {
+  type BuiltClassifier,
   buildClassifier,
   Classifier,
   type ClassifierOptions,
   type LoadOptions,
-  loadClassifier,
+  loadBuilt,
 } from '../classifier/classifier.js';
 import { checkedLocAttentionFit, type LocAttentionFitOptions, prepareLocAttentionFit } from './fit.js';
 import type { LocAttentionScores } from './scoring.js';
@@ -27,6 +28,11 @@ import type { LocAttentionScores } from './scoring.js';
  * ```
  */
 export class LocAttention extends Classifier {
+  /** @internal */
+  static of(built: BuiltClassifier): LocAttention {
+    return new LocAttention(built);
+  }
+
   /**
    * Makes a classifier.
    *
@@ -36,20 +42,21 @@ export class LocAttention extends Classifier {
    */
   static create(options: ClassifierOptions): Promise<LocAttention> {
     return buildClassifier(options, {
-      ...{ head: 'linear', imageSize: 224 },
+      ...{ system: 'loc-attention', head: 'linear', imageSize: 224 },
       ...{ normalisation: halfNormalisation, interpolation: 'pillow-bilinear' },
-    }).then((built) => new LocAttention(built));
+    }).then(LocAttention.of);
   }
 
   /**
-   * Loads a saved model, a checkpoint or the best checkpoint of a run.
+   * Loads a saved model, a checkpoint or the best checkpoint of a run; that of another system is refused (`loadClassifier`
+   * takes any).
    *
    * @param folder that holds it, or a file of weights with its card beside it: `NAME.safetensors` and `NAME.json`
    * @param options where it shall compute
    * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_CHECKPOINT`, `ERR_FILE`, `ERR_STATE_DICT`
    */
   static load(folder: string, options: LoadOptions = {}): Promise<LocAttention> {
-    return loadClassifier(folder, options).then((built) => new LocAttention(built));
+    return loadBuilt(folder, options, () => 'loc-attention').then(LocAttention.of);
   }
 
   /**
