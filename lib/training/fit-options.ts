@@ -19,7 +19,11 @@ import { type PrecisionChoice, precisionChoices } from './precision.js';
 export interface CommonFitOptions {
   /** Most epochs. */
   readonly maxEpochs?: number;
-  /** The run ends after `patience + 1` epochs without a better validation score. */
+  /**
+   * So many epochs in a row without a better validation score are allowed; the next such epoch ends the run, with 0 the first.
+   * That is how PyTorch's `ReduceLROnPlateau` and GazeLT's program count, here for every system and every schedule, and for
+   * {@link PlateauOptions.patience}; Keras' `EarlyStopping` of the same number ends one epoch sooner.
+   */
   readonly patience?: number;
   /** Samples a step. */
   readonly batchSize?: number;
