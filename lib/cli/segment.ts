@@ -91,7 +91,7 @@ async function segment(
   refuseSameName(await inputDataset(checkInput(files), []));
   using segmenter = await LungSegmenter.load(model, {
     device: flags.device,
-    ...(flags.size === undefined ? {} : { size: flags.size }),
+    ...(flags.size === undefined ? {} : { imageSize: flags.size }),
   });
   const pass = passOf('segmenting', flags, { session, output });
   const found = await writeFolderAtomic(target, async (folder) => {

@@ -164,7 +164,7 @@ async function trainSegmenter(
   const folder = await RunFolder.openFor(path.join(flags.out_dir, name), wanted, columns);
   try {
     using segmenter = await LungSegmenter.create({
-      ...{ init, size: flags.size, width: flags.width, seed: flags.seed, device: flags.device },
+      ...{ init, imageSize: flags.size, width: flags.width, seed: flags.seed, device: flags.device },
     });
     await folder.writeJson('options.json', recordOf(flags));
     const preparing = preparation(session, output);

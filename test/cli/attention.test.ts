@@ -192,7 +192,7 @@ t.test(
 );
 
 t.test('adaptive λ, with the lungs that a segmenter finds', async (t) => {
-  using segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 2 });
+  using segmenter = await LungSegmenter.create({ init: 'random', imageSize: 32, width: 2 });
   await segmenter.save(at('unet'));
   const own = ['--task', 'ne', '--isAdaptive', '--unet', 'unet', '--max_epochs', '2', '--json'];
   const ended = await cli([...program, ...own], folder);

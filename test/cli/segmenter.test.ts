@@ -143,7 +143,7 @@ t.test('segment writes masks, overlays and boxes, which are taken for masks', as
 });
 
 t.test('segment warns of lungs that deserve a look', async (t) => {
-  using segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 2 });
+  using segmenter = await LungSegmenter.create({ init: 'random', imageSize: 32, width: 2 });
   const images = readdirSync(at('films/images')).slice(0, 2);
   mkdirSync(at('two'));
   for (const name of images) copyFileSync(at('films/images', name), at('two', name));

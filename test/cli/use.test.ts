@@ -261,7 +261,7 @@ t.test('predict and explain', async (t) => {
   t.match(off.stderr, /within 0 to 1 for --lungs/);
   const speck = await cli([...explain, '--lungs', '0.5,0.5,0.0001,0.0001', '--overwrite'], folder);
   t.match(speck, { code: 2, stderr: /a box with a pixel of .* for --lungs but received 0\.5,/ });
-  const segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 4 });
+  const segmenter = await LungSegmenter.create({ init: 'random', imageSize: 32, width: 4 });
   await segmenter.save(at('lungs'));
   segmenter.dispose();
   for (const flags of [

@@ -6,7 +6,7 @@ import type { Check } from './check.js';
 /** The U-Net of published width learns lungs: 200 phantoms to train on, 50 to test on, 128 pixels, Dice at least 0.95. */
 export async function lungSegmenter(check: Check): Promise<void> {
   const splits = phantomSplits({ size: 128, train: 200, valPerClass: 2, testPerClass: 0, test: 50 });
-  using segmenter = await LungSegmenter.create({ init: 'random', size: 128 });
+  using segmenter = await LungSegmenter.create({ init: 'random', imageSize: 128 });
   const run = segmenter.fit({
     train: phantomPairs(splits.train),
     validation: phantomPairs(splits['balanced-val']),

@@ -2,7 +2,7 @@ import path from 'node:path';
 import t from 'tap';
 import type { Classifier } from '../../lib/systems/classifier/classifier.js';
 import { distillationTerm } from '../../lib/systems/gazelt/distillation.js';
-import { GazeLT } from '../../lib/systems/gazelt/gazelt.js';
+import { loadClassifier } from '../../lib/systems/load-classifier.js';
 import { tidy } from '../../lib/tensor/tidy.js';
 import { temporaryFolder, tinyBaseline, tinyDataset, tinyFit, tinyGazeLT } from '../support/tiny.js';
 
@@ -27,7 +27,7 @@ const kinds = [
 function sumsOf(classifier: Classifier): Promise<Map<string, number>> {
   return tidy(async () => {
     const sums = new Map<string, number>();
-    for (const [name, value] of await classifier.model.stateDict())
+    for (const [name, value] of await classifier.network.stateDict())
       sums.set(name, await value.detach().abs().sum().item());
     return sums;
   });
@@ -46,11 +46,11 @@ for (const { name, make, head, last, layer } of kinds) {
 
     const image = one.sample(0).image;
     for await (const { map } of classifier.explain(image)) t.same([map.width, map.height], [32, 32]);
-    t.equal((await classifier.model.tapNames()).camLayer, layer);
+    t.equal((await classifier.network.tapNames()).camLayer, layer);
 
     const folder = path.join(temporaryFolder(t), 'model');
     await classifier.save(folder);
-    using loaded = await GazeLT.load(folder);
+    using loaded = await loadClassifier(folder);
     t.equal(loaded.card.architecture, name);
     t.same((await loaded.evaluate(one)).probabilities, (await classifier.evaluate(one)).probabilities);
 

@@ -45,7 +45,7 @@ async function writeWeights(
 /** A few numbers of a weight, to tell whose they are. */
 async function fingerprint(model: Classifier, key: string): Promise<number[]> {
   return tidy(async () => {
-    const value = (await model.model.stateDict()).get(key) as Tensor;
+    const value = (await model.network.stateDict()).get(key) as Tensor;
     return Array.from(await value.flatten().slice(0, { end: 4 }).data(), Number);
   });
 }
@@ -57,7 +57,7 @@ t.test('random weights depend on the seed alone', async (t) => {
   t.same(await answersOf(first), await answersOf(same));
   t.notSame(await answersOf(first), await answersOf(other));
   t.same(first.initReport, { fresh: [], leftOut: [] });
-  t.equal(first.model.training, false);
+  t.equal(first.network.training, false);
 });
 
 t.test('the systems differ in their defaults', async (t) => {

@@ -11,10 +11,10 @@ import { eventsOf, outcomeOf, rowsOf } from '../support/runs.js';
 import { temporaryFolder, tinyBaseline, tinyDataset, tinyFit, tinyGazeLT } from '../support/tiny.js';
 
 /** All tensors of a model. */
-async function valuesOf({ model }: Classifier): Promise<Map<string, Uint8Array>> {
+async function valuesOf({ network }: Classifier): Promise<Map<string, Uint8Array>> {
   return tidy(async () => {
     const values = new Map<string, Uint8Array>();
-    for (const [name, tensor] of await model.stateDict()) values.set(name, (await tensor.bytes()).bytes);
+    for (const [name, tensor] of await network.stateDict()) values.set(name, (await tensor.bytes()).bytes);
     return values;
   });
 }
@@ -47,7 +47,7 @@ t.test('cRT trains a fresh head and nothing else', async (t) => {
     await model.fit(tinyFit({ train: longTailed, decoupling: { method: 'crt', layers } })).result;
     // The backbone's running statistics are among what stays: the original let them drift.
     t.same(changed(before, await valuesOf(model)), learns, `${layers}: ${learns.join(', ')}`);
-    t.equal((await model.model.parameters()).size > 50, true, 'everything may learn again afterwards');
+    t.equal((await model.network.parameters()).size > 50, true, 'everything may learn again afterwards');
   }
   using drifting = await tinyBaseline();
   const before = await valuesOf(drifting);
@@ -84,7 +84,7 @@ t.test('cRT begins with the weights that are given: of a saved model, a run, a f
   await base.save(path.join(folder, 'saved'));
   const expected = await valuesOf(base);
   await tidy(async () => {
-    const wrapped = [...(await base.model.stateDict())].map(
+    const wrapped = [...(await base.network.stateDict())].map(
       ([name, value]) => [`module.${name}`, value] as const,
     );
     await writeTensors(path.join(folder, 'file.safetensors'), new Map(wrapped));

@@ -63,7 +63,7 @@ t.test('predictions during training use running statistics', async (t) => {
     if (event.type !== 'step') continue;
     // At this size one image has no batch statistics: in training mode this is an error.
     await model.predict(images, { batchSize: 1 });
-    if (model.model.training) whileTraining++;
+    if (model.network.training) whileTraining++;
   }
   t.ok(whileTraining > 0, 'asked while training');
 });

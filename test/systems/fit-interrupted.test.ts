@@ -32,18 +32,18 @@ t.test(
     t.match(error.details, { epoch: 2, phase: 'train' });
     t.equal(path.basename(await lastOf(checkpoints)), 'epoch-1');
     using loaded = await GazeLT.load(checkpoints);
-    await requireFinite(loaded.model, 'epoch-1');
+    await requireFinite(loaded.network, 'epoch-1');
   },
 );
 
 t.test('weights that are not finite are not saved', async (t) => {
   using model = await tinyGazeLT();
-  await requireFinite(model.model, 'epoch 1');
+  await requireFinite(model.network, 'epoch 1');
   await tidy(async () => {
-    const state = await model.model.stateDict();
+    const state = await model.network.stateDict();
     state.get('layer3.0.bn2.running_var')?.add_(Number.POSITIVE_INFINITY);
   });
-  const error = await failure(requireFinite(model.model, 'epoch 1'));
+  const error = await failure(requireFinite(model.network, 'epoch 1'));
   t.match(error, { code: 'ERR_NOT_FINITE', details: { keys: ['layer3.0.bn2.running_var'] } });
 });
 
@@ -62,7 +62,7 @@ t.test('a signal ends the run after the step, saved, with ERR_ABORTED', async (t
   t.match(error, { code: 'ERR_ABORTED', cause: { message: 'enough' } });
   t.match(seen.at(-1), { type: 'checkpoint', reason: 'stopped' });
   t.match(path.basename(await lastOf(checkpoints)), /^epoch-1-step-[23]$/);
-  t.equal(model.model.training, false, 'the model can be used');
+  t.equal(model.network.training, false, 'the model can be used');
   // Nothing is begun under a signal that has fired.
   const again = await failure(model.fit(tinyFit({ signal: abort.signal })).result);
   t.equal(again.code, 'ERR_ABORTED');

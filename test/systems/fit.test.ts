@@ -36,7 +36,7 @@ async function weightsOf(model: Classifier): Promise<{ hash: string; values: Map
   return tidy(async () => {
     const hash = createHash('sha256');
     const values = new Map<string, number[]>();
-    for (const [name, tensor] of await model.model.stateDict()) {
+    for (const [name, tensor] of await model.network.stateDict()) {
       const data = await tensor.data();
       hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
       if (data.length < 1000) values.set(name, Array.from(data, Number));
@@ -195,8 +195,8 @@ t.test('what training wants of the network is taken back at its end', async (t) 
   for (const precision of ['float64', 'bfloat16'] as const) {
     using model = await tinyGazeLT();
     await model.fit(tinyFit({ maxEpochs: 1, precision })).result;
-    t.equal(model.model.dtype, 'float32');
-    t.equal(model.model.training, false);
+    t.equal(model.network.dtype, 'float32');
+    t.equal(model.network.training, false);
     const folder = path.join(temporaryFolder(t), precision);
     await model.save(folder);
     using loaded = await GazeLT.load(folder);

@@ -54,7 +54,7 @@ async function eventsOf(
 const rowsOf = (events: readonly Event[]) => events.filter((event) => event.type === 'epoch');
 
 async function headOf(model: LocAttention): Promise<number[]> {
-  const state = await model.model.stateDict();
+  const state = await model.network.stateDict();
   const values = Array.from((await state.get('fc.weight')?.data()) as Float32Array);
   for (const value of state.values()) value.dispose();
   return values;
@@ -140,7 +140,7 @@ t.test('a step in bfloat16: a loss near that of float32, weights that stay float
         };
         const [row] = rowsOf(await eventsOf(model, { ...form, ...few, lambda: 0.5, precision }));
         const types = await tidy(async () => {
-          const state = await model.model.stateDict();
+          const state = await model.network.stateDict();
           const other = [...state].filter(([name]) => !name.endsWith('num_batches_tracked'));
           return Promise.all(other.map(async ([, value]) => (await value.ready()).dtype));
         });
@@ -217,7 +217,7 @@ t.test(
 
 t.test('logits that are no numbers end the run with the name of the batch', async (t) => {
   using model = await create();
-  const state = await model.model.stateDict();
+  const state = await model.network.stateDict();
   noGrad(() => state.get('fc.bias')?.mul_(Number.NaN));
   for (const value of state.values()) value.dispose();
   await t.rejects(eventsOf(model, { lambda: 0.5 }), {
@@ -230,7 +230,7 @@ t.test(
   'the lungs of each image are found once, by a segmenter, and by no other when a run goes on',
   async (t) => {
     const folder = temporaryFolder(t);
-    using segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 2 });
+    using segmenter = await LungSegmenter.create({ init: 'random', imageSize: 32, width: 2 });
     const found: LungBoxes[] = [];
     const own = {
       ...{ lambda: 0.5, boxes: undefined, segmenter, cacheDir: path.join(folder, 'cache') },
@@ -248,7 +248,7 @@ t.test(
     );
     for (const { x, y, width, height } of found.flatMap(({ boxes }) => boxes))
       t.ok(x >= 0 && y >= 0 && x + width <= size && y + height <= size);
-    using other = await LungSegmenter.create({ init: 'random', size: 32, width: 2, seed: 1 });
+    using other = await LungSegmenter.create({ init: 'random', imageSize: 32, width: 2, seed: 1 });
     const changed = eventsOf(model, { ...(own as object), segmenter: other, resume: true });
     await t.rejects(changed, { code: 'ERR_RESUME', message: /boxes: "segmenter [0-9a-f]+" -> "segmenter/ });
   },
@@ -257,7 +257,7 @@ t.test(
 t.test(
   'a segmenter learns nothing while boxes are taken from it, and gives none while it learns',
   async (t) => {
-    using segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 2 });
+    using segmenter = await LungSegmenter.create({ init: 'random', imageSize: 32, width: 2 });
     const films = tinyDataset('films', 2);
     const data = Uint8Array.from({ length: 32 * 32 }, (_, i) => (i % 32 < 16 ? 255 : 0));
     const half = { width: 32, height: 32, channels: 1, data } as const;

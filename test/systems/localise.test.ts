@@ -33,7 +33,7 @@ t.test('maps of the true class against the true findings, image by image', async
       return (value / 255 - 0.5) / 0.5;
     });
     const [map] = await tidy(async () => {
-      const { maps } = attentionMap(model.model, tensor(planes, [1, 3, 64, 64]), { classes: image.label });
+      const { maps } = attentionMap(model.network, tensor(planes, [1, 3, 64, 64]), { classes: image.label });
       return readMaps(maps);
     });
     if (map === undefined || box === null) throw new Error('no map');

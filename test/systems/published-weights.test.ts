@@ -67,7 +67,7 @@ tidyTest(t, "a PVT of the authors' fills a classifier with another head", async 
   const options = { classes, architecture: 'pvt_v2_b0', init: { weights: file }, imageSize: 32 } as const;
   using baseline = await Baseline.create(options);
   t.strictSame(baseline.initReport.fresh, ['head.weight', 'head.bias']);
-  const state = await baseline.model.stateDict();
+  const state = await baseline.network.stateDict();
   for (const [name, value] of given)
     if (
       !name.startsWith('head.') &&

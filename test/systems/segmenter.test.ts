@@ -53,7 +53,7 @@ function discs(name: string, count: number, first = 0): MaskPairs {
   return { images, masks, groups: Array.from({ length: count }, (_, i) => (i % 2 ? 'odd' : 'even')) };
 }
 
-const small = { init: 'random', size: side, width: 4, seed: 1 } as const;
+const small = { init: 'random', imageSize: side, width: 4, seed: 1 } as const;
 const train = discs('train', 12);
 const validation = discs('validation', 4, 12);
 
@@ -100,9 +100,9 @@ t.test('learns where lungs are, saves, loads and finds boxes once', async (t) =>
     t.equal(await loaded.fingerprint(), await segmenter.fingerprint(), source);
     t.same((await masksOf(loaded))[0], first, 'the same mask');
   }
-  using bare = await LungSegmenter.load(path.join(folder, 'saved', 'model.safetensors'), { size: side });
+  using bare = await LungSegmenter.load(path.join(folder, 'saved', 'model.safetensors'), { imageSize: side });
   t.equal(bare.card.width, 4, 'the width of a file of weights is told by it');
-  t.match(await failure(LungSegmenter.load(path.join(folder, 'saved'), { size: 64 })), {
+  t.match(await failure(LungSegmenter.load(path.join(folder, 'saved'), { imageSize: 64 })), {
     message: /own size, 32/,
   });
 
@@ -330,7 +330,7 @@ t.test("the authors' unet_model.pt, a pickled module, gives PyTorch's logits", a
     readonly logits: readonly number[];
   };
   const { side: size, logits } = expected;
-  using segmenter = await LungSegmenter.load(fixture('checkpoints', 'unet_model.pt'), { size });
+  using segmenter = await LungSegmenter.load(fixture('checkpoints', 'unet_model.pt'), { imageSize: size });
   t.same([segmenter.card.width, segmenter.card.imageSize], [1, size]);
   const image = noise('unet.image', size, size, 3);
   const found = await tidy(async () => {
@@ -374,7 +374,7 @@ t.test('the numbers of an overlap', async (t) => {
 
 t.test('what does not fit is refused', async (t) => {
   const invalid = { code: 'ERR_INVALID_ARGUMENT' };
-  t.throws(() => LungSegmenter.create({ init: 'random', size: 40 }), {
+  t.throws(() => LungSegmenter.create({ init: 'random', imageSize: 40 }), {
     ...invalid,
     message: /multiple of 16/,
   });

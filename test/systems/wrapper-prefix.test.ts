@@ -80,7 +80,7 @@ tidyTest(t, 'a backbone below any prefix fills a classifier, and strangers are l
     ]);
     using baseline = await create(file);
     t.strictSame(baseline.initReport, { fresh: [], leftOut: strangers }, prefix);
-    t.ok(await holds(baseline.model, resnet), prefix);
+    t.ok(await holds(baseline.network, resnet), prefix);
     const found = await describeWeights(file);
     t.strictSame([found.prefix, found.leftOut], [prefix, strangers]);
     t.strictSame([...found.tensors.keys()], [...resnet.keys()]);
@@ -93,14 +93,14 @@ tidyTest(t, 'a U-Net below a prefix tells its width and fills a segmenter', asyn
   for (const prefix of ['_orig_mod.', 'model.module.', '']) {
     const file = saved(under(prefix, state), { under: 'weights_of_mine' });
     const named = { key: 'weights_of_mine' };
-    using loaded = await LungSegmenter.load(file, { size: 32, ...named });
+    using loaded = await LungSegmenter.load(file, { imageSize: 32, ...named });
     t.equal(loaded.card.width, 4, prefix);
     t.ok(await holds(loaded.network, state), prefix);
-    using made = await LungSegmenter.create({ init: { weights: file, ...named }, size: 32, width: 4 });
+    using made = await LungSegmenter.create({ init: { weights: file, ...named }, imageSize: 32, width: 4 });
     t.ok(await holds(made.network, state), prefix);
   }
   const folderOf = path.join(folder, 'saved');
-  using segmenter = await LungSegmenter.create({ init: 'random', size: 32, width: 4 });
+  using segmenter = await LungSegmenter.create({ init: 'random', imageSize: 32, width: 4 });
   await segmenter.save(folderOf);
   t.match(await failure(LungSegmenter.load(folderOf, { key: 'x' })), { message: /options\.key/ });
 });
@@ -139,12 +139,12 @@ tidyTest(t, 'a key of its own, and numbers among the tensors', async (t) => {
   const unnamed = await failure(create(file));
   t.match(unnamed.message, /no state dict found.*option key.*--weights_key/);
   using named = await create(file, 'net');
-  t.ok(await holds(named.model, resnet));
+  t.ok(await holds(named.network, resnet));
   t.equal((await describeWeights(file, { key: 'net' })).prefix, '');
   t.match(await failure(create(file, 'nett')), { message: /did you mean 'net'/ });
 
   using mixed = await create(saved(resnet, { plain: { epoch: 3 } }));
-  t.ok(await holds(mixed.model, resnet));
+  t.ok(await holds(mixed.network, resnet));
 
   const loose = { key: 'net' } as unknown as { weights: string };
   for (const init of [loose, { weights: file, key: '' }, { weights: file, kee: 'net' }])

@@ -3,14 +3,14 @@ import { createModel, type Model, probabilities } from '../../models/model.js';
 import { tidy } from '../../tensor/tidy.js';
 import type { PrecisionChoice } from '../../training/precision.js';
 import { PassNetwork } from '../pass-network.js';
-import type { Network } from './passes.js';
+import type { ClassifierLike } from './passes.js';
 
-/** A classifier's model in a pass without training. */
+/** A classifier's network in a pass without training. */
 export type ClassifierPass = PassNetwork<Model>;
 
 /** Opens a pass; in `float64` it computes with a copy of the weights. */
-export function openPass({ model, card, device }: Network, choice: PrecisionChoice): Promise<ClassifierPass> {
-  return PassNetwork.open({ network: model, card, device }, choice, ({ options }) => createModel(options));
+export function openPass(classifier: ClassifierLike, choice: PrecisionChoice): Promise<ClassifierPass> {
+  return PassNetwork.open(classifier, choice, ({ options }) => createModel(options));
 }
 
 /** Class probabilities of a batch, `[B, C]` row-major; the batch is disposed. */

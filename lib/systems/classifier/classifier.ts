@@ -108,9 +108,9 @@ export interface ClassifierDefaults {
   readonly interpolation?: Interpolation;
 }
 
-/** @hidden A model with its card: what the constructors of systems take. */
+/** @hidden A network with its card: what the constructors of systems take. */
 export interface BuiltClassifier {
-  readonly model: Model;
+  readonly network: Model;
   readonly card: ModelCard;
   readonly device: string;
   readonly initReport: InitReport;
@@ -163,7 +163,7 @@ export function buildClassifier(
       trainCounts === undefined ? null : countsFrom('options.trainCounts', trainCounts, classes.length),
     thresholds: checkThresholds('options.thresholds', options.thresholds ?? defaultGroupThresholds),
   };
-  return built(card, device, seed, (model) => initialise(model, init));
+  return built(card, device, seed, (network) => initialise(network, init));
 }
 
 /**
@@ -182,8 +182,8 @@ export function loadBuilt(
   return findSaved(folder, cardFile).then(async (found) => {
     const stored = await readCard(found.folder, found.card);
     const card = cardFor(path.join(found.folder, found.card), stored, systemOf(stored));
-    return built(card, device, 0, async (model) => {
-      await restoreWeights(found.folder, model, found.weights);
+    return built(card, device, 0, async (network) => {
+      await restoreWeights(found.folder, network, found.weights);
       return { fresh: [], leftOut: [] };
     });
   });
@@ -193,22 +193,22 @@ async function built(
   card: ModelCard,
   device: string,
   seed: number,
-  fill: (model: Model) => Promise<InitReport>,
+  fill: (network: Model) => Promise<InitReport>,
 ): Promise<BuiltClassifier> {
-  const model = modelOf(card, seed);
+  const network = networkOf(card, seed);
   try {
-    const initReport = await fill(model);
-    model.eval();
-    if (device !== 'cpu') model.to({ device });
-    await model.ready();
-    return { model, card, device, initReport };
+    const initReport = await fill(network);
+    network.eval();
+    if (device !== 'cpu') network.to({ device });
+    await network.ready();
+    return { network, card, device, initReport };
   } catch (error) {
-    model.dispose();
+    network.dispose();
     throw error;
   }
 }
 
-function modelOf(card: ModelCard, seed: number): Model {
+function networkOf(card: ModelCard, seed: number): Model {
   return createModel({
     architecture: card.architecture,
     classes: card.classes.length,
@@ -224,7 +224,7 @@ function modelOf(card: ModelCard, seed: number): Model {
  */
 export abstract class Classifier {
   /** The network, for those who want to go deeper. */
-  readonly model: Model;
+  readonly network: Model;
   /** Where it computes. */
   readonly device: string;
   /** Which parts of the head the initial weights' file could not fill, and what of the file was left out. */
@@ -234,11 +234,11 @@ export abstract class Classifier {
 
   /** @hidden */
   protected constructor(built: BuiltClassifier) {
-    this.model = built.model;
+    this.network = built.network;
     this.device = built.device;
     this.initReport = built.initReport;
     this.#card = built.card;
-    this.#weights = new Occupancy(built.model, 'classifier');
+    this.#weights = new Occupancy(built.network, 'classifier');
   }
 
   /** Architecture, classes, input size, training counts, groups. */
@@ -261,7 +261,7 @@ export abstract class Classifier {
     this.#weights.requireLive();
     const tau = tauOf(options);
     const release = this.#weights.claim('τ-normalisation');
-    return tauNormaliseHead(this.model, tau)
+    return tauNormaliseHead(this.network, tau)
       .finally(release)
       .then(() => this);
   }
@@ -318,10 +318,10 @@ export abstract class Classifier {
     } finally {
       end();
       // As it was before: what training wants of a network is no concern of predictions.
-      if (!this.model.disposed) {
-        this.model.setBatchNormUpdates(1).to({ dtype: 'float32', channelsLast: false }).eval();
+      if (!this.network.disposed) {
+        this.network.setBatchNormUpdates(1).to({ dtype: 'float32', channelsLast: false }).eval();
         // A model that has failed says so to whoever uses it next; here it would hide the first error.
-        if (training.freezes) await this.model.setTrainable(['']).catch(() => {});
+        if (training.freezes) await this.network.setTrainable(['']).catch(() => {});
       }
     }
   }
@@ -384,12 +384,12 @@ export abstract class Classifier {
   save(folder: string): Promise<void> {
     this.#weights.requireLive();
     const card = { file: cardFile, content: cardToJson(this.card) };
-    return saveModel(this.model, path.resolve(text('folder', folder)), card);
+    return saveModel(this.network, path.resolve(text('folder', folder)), card);
   }
 
   /** Frees the network. */
   dispose(): void {
-    this.model.dispose();
+    this.network.dispose();
   }
 
   /** Same as {@link Classifier.dispose}, for `using`. */

@@ -8,7 +8,7 @@ import type { Metrics } from '../../metrics/types.js';
 import type { Precision } from '../../training/precision.js';
 import { integer, invalidArgument, text } from '../../validate.js';
 import { type ClassifierPass, openPass, probabilitiesOf } from './classifier-pass.js';
-import { checkPass, type Network, type PassOptions } from './passes.js';
+import { type ClassifierLike, checkPass, type PassOptions } from './passes.js';
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions extends PassOptions {
@@ -49,27 +49,27 @@ export interface Evaluation {
 
 /** @internal */
 export function evaluateClassifier(
-  network: Network,
+  classifier: ClassifierLike,
   dataset: Dataset,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
   checkPass(options, ['tta', 'seed', 'bootstrap', 'cacheDir']);
   requireDataset('dataset', dataset, 1);
-  sameClasses(dataset, network.card.classes);
+  sameClasses(dataset, classifier.card.classes);
   const copies = integer('options.tta', options.tta ?? 0, { min: 0 });
   integer('options.seed', options.seed ?? 0, { min: 0 });
   bootstrapSettings(options.bootstrap);
   if (options.cacheDir !== undefined) text('options.cacheDir', options.cacheDir);
-  return evaluate(network, dataset, options, copies);
+  return evaluate(classifier, dataset, options, copies);
 }
 
 async function evaluate(
-  network: Network,
+  classifier: ClassifierLike,
   dataset: Dataset,
   options: EvaluateOptions,
   copies: number,
 ): Promise<Evaluation> {
-  const { card } = network;
+  const { card } = classifier;
   const { onError = 'throw', signal, cacheDir } = options;
   using images = await prepareImages(dataset, {
     ...{ width: card.imageSize, height: card.imageSize, interpolation: card.interpolation, onError },
@@ -77,12 +77,12 @@ async function evaluate(
     ...(cacheDir === undefined ? {} : { cacheDir }),
   });
   for (const image of images.skipped) options.onSkip?.(image);
-  using pass = await openPass(network, options.precision ?? 'float32');
+  using pass = await openPass(classifier, options.precision ?? 'float32');
   const sum = new Float64Array(images.dataset.length * card.classes.length);
   for (let copy = 0; copy <= copies; copy++) await addPass(pass, images, { ...options, copy, copies, sum });
   const mean = Float32Array.from(sum, (value) => value / (copies + 1));
   const { precision } = pass;
-  return summarise(network, images.dataset, mean, { ...options, precision, skipped: images.skipped });
+  return summarise(classifier, images.dataset, mean, { ...options, precision, skipped: images.skipped });
 }
 
 // Copy 0 is the plain image.
@@ -110,7 +110,7 @@ async function addPass(
 }
 
 function summarise(
-  { card }: Network,
+  { card }: ClassifierLike,
   dataset: Dataset,
   probabilitiesOfAll: Float32Array,
   options: EvaluateOptions & { readonly precision: Precision; readonly skipped: readonly SkippedImage[] },

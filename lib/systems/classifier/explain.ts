@@ -20,7 +20,7 @@ import { callback, integer, invalidArgument, list, nearest, oneOf, text } from '
 import { openPass } from './classifier-pass.js';
 import { checkInput, type ImageInput, type InputItems, inputDataset } from './inputs.js';
 import type { ModelCard } from './model-card.js';
-import { checkPass, type Network, type PassOptions, passOver } from './passes.js';
+import { type ClassifierLike, checkPass, type PassOptions, passOver } from './passes.js';
 import { type Prediction, predictionOf } from './predict.js';
 
 /** Options of `explain`. */
@@ -80,7 +80,7 @@ const explainKeys = ['method', 'layer', 'class', 'activations', 'topChannels', '
 
 /** @internal */
 export function explainImages(
-  network: Network,
+  classifier: ClassifierLike,
   input: ImageInput,
   options: ExplainOptions,
 ): AsyncGenerator<ExplainedImage, void> {
@@ -90,14 +90,14 @@ export function explainImages(
   const heat = oneOf('options.heat', options.heat ?? 'everywhere', ['everywhere', 'inside-lungs']);
   if (heat === 'inside-lungs' && options.lungs === undefined)
     throw invalidArgument('options.lungs', "boxes for heat 'inside-lungs'", options.lungs);
-  return explain(network, checkInput(input), options, mapper(network, options));
+  return explain(classifier, checkInput(input), options, mapper(classifier, options));
 }
 
 /** What makes the maps of a batch. */
 type Mapper = (model: Model, images: Tensor, count: number) => AttentionMap | Promise<AttentionMap>;
 
 /** Checks what the options say of the map. */
-function mapper({ card }: Network, options: ExplainOptions): Mapper {
+function mapper({ card }: ClassifierLike, options: ExplainOptions): Mapper {
   const method = oneOf('options.method', options.method ?? 'gradcam', camMethods);
   const { layer, topChannels, onChannels, activations, signal } = options;
   const target = {
@@ -128,15 +128,15 @@ function mapper({ card }: Network, options: ExplainOptions): Mapper {
 }
 
 async function* explain(
-  network: Network,
+  classifier: ClassifierLike,
   items: InputItems,
   options: ExplainOptions,
   map: Mapper,
 ): AsyncGenerator<ExplainedImage, void> {
-  const { card } = network;
+  const { card } = classifier;
   const dataset = await inputDataset(items, card.classes);
-  using pass = await openPass(network, options.precision ?? 'float32');
-  for await (const batch of passOver(network, dataset, options)) {
+  using pass = await openPass(classifier, options.precision ?? 'float32');
+  for await (const batch of passOver(classifier, dataset, options)) {
     const explained = await tidy(async () => {
       const pixels = batch.pixels.toNdarray() as Promise<unknown> as Promise<ExplainedBatch['pixels']>;
       const { maps, logits, classes } = await pass.run(batch, (model, images) =>

@@ -35,7 +35,7 @@ import { flag, integer, knownKeys, number, oneOf } from '../../validate.js';
 import { beginCrt, type DecouplingOptions, type DecouplingSettings, decouplingOf } from './decoupling.js';
 import { sameClasses } from './evaluate.js';
 import { cardToJson, type ModelCard } from './model-card.js';
-import type { Network } from './passes.js';
+import type { ClassifierLike } from './passes.js';
 
 /** Deferred re-weighting as a user gives it. */
 export interface DeferredOptions {
@@ -191,24 +191,24 @@ export function checkedFit(card: ModelCard, options: FitOptions, addition: FitAd
   return { options, settings, criteria, card: { ...card, trainCounts: counts }, addition };
 }
 
-/** @internal Prepares images, and model and optimizer for training. */
-export async function prepareFit(network: Network, fit: CheckedFit): Promise<PreparedRun<Trainer>> {
+/** @internal Prepares images, and network and optimizer for training. */
+export async function prepareFit(classifier: ClassifierLike, fit: CheckedFit): Promise<PreparedRun<Trainer>> {
   const { options, criteria, card, addition } = fit;
-  const { model, device } = network;
+  const { network, device } = classifier;
   const { settings } = fit;
   const datasets = [options.train, options.validation];
   const { options: furtherSettings, needs } = addition;
   const plan = { options, settings, furtherSettings, card: cardToJson(card), device, datasets, needs };
   return prepareRun(plan, async ({ precision, own, common }) => {
     const extra = await addition.term?.();
-    const loaders = await loadersOf(network, options, settings, own);
+    const loaders = await loadersOf(classifier.card, options, settings, own);
     const { decoupling, maxEpochs, patience, learningRate, seed, deferred, rateDecay: decay } = settings;
-    if (decoupling) await beginCrt(model, decoupling, { seed, fresh: !(options.resume ?? false) });
-    if (precision === 'float64') model.to({ dtype: 'float64' });
-    else model.to({ channelsLast: precision === 'bfloat16' });
+    if (decoupling) await beginCrt(network, decoupling, { seed, fresh: !(options.resume ?? false) });
+    if (precision === 'float64') network.to({ dtype: 'float64' });
+    else network.to({ channelsLast: precision === 'bfloat16' });
     const schedule = { maxEpochs, patience, learningRate, decay, deferred: deferred ?? undefined };
     return new Trainer({
-      ...{ ...common, model, optimizer: own(await adamFor(model, learningRate)), ...loaders },
+      ...{ ...common, model: network, optimizer: own(await adamFor(network, learningRate)), ...loaders },
       objective: longTailObjective({ ...criteria, mixing: options.mixing, extra, seed }),
       scoring: classificationScoring,
       schedule: new EpochSchedule(schedule),
@@ -243,10 +243,10 @@ function criteriaOf(
   return { plain: deferred ? plain : reweighted, reweighted };
 }
 
-async function loadersOf(network: Network, options: FitOptions, settings: Settings, own: RunParts['own']) {
+async function loadersOf(card: ModelCard, options: FitOptions, settings: Settings, own: RunParts['own']) {
   const { batchSize, seed, augment } = settings;
   const { prefetch = 2 } = options;
-  const prepared = async (dataset: Dataset) => own(await prepareFor(dataset, network.card, options));
+  const prepared = async (dataset: Dataset) => own(await prepareFor(dataset, card, options));
   const train = await prepared(options.train);
   const validation = await prepared(options.validation);
   const augmentation = augment ? { augmentation: { seed } } : {};

@@ -16,7 +16,7 @@ import { tidy } from '../../tensor/tidy.js';
 import { callable, invalidArgument, list, object, oneOf, text } from '../../validate.js';
 import { openPass } from './classifier-pass.js';
 import { sameClasses } from './evaluate.js';
-import { checkPass, type Network, type PassOptions, passOver } from './passes.js';
+import { type ClassifierLike, checkPass, type PassOptions, passOver } from './passes.js';
 
 /** Where the finding of an image is known to be. */
 export interface KnownFinding {
@@ -91,13 +91,13 @@ export interface Localisation {
 
 /** @internal */
 export function localise(
-  network: Network,
+  classifier: ClassifierLike,
   dataset: Dataset,
   options: LocaliseOptions,
 ): Promise<Localisation> {
   checkPass(options, ['findings', 'method', 'layer', 'explained', 'bootstrap']);
   requireDataset('dataset', dataset, 1);
-  sameClasses(dataset, network.card.classes);
+  sameClasses(dataset, classifier.card.classes);
   const findings = options.findings ?? ownFindings(dataset);
   if (findings === undefined)
     throw invalidArgument(
@@ -110,7 +110,7 @@ export function localise(
   if (options.layer !== undefined) text('options.layer', options.layer);
   const explained = oneOf('options.explained', options.explained ?? 'true', ['true', 'predicted']);
   bootstrapSettings(options.bootstrap);
-  return measure(network, dataset, { ...options, findings, method, explained });
+  return measure(classifier, dataset, { ...options, findings, method, explained });
 }
 
 function ownFindings(dataset: Dataset): FindingSource | undefined {
@@ -151,19 +151,23 @@ export function framedFindings(
 
 type Measured = LocaliseOptions & Required<Pick<LocaliseOptions, 'findings' | 'method' | 'explained'>>;
 
-async function measure(network: Network, dataset: Dataset, options: Measured): Promise<Localisation> {
-  const { card } = network;
+async function measure(
+  classifier: ClassifierLike,
+  dataset: Dataset,
+  options: Measured,
+): Promise<Localisation> {
+  const { card } = classifier;
   const { known, withoutPixel } = part(dataset, options.findings, card.imageSize);
   if (known.indices.length + withoutPixel.length === 0)
     throw invalidArgument('options.findings', `a finding of at least one image of ${dataset.name}`, 'none');
-  using pass = await openPass(network, options.precision ?? 'float32');
+  using pass = await openPass(classifier, options.precision ?? 'float32');
   const images: LocalisedImage[] = [];
   const { onSkip } = options;
   const chosen: PassOptions = {
     ...options,
     onSkip: (image) => onSkip?.({ ...image, index: known.indices[image.index] as number }),
   };
-  for await (const batch of passOver(network, known.dataset, chosen)) {
+  for await (const batch of passOver(classifier, known.dataset, chosen)) {
     const { maps, predicted } = await tidy(async () => {
       const explanation = pass.run(batch, (model, inputs) =>
         attentionMap(model, inputs, {

@@ -3,7 +3,7 @@ import type { GroupName } from '../../metrics/types.js';
 import { openPass, probabilitiesOf } from './classifier-pass.js';
 import { checkInput, type ImageInput, type InputItems, inputDataset } from './inputs.js';
 import type { ModelCard } from './model-card.js';
-import { checkPass, type Network, type PassOptions, passOver } from './passes.js';
+import { type ClassifierLike, checkPass, type PassOptions, passOver } from './passes.js';
 
 export type { ImageInput } from './inputs.js';
 
@@ -40,20 +40,24 @@ export function predictionOf(id: string, row: ArrayLike<number>, card: ModelCard
 
 /** @internal */
 export function predictImages(
-  network: Network,
+  classifier: ClassifierLike,
   input: ImageInput,
   options: PredictOptions,
 ): Promise<Prediction[]> {
   checkPass(options);
-  return predict(network, checkInput(input), options);
+  return predict(classifier, checkInput(input), options);
 }
 
-async function predict(network: Network, items: InputItems, options: PredictOptions): Promise<Prediction[]> {
-  const { card } = network;
+async function predict(
+  classifier: ClassifierLike,
+  items: InputItems,
+  options: PredictOptions,
+): Promise<Prediction[]> {
+  const { card } = classifier;
   const dataset = await inputDataset(items, card.classes);
-  using pass = await openPass(network, options.precision ?? 'auto');
+  using pass = await openPass(classifier, options.precision ?? 'auto');
   const predictions: Prediction[] = [];
-  for await (const batch of passOver(network, dataset, options)) {
+  for await (const batch of passOver(classifier, dataset, options)) {
     const rows = await probabilitiesOf(pass, batch);
     for (const [i, id] of batch.ids.entries()) {
       const row = rows.subarray(i * card.classes.length, (i + 1) * card.classes.length);

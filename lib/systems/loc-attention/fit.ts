@@ -27,7 +27,7 @@ import { Trainer, type TrainerOptions } from '../../training/trainer.js';
 import { number, oneOf } from '../../validate.js';
 import { sameClasses } from '../classifier/evaluate.js';
 import { cardToJson, type ModelCard } from '../classifier/model-card.js';
-import type { Network } from '../classifier/passes.js';
+import type { ClassifierLike } from '../classifier/passes.js';
 import { type BoxOptions, boxesOf, boxKeys, boxRecord, checkBoxSource, type SplitBoxes } from './boxes.js';
 import { type LocAttentionResult, locAttentionObjective } from './objective.js';
 import { type RegionChoice, regionsOf } from './region-choice.js';
@@ -145,9 +145,9 @@ function criterionOf(
 /** @internal What trains a classifier that looks where it is told. */
 export type LocAttentionTrainer = Trainer<Model, LocAttentionResult, LocAttentionScores>;
 
-/** @internal Prepares images, boxes, model and optimizer for training. */
+/** @internal Prepares images, boxes, network and optimizer for training. */
 export async function prepareLocAttentionFit(
-  { model, device }: Network,
+  { network, device }: ClassifierLike,
   { options, settings, criterion, card }: CheckedLocAttentionFit,
 ): Promise<PreparedRun<LocAttentionTrainer>> {
   const datasets = [options.train, options.validation];
@@ -156,11 +156,11 @@ export async function prepareLocAttentionFit(
   return prepareRun(plan, async ({ precision, own, common }) => {
     const images = await preparedHalves(card, options, own);
     const boxes = settings.attention === 'none' ? undefined : await boxesOf(images, options, card.imageSize);
-    if (precision === 'float64') model.to({ dtype: 'float64' });
-    else model.to({ channelsLast: precision === 'bfloat16' });
+    if (precision === 'float64') network.to({ dtype: 'float64' });
+    else network.to({ channelsLast: precision === 'bfloat16' });
     const { maxEpochs, patience, learningRate, earlyStopping, plateau, regions } = settings;
     const trainerOptions: TrainerOptions<Model, LocAttentionResult, LocAttentionScores> = {
-      ...{ ...common, model, optimizer: own(await adamFor(model, learningRate)) },
+      ...{ ...common, model: network, optimizer: own(await adamFor(network, learningRate)) },
       ...loadersOf(images, options, settings),
       objective: locAttentionObjective(settings, {
         criterion,

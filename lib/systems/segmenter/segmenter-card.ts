@@ -25,16 +25,21 @@ export const segmenterCardFile = 'segmenter.json';
 /** Side of the published input. */
 export const segmenterSize = 512;
 
-/** A card for a segmenter. @throws CxrGazeError `ERR_INVALID_ARGUMENT` */
+/**
+ * A card for a segmenter.
+ *
+ * @param within what messages put before the names of both
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
+ */
 export function segmenterCard(
-  names: { readonly size: string; readonly width: string },
-  { size, width }: { readonly size: number; readonly width: number },
+  within: '' | 'options.',
+  { imageSize, width }: { readonly imageSize: unknown; readonly width: unknown },
 ): SegmenterCard {
-  const imageSize = integer(names.size, size, { min: segmentationStep, max: 4096 });
-  if (imageSize % segmentationStep !== 0)
-    throw invalidArgument(names.size, `a multiple of ${segmentationStep}`, imageSize);
+  const name = `${within}imageSize`;
+  const side = integer(name, imageSize, { min: segmentationStep, max: 4096 });
+  if (side % segmentationStep !== 0) throw invalidArgument(name, `a multiple of ${segmentationStep}`, side);
   return {
-    ...{ imageSize, width: integer(names.width, width, widths) },
+    ...{ imageSize: side, width: integer(`${within}width`, width, widths) },
     ...{ normalisation: noNormalisation, interpolation: 'opencv-bilinear' },
   };
 }
@@ -73,8 +78,8 @@ function cardFrom(value: unknown): SegmenterCard {
       card.system ?? 'a classifier',
     );
   knownKeys('card', card, ['system', 'imageSize', 'width', 'interpolation']);
-  const { imageSize: size, width } = card as { imageSize: number; width: number };
-  const made = segmenterCard({ size: 'imageSize', width: 'width' }, { size, width });
+  const { imageSize, width } = card;
+  const made = segmenterCard('', { imageSize, width });
   if (card.interpolation === made.interpolation) return made;
   throw invalidArgument('interpolation', `'${made.interpolation}'`, card.interpolation);
 }

@@ -53,7 +53,7 @@ export interface LungSegmenterOptions {
   /** Initial weights: random ones, or a file with the original's keys (`unet_model.pt`); there is no default. */
   readonly init: Init;
   /** Side of the square input, a multiple of 16; default 512, as published. */
-  readonly size?: number;
+  readonly imageSize?: number;
   /** Channels of the network's first level, 1 to 1024; default 64, as published. */
   readonly width?: number;
   /** Seed of random weights; default 0. */
@@ -65,7 +65,7 @@ export interface LungSegmenterOptions {
 /** Options of {@link LungSegmenter.load}. */
 export interface LungSegmenterLoadOptions {
   /** Side of the input, for a file of weights alone, which does not tell it; default 512. A saved one brings its own. */
-  readonly size?: number;
+  readonly imageSize?: number;
   /** Top-level key of the state dict in such a file, where it is not one of the usual ones; see `openTensorFile`. */
   readonly key?: string;
   /** Where it shall compute: `cpu` (default), `cuda`, `cuda:1`. */
@@ -82,7 +82,7 @@ export type SegmenterEvent = TrainEvent<SegmenterScores>;
  *
  * @example
  * ```ts
- * using segmenter = await LungSegmenter.create({ init: 'random', size: 128 });
+ * using segmenter = await LungSegmenter.create({ init: 'random', imageSize: 128 });
  * await segmenter.fit({ train, validation, maxEpochs: 15 }).result;
  * const { dice } = await segmenter.evaluate(test);
  * const { boxes } = await segmenter.boxes(dataset, { cacheDir: 'cache' });
@@ -112,7 +112,7 @@ export class LungSegmenter {
    *   the file of initial weights
    */
   static create(options: LungSegmenterOptions): Promise<LungSegmenter> {
-    knownKeys('options', options, ['init', 'size', 'width', 'seed', 'device']);
+    knownKeys('options', options, ['init', 'imageSize', 'width', 'seed', 'device']);
     const init = checkInit(options.init);
     const card = cardOf(options);
     const seed = integer('options.seed', options.seed ?? 0, { min: 0 });
@@ -133,10 +133,10 @@ export class LungSegmenter {
    */
   static load(source: string, options: LungSegmenterLoadOptions = {}): Promise<LungSegmenter> {
     text('source', source);
-    knownKeys('options', options, ['size', 'key', 'device']);
-    const { size = segmenterSize, key } = options;
+    knownKeys('options', options, ['imageSize', 'key', 'device']);
+    const { imageSize = segmenterSize, key } = options;
     if (key !== undefined) text('options.key', key);
-    const ofFile = cardOf({ size });
+    const ofFile = cardOf({ imageSize });
     const device = text('options.device', options.device ?? 'cpu');
     return stat(source).then(
       (found) =>
@@ -152,10 +152,10 @@ export class LungSegmenter {
   static async #loadFile(
     source: string,
     device: string,
-    { card: { imageSize: size }, key }: { readonly card: SegmenterCard; readonly key: string | undefined },
+    { card: { imageSize }, key }: { readonly card: SegmenterCard; readonly key: string | undefined },
   ): Promise<LungSegmenter> {
     const held = await openUnet(source, key);
-    const card = cardOf({ size, width: widthOf(source, held) });
+    const card = cardOf({ imageSize, width: widthOf(source, held) });
     const network = createSegmentationNetwork({ width: card.width });
     return LungSegmenter.#built(network, card, device, () => fill(network, source, held));
   }
@@ -163,14 +163,14 @@ export class LungSegmenter {
   static async #loadFolder(
     source: string,
     device: string,
-    { size, key }: LungSegmenterLoadOptions,
+    { imageSize, key }: LungSegmenterLoadOptions,
   ): Promise<LungSegmenter> {
     if (key !== undefined)
       throw invalidArgument('options.key', 'none for the folder of a saved segmenter', key);
     const found = await findSaved(source, segmenterCardFile);
     const card = await readSegmenterCard(found.folder, found.card);
-    if (size !== undefined && size !== card.imageSize)
-      throw invalidArgument('options.size', `the segmenter's own size, ${card.imageSize},`, size);
+    if (imageSize !== undefined && imageSize !== card.imageSize)
+      throw invalidArgument('options.imageSize', `the segmenter's own size, ${card.imageSize},`, imageSize);
     const network = createSegmentationNetwork({ width: card.width });
     return LungSegmenter.#built(network, card, device, () => restoreWeights(found.folder, network));
   }
@@ -320,10 +320,10 @@ export class LungSegmenter {
 }
 
 function cardOf({
-  size = segmenterSize,
+  imageSize = segmenterSize,
   width = publishedWidth,
-}: Pick<LungSegmenterOptions, 'size' | 'width'>): SegmenterCard {
-  return segmenterCard({ size: 'options.size', width: 'options.width' }, { size, width });
+}: Pick<LungSegmenterOptions, 'imageSize' | 'width'>): SegmenterCard {
+  return segmenterCard('options.', { imageSize, width });
 }
 
 function openUnet(file: string, key: string | undefined): Promise<PublishedWeights> {

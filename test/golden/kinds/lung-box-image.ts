@@ -40,7 +40,7 @@ export const lungBoxImageKind: Kind = {
       const side = number('mask_size', config.mask_size);
       choice('model', config.model, ['unet']);
       choice('weights', config.weights, ['load_filled', 'load_filled, then the tensors of override']);
-      using segmenter = await LungSegmenter.create({ init: 'random', size: side });
+      using segmenter = await LungSegmenter.create({ init: 'random', imageSize: side });
       await fillModel(segmenter.network);
       await override(segmenter, record('override', config.override ?? {}));
       const resized = await resizeImage(
