@@ -10,6 +10,7 @@ import { backboneName } from '../models/model.js';
 import type { OptionValue } from '../report/report-data.js';
 import { Baseline } from '../systems/baseline.js';
 import type { Classifier } from '../systems/classifier/classifier.js';
+import type { InitReport } from '../systems/classifier/initial-weights.js';
 import { GazeLT, type GazeLTFitOptions } from '../systems/gazelt/gazelt.js';
 import { modelFolder } from '../systems/saved.js';
 import { resolvePrecision } from '../training/precision.js';
@@ -213,13 +214,17 @@ function refuseEmptyClasses({ data, flags }: TrainJob): void {
   );
 }
 
-/** Says what of the network begins with random values though a file was given. */
-export function sayHead({ initReport, card }: Classifier, output: Output): void {
-  const { leftOut } = initReport;
+/** Says what of a file of initial weights was of no use. */
+export function sayLeftOut({ leftOut }: InitReport, output: Output): void {
   if (leftOut.length > 0)
     output.say(
       `${leftOut.length} of the file's keys are not the network's and are left out: ${someOf(leftOut)}`,
     );
+}
+
+/** Says what of the network begins with random values though a file was given. */
+export function sayHead({ initReport, card }: Classifier, output: Output): void {
+  sayLeftOut(initReport, output);
   if (initReport.fresh.length === 0) return;
   output.say(
     `The file's head does not fit ${card.classes.length} classes and the head '${card.head}': ${initReport.fresh.join(', ')} begin with random values`,

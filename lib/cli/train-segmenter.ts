@@ -30,7 +30,7 @@ import { addPairOptions, type OpenedPairs, openPairs, type PairFlags } from './p
 import { existing, followRunOf, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
 import { addImages, addOutput, addPrecision, addSteps, addVariation } from './shared-options.js';
-import { notClinical, preparation, resumable } from './train-run.js';
+import { notClinical, preparation, resumable, sayLeftOut } from './train-run.js';
 
 interface SegmenterFlags extends PairFlags {
   readonly size: number;
@@ -166,6 +166,7 @@ async function trainSegmenter(
     using segmenter = await LungSegmenter.create({
       ...{ init, imageSize: flags.size, width: flags.width, seed: flags.seed, device: flags.device },
     });
+    sayLeftOut(segmenter.initReport, output);
     await folder.writeJson('options.json', recordOf(flags));
     const preparing = preparation(session, output);
     const run = segmenter.fit({

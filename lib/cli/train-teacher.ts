@@ -41,7 +41,7 @@ import { type GazeSplits, openSplits } from './teacher-gaze.js';
 import { gazePictures } from './teacher-pictures.js';
 import { absoluteDataFlags, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
-import { notClinical, preparation, resumable } from './train-run.js';
+import { notClinical, preparation, resumable, sayLeftOut } from './train-run.js';
 
 const help = `
 The films are the images of the data set; the gaze is read from --egd, --reflacx, --siim or --gaze and belongs to a film by
@@ -126,6 +126,7 @@ async function trainTeacher(flags: TeacherFlags, session: Session): Promise<void
   const speakers = { session, output };
   try {
     using teacher = await GazeTeacher.create({ branch, init, seed: flags.seed, device: flags.device });
+    sayLeftOut(teacher.initReport, output);
     await folder.writeJson('options.json', options);
     const preparing = preparation(session, output);
     const run = teacher.fit({

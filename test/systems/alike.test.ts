@@ -20,5 +20,6 @@ for (const [name, create] of Object.entries(systems)) {
     t.equal(system.network.training, false);
     t.equal(system.card.imageSize, name === 'GazeTeacher' ? 224 : 32);
     t.equal(system.device, 'cpu');
+    t.same(system.initReport, { fresh: [], leftOut: [] });
   });
 }

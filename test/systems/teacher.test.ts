@@ -244,6 +244,8 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
   const block = await teacher.saveBlock(root, { epoch: 99, attentionLoss: 0.0024850438985595247 });
   t.equal(path.basename(block), 'focal_epoch_99_attentionloss_0.0024850438985595247.safetensors');
   using same = await GazeTeacher.load(block, { seed: 5 });
+  const projection = ['focal_linear.weight', 'focal_linear.bias'];
+  t.same(same.initReport, { fresh: projection, leftOut: [] });
   const options = { train, validation, maxEpochs: 1, checkpoints: path.join(root, 'run') };
   const taken = same.features(films, { folder });
   t.throws(() => same.fit(options), { code: 'ERR_BUSY', message: /vectors are not being taken/ });
@@ -270,6 +272,7 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
   // A saved teacher brings its projection.
   await teacher.save(path.join(root, 'saved'));
   using saved = await GazeTeacher.load(path.join(root, 'saved'));
+  t.same(saved.initReport, { fresh: [], leftOut: [] });
   const second = path.join(root, 'second');
   await saved.features(few, { folder: second, batchSize: 2 });
   const name = 'focal_validation-1.npy';

@@ -91,13 +91,18 @@ tidyTest(t, 'a U-Net below a prefix tells its width and fills a segmenter', asyn
   using unet = createSegmentationNetwork({ seed: 3, width: 4 });
   const state = await stateOf(unet);
   for (const prefix of ['_orig_mod.', 'model.module.', '']) {
-    const file = saved(under(prefix, state), { under: 'weights_of_mine' });
+    // Beside a network without a prefix nothing could be told from its own keys.
+    const strangers: [string, MadeTensor][] = prefix === '' ? [] : [['loss.weight', one]];
+    const file = saved([...under(prefix, state), ...strangers], { under: 'weights_of_mine' });
     const named = { key: 'weights_of_mine' };
+    const report = { fresh: [], leftOut: strangers.map(([name]) => name) };
     using loaded = await LungSegmenter.load(file, { imageSize: 32, ...named });
     t.equal(loaded.card.width, 4, prefix);
     t.ok(await holds(loaded.network, state), prefix);
+    t.same(loaded.initReport, report);
     using made = await LungSegmenter.create({ init: { weights: file, ...named }, imageSize: 32, width: 4 });
     t.ok(await holds(made.network, state), prefix);
+    t.same(made.initReport, report);
   }
   const folderOf = path.join(folder, 'saved');
   using segmenter = await LungSegmenter.create({ init: 'random', imageSize: 32, width: 4 });

@@ -27,7 +27,7 @@ import { type TauNormOptions, tauNormaliseHead, tauOf } from './decoupling.js';
 import { type EvaluateOptions, type Evaluation, evaluateClassifier } from './evaluate.js';
 import { type ExplainedImage, type ExplainOptions, explainImages } from './explain.js';
 import { checkedFit, type FitAddition, type FitOptions, prepareFit } from './fit.js';
-import { checkInit, type Init, type InitReport, initialise } from './initial-weights.js';
+import { checkInit, type Init, type InitReport, initialise, nothingToReport } from './initial-weights.js';
 import { type Localisation, type LocaliseOptions, localise } from './localise.js';
 import {
   type ClassifierSystem,
@@ -184,7 +184,7 @@ export function loadBuilt(
     const card = cardFor(path.join(found.folder, found.card), stored, systemOf(stored));
     return built(card, device, 0, async (network) => {
       await restoreWeights(found.folder, network, found.weights);
-      return { fresh: [], leftOut: [] };
+      return nothingToReport;
     });
   });
 }
@@ -227,7 +227,7 @@ export abstract class Classifier {
   readonly network: Model;
   /** Where it computes. */
   readonly device: string;
-  /** Which parts of the head the initial weights' file could not fill, and what of the file was left out. */
+  /** What the initial weights did not fill, and what of their file was left out; nothing where it was loaded whole. */
   readonly initReport: InitReport;
   #card: ModelCard;
   readonly #weights: Occupancy;

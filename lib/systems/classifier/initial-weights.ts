@@ -24,13 +24,20 @@ export type Init =
       readonly key?: string;
     };
 
-/** What loading initial weights did. */
+/** What the weights that a system was made with did not fill, and what of them it did not need. */
 export interface InitReport {
-  /** Keys of the head that were left random, because the file's head has another form or another number of classes. */
+  /**
+   * Keys of the network that were left random though there are weights: of a classifier all of its head, where the file's has
+   * another form or another number of classes; of a teacher its projection, which the authors' files have not; of a segmenter
+   * none.
+   */
   readonly fresh: readonly string[];
   /** Keys of the file that belong to nothing of this network, such as those of a loss beside it. */
   readonly leftOut: readonly string[];
 }
+
+/** Of random weights, and of those of a saved system of the same kind. */
+export const nothingToReport: InitReport = { fresh: [], leftOut: [] };
 
 /** Checks an {@link Init}. @throws CxrGazeError `ERR_INVALID_ARGUMENT` naming both kinds */
 export function checkInit(init: Init): Init {
@@ -57,7 +64,7 @@ export function checkInit(init: Init): Init {
  * @throws CxrGazeError `ERR_STATE_DICT` if the backbone does not fit, `ERR_CHECKPOINT` for a bad file
  */
 export async function initialise(model: Model, init: Init): Promise<InitReport> {
-  if (init === 'random') return { fresh: [], leftOut: [] };
+  if (init === 'random') return nothingToReport;
   const weights = await weightsFileOf(init.weights, cardFile);
   const { architecture } = model.options;
   const published = await openWeights(weights, { key: init.key, wanted: backboneFamily(architecture) });

@@ -19,7 +19,7 @@ import { restoreWeights } from '../../training/checkpoint.js';
 import { Run } from '../../training/run.js';
 import type { TrainEvent, TrainResult } from '../../training/trainer.js';
 import { integer, invalidArgument, knownKeys, number, oneOf, text } from '../../validate.js';
-import { checkInit, type Init } from '../classifier/initial-weights.js';
+import { checkInit, type Init, type InitReport, nothingToReport } from '../classifier/initial-weights.js';
 import { fitWeights } from '../fit-weights.js';
 import { Occupancy } from '../occupancy.js';
 import type { PublishedWeights } from '../published-weights.js';
@@ -92,12 +92,15 @@ export class GazeTeacher {
   readonly card: TeacherCard;
   /** Where it computes. */
   readonly device: string;
+  /** What the weights' file did not fill, as the authors' do not the projection, and what of it was left out. */
+  readonly initReport: InitReport;
   readonly #weights: Occupancy;
 
-  private constructor(network: TeacherNetwork, card: TeacherCard, device: string) {
+  private constructor({ network, card, device, initReport }: BuiltTeacher) {
     this.network = network;
     this.card = card;
     this.device = device;
+    this.initReport = initReport;
     this.#weights = new Occupancy(network, 'teacher');
   }
 
@@ -122,7 +125,8 @@ export class GazeTeacher {
     const { dropPath } = options;
     const network = createTeacher({ branch, seed, ...(dropPath === undefined ? {} : { dropPath }) });
     return GazeTeacher.#built(network, teacherCard(network.options), device, async () => {
-      if (init !== 'random') await fillBlock(network, init.weights, await openBlock(init.weights, init.key));
+      if (init === 'random') return nothingToReport;
+      return fillBlock(network, init.weights, await openBlock(init.weights, init.key));
     });
   }
 
@@ -159,7 +163,10 @@ export class GazeTeacher {
     const card = await readTeacherCard(found.folder, found.card);
     const { branch, seed, dropPath } = card;
     const network = createTeacher({ branch, seed, dropPath });
-    return GazeTeacher.#built(network, card, device, () => restoreWeights(found.folder, network));
+    return GazeTeacher.#built(network, card, device, async () => {
+      await restoreWeights(found.folder, network);
+      return nothingToReport;
+    });
   }
 
   static async #loadFile(
@@ -179,14 +186,14 @@ export class GazeTeacher {
     network: TeacherNetwork,
     card: TeacherCard,
     device: string,
-    fill: () => Promise<void>,
+    fill: () => Promise<InitReport>,
   ): Promise<GazeTeacher> {
     try {
-      await fill();
+      const initReport = await fill();
       network.eval();
       if (device !== 'cpu') network.to({ device });
       await network.ready();
-      return new GazeTeacher(network, card, device);
+      return new GazeTeacher({ network, card, device, initReport });
     } catch (error) {
       network.dispose();
       throw error;
@@ -325,16 +332,23 @@ export class GazeTeacher {
   }
 }
 
-type HeldBlock = Pick<PublishedWeights, 'tensors' | 'prefix'>;
+interface BuiltTeacher {
+  readonly network: TeacherNetwork;
+  readonly card: TeacherCard;
+  readonly device: string;
+  readonly initReport: InitReport;
+}
+
+type HeldBlock = Pick<PublishedWeights, 'tensors' | 'prefix' | 'leftOut'>;
 
 /** Where the tensors of a block lie in a file, without what wrappers put before their keys. */
 async function openBlock(file: string, key: string | undefined): Promise<HeldBlock> {
   const { tensors } = await openTensorFile(file, key === undefined ? {} : { key });
   const anchors = gazeBranches.map((branch) => `${branch}_encoder.patch_embed.proj.weight`);
-  const { state, prefix } = unwrap(file, tensors, anchors);
+  const { state, prefix, leftOut } = unwrap(file, tensors, anchors);
   // The weights of a saved teacher: its projection, which is beside the block, would be lost.
-  if (prefix?.endsWith('_encoder_x.')) return { tensors, prefix: undefined };
-  return { tensors: state, prefix };
+  if (prefix?.endsWith('_encoder_x.')) return { tensors, prefix: undefined, leftOut };
+  return { tensors: state, prefix, leftOut };
 }
 
 /** Which branch a file of the authors is of, by its keys. */
@@ -349,7 +363,7 @@ function branchOf(file: string, { tensors }: HeldBlock): TeacherBranch {
   );
 }
 
-async function fillBlock(network: TeacherNetwork, file: string, held: HeldBlock): Promise<void> {
+async function fillBlock(network: TeacherNetwork, file: string, held: HeldBlock): Promise<InitReport> {
   const { branch } = network.options;
   const found = branchOf(file, held);
   if (found !== branch)
@@ -358,8 +372,9 @@ async function fillBlock(network: TeacherNetwork, file: string, held: HeldBlock)
       `${file}: expected the ${branch} teacher's weights but found ${found}'s`,
       { details: { file } },
     );
-  await tidy(() => {
+  return tidy(async () => {
     const block = new Map([...held.tensors].map(([name, record]) => [name, readTensor(record)]));
-    return fitWeights(file, held, () => loadTeacherBlock(network, block));
+    await fitWeights(file, held, () => loadTeacherBlock(network, block));
+    return { fresh: [...(await network.stateDict()).keys()].filter(isProjection), leftOut: held.leftOut };
   });
 }

@@ -12,7 +12,7 @@ import { restoreWeights } from '../../training/checkpoint.js';
 import { Run } from '../../training/run.js';
 import type { TrainEvent, TrainResult } from '../../training/trainer.js';
 import { integer, invalidArgument, knownKeys, text } from '../../validate.js';
-import { checkInit, type Init } from '../classifier/initial-weights.js';
+import { checkInit, type Init, type InitReport, nothingToReport } from '../classifier/initial-weights.js';
 import { checkInput, type ImageInput, inputDataset } from '../classifier/inputs.js';
 import { checkPass, type PassOptions } from '../classifier/passes.js';
 import { fitWeights } from '../fit-weights.js';
@@ -95,12 +95,15 @@ export class LungSegmenter {
   readonly card: SegmenterCard;
   /** Where it computes. */
   readonly device: string;
+  /** What of the weights' file was left out; all of the network is filled by whatever file fits. */
+  readonly initReport: InitReport;
   readonly #weights: Occupancy;
 
-  private constructor(network: SegmentationNetwork, card: SegmenterCard, device: string) {
+  private constructor({ network, card, device, initReport }: BuiltSegmenter) {
     this.network = network;
     this.card = card;
     this.device = device;
+    this.initReport = initReport;
     this.#weights = new Occupancy(network, 'segmenter');
   }
 
@@ -119,7 +122,8 @@ export class LungSegmenter {
     const device = text('options.device', options.device ?? 'cpu');
     const network = createSegmentationNetwork({ seed, width: card.width });
     return LungSegmenter.#built(network, card, device, async () => {
-      if (init !== 'random') await fill(network, init.weights, await openUnet(init.weights, init.key));
+      if (init === 'random') return nothingToReport;
+      return fill(network, init.weights, await openUnet(init.weights, init.key));
     });
   }
 
@@ -172,21 +176,24 @@ export class LungSegmenter {
     if (imageSize !== undefined && imageSize !== card.imageSize)
       throw invalidArgument('options.imageSize', `the segmenter's own size, ${card.imageSize},`, imageSize);
     const network = createSegmentationNetwork({ width: card.width });
-    return LungSegmenter.#built(network, card, device, () => restoreWeights(found.folder, network));
+    return LungSegmenter.#built(network, card, device, async () => {
+      await restoreWeights(found.folder, network);
+      return nothingToReport;
+    });
   }
 
   static async #built(
     network: SegmentationNetwork,
     card: SegmenterCard,
     device: string,
-    weights: () => Promise<void>,
+    weights: () => Promise<InitReport>,
   ): Promise<LungSegmenter> {
     try {
-      await weights();
+      const initReport = await weights();
       network.eval();
       if (device !== 'cpu') network.to({ device });
       await network.ready();
-      return new LungSegmenter(network, card, device);
+      return new LungSegmenter({ network, card, device, initReport });
     } catch (error) {
       network.dispose();
       throw error;
@@ -319,6 +326,13 @@ export class LungSegmenter {
   }
 }
 
+interface BuiltSegmenter {
+  readonly network: SegmentationNetwork;
+  readonly card: SegmenterCard;
+  readonly device: string;
+  readonly initReport: InitReport;
+}
+
 function cardOf({
   imageSize = segmenterSize,
   width = publishedWidth,
@@ -342,6 +356,7 @@ function widthOf(file: string, { tensors }: PublishedWeights): number {
   );
 }
 
-async function fill(network: SegmentationNetwork, file: string, held: PublishedWeights): Promise<void> {
+async function fill(network: SegmentationNetwork, file: string, held: PublishedWeights): Promise<InitReport> {
   await tidy(() => fitWeights(file, held, () => network.loadStateDict(readWeights(held))));
+  return { fresh: [], leftOut: held.leftOut };
 }
