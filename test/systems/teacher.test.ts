@@ -337,11 +337,14 @@ t.test('passes in float64 compute in float64, and leave the weights as they are'
     const [full, fine] = [await vectors('float32'), await vectors('float64')];
     const worst = Math.max(...fine.map((value, i) => Math.abs(value - (full[i] as number))));
     t.ok(worst > 0 && worst < 1e-4, `${branch}: ${worst} apart`);
-    const options = { bootstrap: false, precision: 'float64' } as const;
     const [double, single] = [
-      await teacher.evaluate(validation, options),
-      await teacher.evaluate(validation, { ...options, precision: 'float32' }),
-    ].map(({ windows }) => windows.at(-1)?.teacher.cc.mean as number) as [number, number];
+      await teacher.evaluate(validation, { precision: 'float64' }),
+      await teacher.evaluate(validation, { precision: 'float32' }),
+    ].map(({ windows }) => {
+      const { mean, interval } = windows.at(-1)?.teacher.cc ?? { mean: null, interval: undefined };
+      t.equal(interval, null, 'no bootstrap unless asked for, as of a classifier');
+      return mean as number;
+    }) as [number, number];
     t.ok(Math.abs(double - single) < 1e-4, `${branch}: CC ${double}, in float32 ${single}`);
     t.same([await teacher.fingerprint(), teacher.network.dtype], [before, 'float32']);
   }
@@ -398,6 +401,7 @@ t.test('gaze is predicted for each window that was looked at', async (t) => {
   );
   const all = evaluation.windows.at(-1);
   t.ok((all?.centreBias?.cc.mean as number) > 0.2, 'readings are alike');
+  t.ok(all?.teacher.cc.interval, 'asked for');
   t.equal(all?.uniform.cc.mean, 0);
   t.ok((all?.uniform.kl.mean as number) > (all?.centreBias?.kl.mean as number));
   const { teacher: own, centreBias, difference } = all ?? {};

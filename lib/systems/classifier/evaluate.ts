@@ -19,7 +19,10 @@ export interface EvaluateOptions extends PassOptions {
   readonly tta?: number;
   /** Seed of the copies; default 0. */
   readonly seed?: number;
-  /** Bootstrap intervals by patient where all are known, else by image: `true` for 1000 resamples, or options; default none. */
+  /**
+   * Bootstrap intervals by patient where all are known, else by image: `true` for 1000 resamples, or options; default none, as
+   * of every evaluation.
+   */
   readonly bootstrap?: BootstrapOptions | boolean;
   /** Folder of prepared images; default: decoded into memory. */
   readonly cacheDir?: string;

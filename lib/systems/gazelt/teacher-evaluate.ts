@@ -46,7 +46,10 @@ export interface TeacherEvaluateOptions extends PassOptions {
    * baseline.
    */
   readonly baseline?: readonly Reading[];
-  /** Bootstrap over patients where they are known, else over readings; default 1000 resamples, `false` for none. */
+  /**
+   * Bootstrap intervals by patient where all are known, else by reading: `true` for 1000 resamples, or options; default none, as
+   * of every evaluation.
+   */
   readonly bootstrap?: BootstrapOptions | boolean;
   /** Called with the maps of each reading, in order. */
   readonly onReading?: (reading: PredictedReading) => void | Promise<void>;
@@ -135,7 +138,7 @@ async function evaluate(
       cause: skipped[0]?.error,
     });
   const units = resamplingUnits(seen.length, patientsOf(images, seen));
-  const bootstrap = bootstrapSettings(options.bootstrap ?? true);
+  const bootstrap = bootstrapSettings(options.bootstrap);
   return {
     ...{ name: images.name, readings: seen.length, left: empty, unit: units.unit, units: units.units },
     skipped: skipped.map((image) => ({ ...image, index: kept[image.index] as number })),

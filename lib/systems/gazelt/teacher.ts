@@ -81,7 +81,7 @@ export type TeacherEvent = TrainEvent<TeacherScores>;
  * ```ts
  * using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random' });
  * await teacher.fit({ train, validation, maxEpochs: 12 }).result;
- * const { windows } = await teacher.evaluate(test, { baseline: train.readings });
+ * const { windows } = await teacher.evaluate(test, { baseline: train.readings, bootstrap: true });
  * await teacher.features([nihTrain, nihValidation], { folder: 'features' });
  * ```
  */
@@ -247,10 +247,10 @@ export class GazeTeacher {
 
   /**
    * How well it predicts recorded gaze: CC, KL divergence and NSS in each time window, beside a centre bias and a uniform
-   * map, with paired bootstrap intervals (gazelt.md 5).
+   * map, with paired bootstrap intervals if asked for (gazelt.md 5).
    *
    * @param gaze held-out readings
-   * @param options baseline, windows, bootstrap
+   * @param options baseline, windows, bootstrap (default none)
    */
   evaluate(gaze: GazeDataset, options: TeacherEvaluateOptions = {}): Promise<TeacherEvaluation> {
     this.#weights.requireLive();
