@@ -93,7 +93,7 @@ export function addSegmenterCommand(train: Command, session: Session): void {
       option(
         headings.network,
         '--weights <file>',
-        "initial weights: .safetensors, .pt or .pth with the original's keys",
+        "initial weights: .safetensors, .pt or .pth with the original's keys, a run or a saved segmenter",
         asText,
       ),
     )

@@ -74,7 +74,12 @@ export function addTeacherCommand(train: Command, session: Session): void {
     .addOption(option(network, '--global', 'GC ViT, attention integrated over the windows (TW-I)'))
     .addOption(option(network, '--focal', 'FocalNet, window by window (TW-D)'))
     .addOption(
-      option(network, '--weights <file>', "initial weights: a teacher's file of the authors", asText),
+      option(
+        network,
+        '--weights <file>',
+        "initial weights: a teacher's file of the authors, a run or a saved teacher",
+        asText,
+      ),
     )
     .addOption(weightsKeyOption(network))
     .addOption(option(network, '--rand_init', 'begin with random weights'));

@@ -99,7 +99,15 @@ t.test('learns where lungs are, saves, loads and finds boxes once', async (t) =>
     t.same([loaded.card.imageSize, loaded.card.width], [side, 4]);
     t.equal(await loaded.fingerprint(), await segmenter.fingerprint(), source);
     t.same((await masksOf(loaded))[0], first, 'the same mask');
+    const init = { weights: path.join(folder, source) };
+    using begun = await LungSegmenter.create({ ...small, init, imageSize: 64 });
+    t.same([begun.card.imageSize, begun.initReport], [64, { fresh: [], leftOut: [] }]);
+    t.equal(await begun.fingerprint(), await segmenter.fingerprint(), 'the weights alone are begun with');
   }
+  t.match(await failure(LungSegmenter.create({ ...small, init: { weights: t.testdirName } })), {
+    code: 'ERR_CHECKPOINT',
+    message: /segmenter\.json/,
+  });
   using bare = await LungSegmenter.load(path.join(folder, 'saved', 'model.safetensors'), { imageSize: side });
   t.equal(bare.card.width, 4, 'the width of a file of weights is told by it');
   t.match(await failure(LungSegmenter.load(path.join(folder, 'saved'), { imageSize: 64 })), {

@@ -13,6 +13,7 @@ import { GazeTeacher, type TeacherEvent } from '../../lib/systems/gazelt/teacher
 import type { PredictedReading } from '../../lib/systems/gazelt/teacher-evaluate.js';
 import type { SkippedFilm } from '../../lib/systems/gazelt/teacher-files.js';
 import { batchTargets } from '../../lib/systems/gazelt/teacher-targets.js';
+import { weightsHash } from '../../lib/systems/gazelt/teacher-vectors.js';
 import { noGrad } from '../../lib/tensor/context.js';
 import { memoryStats, tensor } from '../../lib/tensor/create.js';
 import type { Tensor } from '../../lib/tensor/tensor.js';
@@ -273,6 +274,19 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
   await teacher.save(path.join(root, 'saved'));
   using saved = await GazeTeacher.load(path.join(root, 'saved'));
   t.same(saved.initReport, { fresh: [], leftOut: [] });
+  for (const weights of ['saved', 'saved/model.safetensors', block]) {
+    const init = { weights: path.resolve(root, weights) };
+    using begun = await GazeTeacher.create({ branch: 'focal', init, seed: 6 });
+    t.equal(await begun.fingerprint(), await teacher.fingerprint(), weights);
+    t.same([begun.card.seed, begun.initReport], [6, { fresh: projection, leftOut: [] }]);
+    t.not(await weightsHash(begun.network, 'projection'), await weightsHash(saved.network, 'projection'));
+  }
+  t.match(await failure(GazeTeacher.load(path.join(root, 'saved', 'model.safetensors'))), {
+    code: 'ERR_STATE_DICT',
+    message: /found a whole teacher \(focal_encoder_x\.\*\): load its folder/,
+  });
+  const empty = await failure(GazeTeacher.create({ branch: 'focal', init: { weights: temporaryFolder(t) } }));
+  t.match(empty, { code: 'ERR_CHECKPOINT', message: /teacher\.json/ });
   const second = path.join(root, 'second');
   await saved.features(few, { folder: second, batchSize: 2 });
   const name = 'focal_validation-1.npy';

@@ -8,13 +8,17 @@ import { backboneFamily, openWeights, readWeights } from '../published-weights.j
 import { weightsFileOf } from '../saved.js';
 import { cardFile } from './model-card.js';
 
-/** Where initial weights come from: random ones, or a file with torchvision's, timm's or the authors' keys. */
+/**
+ * Where a system's initial weights come from: random ones, a file with torchvision's, timm's or the authors' keys, or a saved
+ * system of the same kind: a classifier's of any system for a classifier, a teacher's for a teacher, a segmenter's for a
+ * segmenter. Of a folder the weights alone are taken; what it is, such as its classes or its size, is said anew.
+ */
 export type Init =
   | 'random'
   | {
       /**
-       * A `.safetensors`, `.pt`, `.pth` or `.bin` file (a state dict, or a module that was pickled whole), or the folder of a
-       * saved model, a checkpoint or a run.
+       * A `.safetensors`, `.pt`, `.pth` or `.bin` file (a state dict, or a module that was pickled whole), or the folder that
+       * `save` wrote, of a checkpoint or of a run.
        */
       readonly weights: string;
       /**
@@ -28,8 +32,7 @@ export type Init =
 export interface InitReport {
   /**
    * Keys of the network that were left random though there are weights: of a classifier all of its head, where the file's has
-   * another form or another number of classes; of a teacher its projection, which the authors' files have not; of a segmenter
-   * none.
+   * another form or another number of classes; of a teacher its projection, which is the seed's; of a segmenter none.
    */
   readonly fresh: readonly string[];
   /** Keys of the file that belong to nothing of this network, such as those of a loss beside it. */

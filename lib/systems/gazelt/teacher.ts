@@ -24,7 +24,7 @@ import { fitWeights } from '../fit-weights.js';
 import { Occupancy } from '../occupancy.js';
 import type { PublishedWeights } from '../published-weights.js';
 import { saveModel, snapshot } from '../save-model.js';
-import { findSaved } from '../saved.js';
+import { findSaved, weightsFileOf } from '../saved.js';
 import { unwrap } from '../wrapper-prefix.js';
 import type { GazeDataset } from './gaze-dataset.js';
 import {
@@ -49,7 +49,10 @@ import { isProjection, weightsHash } from './teacher-vectors.js';
 export interface GazeTeacherOptions {
   /** `global`: GC ViT, attention integrated over the windows (TW-I). `focal`: FocalNet, window by window (TW-D). */
   readonly branch: TeacherBranch;
-  /** Initial weights: random ones, or a file of the authors (the block's keys); there is no default. */
+  /**
+   * Initial weights of the block: random ones, a file of the authors, or another teacher's; there is no default. The projection
+   * never comes from there, for it is the seed's.
+   */
   readonly init: Init;
   /** Seed of random weights and of the projection to 64 numbers; default 0. */
   readonly seed?: number;
@@ -92,7 +95,7 @@ export class GazeTeacher {
   readonly card: TeacherCard;
   /** Where it computes. */
   readonly device: string;
-  /** What the weights' file did not fill, as the authors' do not the projection, and what of it was left out. */
+  /** What the weights' file did not fill, which is the projection, and what of it was left out; nothing of a folder loaded. */
   readonly initReport: InitReport;
   readonly #weights: Occupancy;
 
@@ -126,7 +129,8 @@ export class GazeTeacher {
     const network = createTeacher({ branch, seed, ...(dropPath === undefined ? {} : { dropPath }) });
     return GazeTeacher.#built(network, teacherCard(network.options), device, async () => {
       if (init === 'random') return nothingToReport;
-      return fillBlock(network, init.weights, await openBlock(init.weights, init.key));
+      const file = await weightsFileOf(init.weights, teacherCardFile);
+      return fillBlock(network, file, await openBlock(file, init.key));
     });
   }
 
@@ -175,6 +179,12 @@ export class GazeTeacher {
     { seed, key }: { readonly seed: number; readonly key: string | undefined },
   ): Promise<GazeTeacher> {
     const held = await openBlock(source, key);
+    if (held.prefix?.endsWith('_encoder_x.'))
+      throw new CxrGazeError(
+        'ERR_STATE_DICT',
+        `${source}: expected a teacher's block (keys such as focal_encoder.*) but found a whole teacher (${held.prefix}*): load its folder, which has its card and keeps its projection, or create a teacher with init: { weights: FILE }`,
+        { details: { file: source } },
+      );
     const branch = branchOf(source, held);
     const network = createTeacher({ branch, seed });
     return GazeTeacher.#built(network, teacherCard(network.options), device, () =>
@@ -346,8 +356,6 @@ async function openBlock(file: string, key: string | undefined): Promise<HeldBlo
   const { tensors } = await openTensorFile(file, key === undefined ? {} : { key });
   const anchors = gazeBranches.map((branch) => `${branch}_encoder.patch_embed.proj.weight`);
   const { state, prefix, leftOut } = unwrap(file, tensors, anchors);
-  // The weights of a saved teacher: its projection, which is beside the block, would be lost.
-  if (prefix?.endsWith('_encoder_x.')) return { tensors, prefix: undefined, leftOut };
   return { tensors: state, prefix, leftOut };
 }
 
@@ -375,6 +383,7 @@ async function fillBlock(network: TeacherNetwork, file: string, held: HeldBlock)
   return tidy(async () => {
     const block = new Map([...held.tensors].map(([name, record]) => [name, readTensor(record)]));
     await fitWeights(file, held, () => loadTeacherBlock(network, block));
-    return { fresh: [...(await network.stateDict()).keys()].filter(isProjection), leftOut: held.leftOut };
+    const fresh = [...(await network.stateDict()).keys()].filter(isProjection);
+    return { fresh, leftOut: held.leftOut.filter((name) => !fresh.includes(name)) };
   });
 }

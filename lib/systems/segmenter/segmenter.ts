@@ -19,7 +19,7 @@ import { fitWeights } from '../fit-weights.js';
 import { Occupancy } from '../occupancy.js';
 import { openWeights, type PublishedWeights, readWeights } from '../published-weights.js';
 import { saveModel } from '../save-model.js';
-import { findSaved } from '../saved.js';
+import { findSaved, weightsFileOf } from '../saved.js';
 import { stateHash } from '../state-hash.js';
 import {
   readSegmenterCard,
@@ -50,7 +50,7 @@ import type { SegmenterScores } from './segmenter-objective.js';
 
 /** Options of {@link LungSegmenter.create}. */
 export interface LungSegmenterOptions {
-  /** Initial weights: random ones, or a file with the original's keys (`unet_model.pt`); there is no default. */
+  /** Initial weights: random ones, a file with the original's keys (`unet_model.pt`), or another segmenter's; there is no default. */
   readonly init: Init;
   /** Side of the square input, a multiple of 16; default 512, as published. */
   readonly imageSize?: number;
@@ -123,7 +123,8 @@ export class LungSegmenter {
     const network = createSegmentationNetwork({ seed, width: card.width });
     return LungSegmenter.#built(network, card, device, async () => {
       if (init === 'random') return nothingToReport;
-      return fill(network, init.weights, await openUnet(init.weights, init.key));
+      const file = await weightsFileOf(init.weights, segmenterCardFile);
+      return fill(network, file, await openUnet(file, init.key));
     });
   }
 
