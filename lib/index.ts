@@ -396,7 +396,11 @@ export {
   type LocalisedImage,
   type LocaliseOptions,
 } from './systems/classifier/localise.js';
-export type { ClassifierSystem, ModelCard } from './systems/classifier/model-card.js';
+export {
+  type ClassifierSystem,
+  classifierSystems,
+  type ModelCard,
+} from './systems/classifier/model-card.js';
 export type { PassOptions } from './systems/classifier/passes.js';
 export type { Prediction, PredictOptions } from './systems/classifier/predict.js';
 export type { DistillationSettings } from './systems/gazelt/distillation.js';
