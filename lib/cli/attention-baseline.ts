@@ -96,7 +96,7 @@ export function attentionBaseline(
       batch: given('batch_size', flags.batch_size, 32),
       lr: given('lr', flags.lr, 1e-5),
       max_epochs: given('max_epochs', flags.max_epochs, 100),
-      patience: given('patience', flags.patience, 29),
+      patience: given('patience', flags.patience, 30),
       results: given('out_dir', flags.out_dir, 'results'),
       ...Object.fromEntries(alike.map((name) => [name, flags[name]])),
     }).filter(([, value]) => value !== undefined),

@@ -218,16 +218,16 @@ function addTraining(command: Command): void {
       option(
         headings.training,
         '--patience <n>',
-        'ends after n + 1 epochs without improvement',
-        asInteger({ min: 0 }),
-        29,
+        'ends at n epochs without improvement',
+        asInteger({ min: 1 }),
+        30,
       ),
     )
     .addOption(
       option(
         headings.training,
         '--early_stopping <how>',
-        'reset: n counts epochs in a row; cumulative: in all, as the original',
+        'reset: n in a row; cumulative: n in all, as the original',
         asChoice(earlyStoppings),
         'reset' as const,
       ),

@@ -28,10 +28,7 @@ export type RateDecay = (typeof rateDecays)[number];
 export interface EpochScheduleOptions {
   /** Largest number of epochs. */
   readonly maxEpochs: number;
-  /**
-   * So many epochs in a row without a better validation score are allowed; the next one ends the run
-   * ({@link CommonFitOptions.patience}).
-   */
+  /** The run ends after `patience + 1` epochs without a better validation score. */
   readonly patience: number;
   /** Learning rate of the first epoch. */
   readonly learningRate: number;

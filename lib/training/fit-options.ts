@@ -20,9 +20,8 @@ export interface CommonFitOptions {
   /** Most epochs. */
   readonly maxEpochs?: number;
   /**
-   * So many epochs in a row without a better validation score are allowed; the next such epoch ends the run, with 0 the first.
-   * That is how PyTorch's `ReduceLROnPlateau` and GazeLT's program count, here for every system and every schedule, and for
-   * {@link PlateauOptions.patience}; Keras' `EarlyStopping` of the same number ends one epoch sooner.
+   * Epochs without a better validation score that are borne, counted as each system's original does: the run ends after
+   * `patience + 1` of them, and after `patience` with `LocAttention`.
    */
   readonly patience?: number;
   /** Samples a step. */

@@ -11,7 +11,7 @@ import {
 export interface PlateauOptions {
   /** Factor on the rate; default 0.1. */
   readonly factor?: number;
-  /** So many epochs in a row without a better loss are allowed; at the next such epoch the rate falls. Default 10. */
+  /** The rate falls at the epoch after so many in a row without a better loss; default 10. */
   readonly patience?: number;
   /** A loss is better if it is below the best one times `1 - threshold`; default 1e-4. */
   readonly threshold?: number;
@@ -40,16 +40,13 @@ export type EarlyStopping = (typeof earlyStoppings)[number];
 export interface PlateauScheduleOptions {
   /** Largest number of epochs. */
   readonly maxEpochs: number;
-  /**
-   * So many epochs without a better validation score are allowed, see `earlyStopping`; the next one ends the run
-   * ({@link CommonFitOptions.patience}).
-   */
+  /** The run ends at so many epochs without a better validation score. */
   readonly patience: number;
   /** Learning rate of the first epoch. */
   readonly learningRate: number;
   /**
-   * `reset`: `patience` counts epochs in a row; a better one sets the count back. `cumulative`: it counts those of the whole
-   * run, as loc-attention's original, whose counter is never set back. Default `reset`.
+   * `reset`: so many epochs in a row; a better one sets the count back. `cumulative`: so many in the whole run, as
+   * loc-attention's original, whose counter is never set back. Default `reset`.
    */
   readonly earlyStopping?: EarlyStopping;
   /** Which score is better; default `highest`. */
@@ -65,7 +62,7 @@ export interface PlateauScheduleOptions {
  *
  * @example
  * ```ts
- * const schedule = new PlateauSchedule({ maxEpochs: 100, patience: 29, learningRate: 1e-5 });
+ * const schedule = new PlateauSchedule({ maxEpochs: 100, patience: 30, learningRate: 1e-5 });
  * while (schedule.goesOn) {
  *   const { accuracy, loss } = await trainEpoch(schedule.state.learningRate);
  *   if (schedule.finish(accuracy, loss).improved) await save();
@@ -84,7 +81,7 @@ export class PlateauSchedule implements Schedule {
     ]);
     this.#options = {
       maxEpochs: integer('options.maxEpochs', options.maxEpochs, { min: 1 }),
-      patience: integer('options.patience', options.patience, { min: 0 }),
+      patience: integer('options.patience', options.patience, { min: 1 }),
       learningRate: number('options.learningRate', options.learningRate, { min: 0 }),
       earlyStopping: oneOf('options.earlyStopping', options.earlyStopping ?? 'reset', earlyStoppings),
       goal: oneOf('options.goal', options.goal ?? 'highest', ['highest', 'lowest']),
@@ -111,7 +108,7 @@ export class PlateauSchedule implements Schedule {
   /** Whether another epoch is to be run. */
   get goesOn(): boolean {
     const { epochsDone, waited } = this.#state;
-    return epochsDone < this.#options.maxEpochs && waited <= this.#options.patience;
+    return epochsDone < this.#options.maxEpochs && waited < this.#options.patience;
   }
 
   /**
@@ -130,7 +127,7 @@ export class PlateauSchedule implements Schedule {
       ...{ ...before, epochsDone, waited },
       ...(improved ? { best: score, bestEpoch: epochsDone } : {}),
       // The original leaves its loop before the scheduler's step.
-      ...(waited <= patience ? this.#follow(before, loss) : {}),
+      ...(waited < patience ? this.#follow(before, loss) : {}),
     };
     const plateauReached = this.#state.learningRate < before.learningRate;
     return { improved, reweightingBegins: false, plateauReached };

@@ -296,7 +296,7 @@ t.test('train baseline --path is the cross-entropy baseline, with names that tel
   const { splits } = JSON.parse(read('results', name, 'metrics.json'));
   t.match(splits.test.intervals, { unit: 'patient', units: 2 });
   t.notMatch(ended.stdout, /image by image/);
-  t.match(JSON.parse(read('results', name, 'options.json')), { batch: 32, attention: 'none', patience: 29 });
+  t.match(JSON.parse(read('results', name, 'options.json')), { batch: 32, attention: 'none', patience: 30 });
   t.match(await cli([...started, '--overwrite', '--drw'], folder), {
     code: 2,
     stderr: /--drw is without effect/,

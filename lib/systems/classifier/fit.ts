@@ -72,7 +72,7 @@ export interface FitOptions extends CommonFitOptions {
   readonly rateDecay?: RateDecay;
   /** Most epochs; default 60. */
   readonly maxEpochs?: number;
-  /** See {@link CommonFitOptions.patience}; default 15, as the originals. */
+  /** The run ends after `patience + 1` epochs without a better validation score; default 15. */
   readonly patience?: number;
   /** Images a step; default 256, as the originals. */
   readonly batchSize?: number;

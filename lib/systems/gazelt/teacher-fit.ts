@@ -46,7 +46,7 @@ export interface TeacherFitOptions extends CommonFitOptions {
   readonly rateDecay?: RateDecay;
   /** Most epochs; default 100. */
   readonly maxEpochs?: number;
-  /** See {@link CommonFitOptions.patience}; the score is the validation loss. Default: the run ends at its last epoch only. */
+  /** The run ends after `patience + 1` epochs without a lower validation loss; default: only at the last epoch. */
   readonly patience?: number;
   /** Readings a step; default 8. */
   readonly batchSize?: number;

@@ -24,7 +24,7 @@ import {
 } from '../../training/plateau-schedule.js';
 import { type PreparedRun, prepareRun, type RunParts } from '../../training/prepared-run.js';
 import { Trainer, type TrainerOptions } from '../../training/trainer.js';
-import { number, oneOf } from '../../validate.js';
+import { integer, number, oneOf } from '../../validate.js';
 import { sameClasses } from '../classifier/evaluate.js';
 import { cardToJson, type ModelCard } from '../classifier/model-card.js';
 import type { ClassifierLike } from '../classifier/passes.js';
@@ -56,12 +56,9 @@ export interface LocAttentionFitOptions extends CommonFitOptions, AttentionTermO
   readonly beta?: number;
   /** Most epochs; default 100. */
   readonly maxEpochs?: number;
-  /**
-   * See {@link CommonFitOptions.patience}, and `earlyStopping` for which epochs are counted; default 29: the thirtieth ends the
-   * run, as the original.
-   */
+  /** The run ends at so many epochs without a better validation score, see `earlyStopping`; default 30. */
   readonly patience?: number;
-  /** `patience` counts `reset`: epochs in a row (default, ours); `cumulative`: epochs of the whole run, as the original. */
+  /** `reset`: epochs in a row (default, ours); `cumulative`: epochs of the whole run, as the original. */
   readonly earlyStopping?: EarlyStopping;
   /** When the rate falls; default: by a factor of 0.1 after more than 10 epochs on a plateau. */
   readonly plateau?: PlateauOptions;
@@ -110,7 +107,7 @@ export function checkedLocAttentionFit(
   const settings: LocAttentionSettings = {
     ...courseOf(
       { ...options, learningRate: options.learningRate ?? 1e-5 },
-      { maxEpochs: 100, patience: 29, batchSize: 32 },
+      { maxEpochs: 100, patience: 30, batchSize: 32 },
     ),
     ...attention,
     regions: regionsOf(options.regions, card.classes, attention.attention),
@@ -124,6 +121,7 @@ export function checkedLocAttentionFit(
     validationImages: options.validation.length,
   };
   checkBoxSource(options, attention.attention);
+  integer('options.patience', settings.patience, { min: 1 });
   const criterion = criterionOf(settings, counts, card.classes);
   // The sets are balanced by design: no head, medium and tail, which evaluation would form from counts.
   return { options, settings, criterion, card };

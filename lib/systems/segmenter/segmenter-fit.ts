@@ -47,7 +47,7 @@ export interface SegmenterFitOptions extends CommonFitOptions {
   readonly onPairs?: (report: PairReport) => void;
   /** Most epochs; default 50. */
   readonly maxEpochs?: number;
-  /** See {@link CommonFitOptions.patience}; the score is the validation loss. Default: the run ends at its last epoch only. */
+  /** The run ends after `patience + 1` epochs without a lower validation loss; default: only at the last epoch. */
   readonly patience?: number;
   /** Pairs a step; default 2. */
   readonly batchSize?: number;
@@ -115,7 +115,7 @@ export async function prepareSegmenterFit(
       objective: segmenterObjective(targetsOf(halves, settings)),
       scoring: segmenterScoring,
       schedule: new PlateauSchedule({
-        ...{ maxEpochs, patience, learningRate, goal: 'lowest', plateau },
+        ...{ maxEpochs, patience: patience + 1, learningRate, goal: 'lowest', plateau },
       }),
       normalisation: card.normalisation,
     });

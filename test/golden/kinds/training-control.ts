@@ -23,8 +23,7 @@ export const trainingControlKind: Kind = {
     if (Object.keys(others).length > 0) throw new Error(`unknown keys ${Object.keys(others)} of scheduler`);
     const schedule = new PlateauSchedule({
       maxEpochs: number('max_epochs', config.max_epochs),
-      // The case gives the epoch that ends the run, the option the epochs that do not.
-      patience: number('patience', config.patience) - 1,
+      patience: number('patience', config.patience),
       learningRate: number('lr', config.lr),
       earlyStopping: choice('early_stopping', config.early_stopping, earlyStoppings),
       plateau: {
