@@ -81,9 +81,13 @@ const withoutGradient: Notice = {
     'The published attention term has no gradient: it changes the logged loss and through it the learning rate, and the weights learn from cross-entropy alone. Differences between weights lambda are mostly those between runs. --attention differentiable trains.',
 };
 
-type AttentionRow = EpochHalf & LocAttentionScores;
+/** What half an epoch tells. */
+export type AttentionRow = EpochHalf & LocAttentionScores;
 
-function columnsOf({ log_thresholds = [] }: AttentionFlags): readonly HistoryColumn<AttentionRow>[] {
+/** The columns of a run's `history.csv`. */
+export function attentionColumns({
+  log_thresholds = [],
+}: Pick<AttentionFlags, 'log_thresholds'>): readonly HistoryColumn<AttentionRow>[] {
   return [
     { key: 'loss', name: 'loss' },
     { key: 'crossEntropy', name: 'cross_entropy' },
@@ -139,7 +143,7 @@ export async function trainAttention(
   const options = attentionRecord(flags, command);
   const name = attentionName(flags);
   const target = path.join(flags.results, name);
-  const folder = await RunFolder.openFor(target, existing(flags), columnsOf(flags));
+  const folder = await RunFolder.openFor(target, existing(flags), attentionColumns(flags));
   try {
     using model = await LocAttention.create(attentionClassifier(flags, data.classes, device));
     sayHead(model, speakers.output);
