@@ -149,7 +149,9 @@ export async function trainAttention(
     sayHead(model, speakers.output);
     await folder.writeJson('options.json', options);
     const learned = await learn({ flags, data, folder, model, regions, ...speakers });
-    const minutes = (performance.now() - begun) / 60_000;
+    // Of all sessions: preparing is part of each, training of those before is kept with the checkpoint.
+    const seconds = () => learned.result.earlierSeconds + (performance.now() - begun) / 1000;
+    const minutes = seconds() / 60;
     return await finish({
       flags,
       data,
@@ -160,7 +162,7 @@ export async function trainAttention(
       options,
       name,
       minutes,
-      begun,
+      seconds,
       ...speakers,
     });
   } catch (error) {
@@ -226,8 +228,10 @@ interface Finished extends Speakers, Learned {
   readonly model: LocAttention;
   readonly options: Readonly<Record<string, OptionValue>>;
   readonly name: string;
+  /** To the end of training, for the log. */
   readonly minutes: number;
-  readonly begun: number;
+  /** Of the whole run so far. */
+  readonly seconds: () => number;
 }
 
 async function finish(run: Finished): Promise<EvaluatedSplit[]> {
@@ -259,7 +263,7 @@ async function finish(run: Finished): Promise<EvaluatedSplit[]> {
       bestEpoch: bestEpoch > 0 ? bestEpoch : null,
       trainingPrecision: await resolvePrecision(flags.precision, model.device),
       device: model.device,
-      seconds: (performance.now() - run.begun) / 1000,
+      seconds: run.seconds(),
       withIds: flags.with_ids ?? false,
       ...(localised.length > 0 ? { localised } : {}),
       ...(lungs.length > 0 ? { lungs } : {}),

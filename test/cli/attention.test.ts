@@ -175,6 +175,14 @@ t.test(
     );
 
     const log = read('results', `${name}.txt`).split('\n').slice(1);
+    // As if the session before had taken ten hours.
+    const last = path.join('results', name, 'checkpoints', 'epoch-1');
+    const state = JSON.parse(read(last, 'state.json'));
+    t.ok(state.seconds > 0);
+    writeFileSync(at(last, 'state.json'), JSON.stringify({ ...state, seconds: 36_000 }));
+    const { files } = JSON.parse(read(last, 'manifest.json'));
+    delete files['state.json'];
+    writeFileSync(at(last, 'manifest.json'), JSON.stringify({ files }));
     const resumed = await cli([...program, ...own, '--resume'], folder);
     t.equal(resumed.code, 0, resumed.stderr);
     t.equal(read('results', name, 'history.csv'), history, 'what is done is not done again');
@@ -183,7 +191,11 @@ t.test(
       [],
       'nothing temporary is left',
     );
-    t.strictSame(read('results', `${name}.txt`).split('\n').slice(1), log);
+    const [took, ...again] = read('results', `${name}.txt`).split('\n');
+    t.strictSame(again, log);
+    const minutes = Number(/^Execution Time: (\S+) minutes$/.exec(took as string)?.[1]);
+    t.ok(minutes > 600 && minutes < 610, `all sessions, ${minutes} minutes`);
+    t.ok(JSON.parse(read('results', name, 'metrics.json')).run.seconds >= 36_000);
     t.match(await cli([...program, ...own, '--batch', '2', '--resume'], folder), {
       code: 1,
       stderr: /ERR_RESUME: .*batchSize: 3 -> 2/,
