@@ -1,5 +1,5 @@
 /** loc-attention's programs on a folder of class folders, by the command line. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import t from 'tap';
@@ -200,6 +200,44 @@ t.test(
       code: 1,
       stderr: /ERR_RESUME: .*batchSize: 3 -> 2/,
     });
+  },
+);
+
+t.test(
+  'missing masks are told at once, whatever the split; --on_error skip leaves their films out',
+  async (t) => {
+    cpSync(at('masks'), at('some-masks'), { recursive: true });
+    rmSync(at('some-masks', filmOf('train', 0, 2)));
+    rmSync(at('some-masks', filmOf('val', 1, 1)));
+    const own = ['--task', 'ne', '--lamda', '0.5', '--masks', 'some-masks', '--results', 'some', '--json'];
+    const refused = await cli([...program, ...own], folder);
+    t.equal(refused.code, 1);
+    t.match(
+      refused.stderr,
+      /ERR_DATASET: 1 of 6 masks of \S+ train, 1 of 4 masks of \S+ val are missing:\n.*00000000_002\.png.*\n.*00000003_001/m,
+    );
+    t.notOk(existsSync(at('some')));
+    const skipped = await cli([...program, ...own, '--on_error', 'skip'], folder);
+    t.equal(skipped.code, 0, skipped.stderr);
+    const lines = linesOf(skipped);
+    t.match(
+      lines.filter(({ type }) => type === 'lungs'),
+      [{ images: 5 }, { images: 3 }],
+    );
+    t.match(
+      lines.filter(({ kind }) => kind === 'mask-missing'),
+      [
+        { message: /1 of 6 masks of \S+ train are missing: .*these films are left out/ },
+        { message: /1 of 4 masks of \S+ val are missing/, details: { ids: [/00000003_001\.png$/] } },
+      ],
+    );
+    const { run } = JSON.parse(read('some', 'resnet18-w8_nih_ne_la0.5_t0.3', 'metrics.json'));
+    t.match(run.lungs[0].warnings, [/1 of 6 masks .* left out/]);
+    rmSync(at('some-masks'), { recursive: true });
+    mkdirSync(at('some-masks'));
+    cpSync(at('masks', filmOf('val', 0, 0)), at('some-masks', filmOf('val', 0, 0)));
+    const none = await cli([...program, ...own, '--overwrite', '--on_error', 'skip'], folder);
+    t.match(none, { code: 1, stderr: /ERR_DATASET: 6 of 6 masks of \S+ train are missing/ });
   },
 );
 

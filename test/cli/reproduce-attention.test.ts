@@ -496,6 +496,7 @@ t.test('what a later run cannot open is told before the first one is trained', a
   await new InputCheck().attention(good, await openAttentionData((good[0] as PlannedAttention).flags));
 
   rmSync(path.join(masks, '00000003_001.png'));
+  rmSync(path.join(masks, '00000001_000.png'));
   const words = [
     ...['reproduce', 'loc-attention', '--dataset', 'folder', '--path', 'nf_e', '--tasks', 'ne'],
     ...['--masks', 'masks', '--backbones', 'resnet18', '--width', '8', '--image_size', '32', '--rand_init'],
@@ -503,6 +504,10 @@ t.test('what a later run cannot open is told before the first one is trained', a
   ];
   const { code, stderr } = await cli(words, folder);
   t.equal(code, 1);
-  t.match(stderr, /^ERR_DATASET: 1 of 4 masks of nf_e val are missing: .*00000003_001\.png/m);
+  t.match(stderr, /^ERR_DATASET: 1 of 6 masks of nf_e train, 1 of 4 masks of nf_e val are missing:$/m);
+  t.match(
+    stderr,
+    /^ +masks of nf_e train: \S+00000001_000\.png\n +masks of nf_e val: \S+00000003_001\.png$/m,
+  );
   t.notOk(existsSync(at('results')), 'cross-entropy, which needs none, is not trained either');
 });
