@@ -23,7 +23,10 @@ export interface AttentionData extends OpenedData {
 export async function openAttentionData(flags: AttentionFlags): Promise<AttentionData> {
   if (flags.path === undefined) return openSample(flags);
   // As the original: labels are the positions of the sorted names.
-  const folder = { dataset: 'folder', data_dir: path.resolve(flags.path), class_order: 'name' } as const;
+  const folder = {
+    ...({ dataset: 'folder', data_dir: path.resolve(flags.path), class_order: 'name' } as const),
+    ...(flags.patients === undefined ? {} : { patients: flags.patients }),
+  };
   const skipMissing = flags.on_error === 'skip';
   const needs = neededMasks({
     onError: flags.on_error,

@@ -157,6 +157,7 @@ async function openFolder(flags: DataFlags, options: OpenOptions): Promise<Opene
     ...(options.classes === undefined ? {} : { classes: options.classes }),
     ...(flags.train_split === undefined ? {} : { trainSplit: flags.train_split }),
     ...(flags.class_order === undefined ? {} : { classOrder: flags.class_order }),
+    ...(flags.patients === undefined ? {} : { patients: flags.patients }),
     ...(flags.class_order === 'name' ? { layout: 'split/class' as const } : {}),
   });
   return {

@@ -217,7 +217,16 @@ t.test(
       /ERR_DATASET: 1 of 6 masks of \S+ train, 1 of 4 masks of \S+ val are missing:\n.*00000000_002\.png.*\n.*00000003_001/m,
     );
     t.notOk(existsSync(at('some')));
-    const skipped = await cli([...program, ...own, '--on_error', 'skip'], folder);
+    // Whose the films are says a table, also where their names say something else; an evaluation of the run finds it.
+    const rows = readdirSync(at('masks')).map((name) => `${name},one`);
+    writeFileSync(at('patients.csv'), ['image,patient', ...rows].join('\n'));
+    const words = [...program, ...own, '--on_error', 'skip', '--patients', 'patients.csv'];
+    const skipped = await cli(words, folder);
+    t.match(skipped.stderr, /one \(test, train, val\)/);
+    const run1 = path.join('some', 'resnet18-w8_nih_ne_la0.5_t0.3');
+    t.equal(JSON.parse(read(run1, 'options.json')).patients, at('patients.csv'));
+    const evaluated = await cli(['evaluate', run1, '--out_dir', 'out', '--bootstrap', '0'], folder);
+    t.match(evaluated.stderr, /one \(test, train, val\)/);
     t.equal(skipped.code, 0, skipped.stderr);
     const lines = linesOf(skipped);
     t.match(

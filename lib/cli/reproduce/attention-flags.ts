@@ -33,7 +33,7 @@ export interface ReproduceAttentionFlags
 
 /** Flags of `train loc-attention` that go to every run as they are given. */
 const handedDown = [
-  ...['path', 'regions', 'sample_per_class', 'sample_seed', 'unet', 'masks', 'finding_boxes'],
+  ...['path', 'patients', 'regions', 'sample_per_class', 'sample_seed', 'unet', 'masks', 'finding_boxes'],
   ...['width', 'image_size', 'normalisation'],
   ...[
     'weights_key',
