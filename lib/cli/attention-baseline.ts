@@ -55,7 +55,7 @@ const own = ['path', 'nclass', 'backbone', 'gpu'] as const;
 const alike = [
   ...(['width', 'weights', 'weights_key', 'rand_init', 'rw_method', 'seed', 'keep', 'save_every'] as const),
   ...(['overwrite', 'resume', 'json', 'bootstrap', 'with_ids', 'cache_dir', 'on_error', 'workers'] as const),
-  'precision',
+  ...(['precision', 'patients'] as const),
 ] as const satisfies readonly (keyof TrainFlags & keyof AttentionFlags)[];
 
 /** Those that it has under another name, or with another default. */

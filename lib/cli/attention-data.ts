@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { scaleBox } from '../data/box.js';
 import { type PhantomTask, phantomTask, phantomTasks } from '../data/phantom/tasks.js';
+import { neededMasks } from '../systems/loc-attention/boxes.js';
 import type { LocAttentionFitOptions } from '../systems/loc-attention/fit.js';
 import type { AttentionFlags } from './attention-flags.js';
 import type { DataFlags } from './data-options.js';
@@ -22,9 +23,16 @@ export interface AttentionData extends OpenedData {
 export async function openAttentionData(flags: AttentionFlags): Promise<AttentionData> {
   if (flags.path === undefined) return openSample(flags);
   // As the original: labels are the positions of the sorted names.
-  const folder = { dataset: 'folder', data_dir: path.resolve(flags.path), class_order: 'name' } as const;
+  const folder = {
+    ...({ dataset: 'folder', data_dir: path.resolve(flags.path), class_order: 'name' } as const),
+    ...(flags.patients === undefined ? {} : { patients: flags.patients }),
+  };
   const skipMissing = flags.on_error === 'skip';
-  return openData(folder, { imageSize: flags.image_size, purpose: 'training', skipMissing });
+  const needs = neededMasks({
+    onError: flags.on_error,
+    ...(flags.masks === undefined ? {} : { masks: flags.masks }),
+  });
+  return openData(folder, { imageSize: flags.image_size, purpose: 'training', skipMissing, needs });
 }
 
 function openSample(flags: AttentionFlags): AttentionData {

@@ -20,6 +20,8 @@ import { weightings } from './train-flags.js';
 export interface AttentionFlags {
   readonly dataset?: string;
   readonly path?: string;
+  /** Absolute. */
+  readonly patients?: string;
   readonly task?: LocalisationTask;
   /** What a baseline's files are called after instead of a task. */
   readonly task_name?: string;
@@ -115,6 +117,8 @@ function checkSource({ path: folder, dataset, unet, masks, attention, ...flags }
     for (const name of ['sample_per_class', 'sample_seed'] as const)
       if (flags[name] !== undefined) throw usageError(`--${name} is without effect with --path`);
   }
+  if (isSample && flags.patients !== undefined)
+    throw usageError('--patients is without effect with --dataset sample, whose patients are known');
   if (unet !== undefined && masks !== undefined) throw usageError('--unet and --masks exclude each other');
   if (attention !== 'none' && !isSample && unet === undefined && masks === undefined)
     throw usageError(

@@ -5,6 +5,7 @@ import { localisationTasks } from '../losses/regions.js';
 import { type Architecture, architectures } from '../models/model.js';
 import { attentionForms, camClasses, followedLosses, selections } from '../systems/loc-attention/settings.js';
 import { earlyStoppings } from '../training/plateau-schedule.js';
+import { patientsOption } from './data-options.js';
 import { asGpu } from './gpu.js';
 import { asChoice, asInteger, asNumber, asNumbers, asText, headings, option } from './options.js';
 import {
@@ -62,6 +63,7 @@ function addData(command: Command): void {
         asText,
       ),
     )
+    .addOption(patientsOption())
     .addOption(
       option(
         headings.data,

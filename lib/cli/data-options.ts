@@ -1,5 +1,6 @@
 /** The flags that say which images and labels a command works on. */
-import type { Command } from 'commander';
+import path from 'node:path';
+import type { Command, Option } from 'commander';
 import { parseWhere, type WhereClause } from '../data/table-dataset.js';
 import { asChoice, asInteger, asText, collect, headings, option, usageError } from './options.js';
 
@@ -15,6 +16,7 @@ export interface DataFlags {
   readonly data_dir?: string;
   readonly label_dir?: string;
   readonly class_order?: 'frequency' | 'name';
+  readonly patients?: string;
   readonly csv?: string;
   readonly path_column?: string;
   readonly label_column?: string;
@@ -32,7 +34,16 @@ export interface DataFlags {
 
 /** Names of {@link DataFlags}. */
 export const dataFlagNames = [
-  ...(['dataset', 'data_dir', 'label_dir', 'class_order', 'csv', 'path_column', 'label_column'] as const),
+  ...([
+    'dataset',
+    'data_dir',
+    'label_dir',
+    'class_order',
+    'patients',
+    'csv',
+    'path_column',
+    'label_column',
+  ] as const),
   ...([
     'split_column',
     'patient_column',
@@ -82,8 +93,17 @@ export function addDataOptions(command: Command): Command {
         'labels of folder: by falling frequency, or by name as loc-attention, SPLIT/CLASS/ only (default: frequency)',
         asChoice(['frequency', 'name'] as const),
       ),
-    );
+    )
+    .addOption(patientsOption());
   return addTableOptions(command);
+}
+
+/** `--patients` of folders. */
+export function patientsOption(): Option {
+  const help =
+    "whose the images of a folder are: CSV with the columns image (path below the folder, or file name) and patient (default: by NIH's names)";
+  // Another working directory cannot mean another file.
+  return option(headings.data, '--patients <file>', help, (file) => path.resolve(asText(file)));
 }
 
 /** The flags of tables and of the embedded sample among them. */
@@ -183,7 +203,7 @@ export function dataKind(flags: DataFlags): DataKind {
     'nih-cxr-lt': ['data_dir', 'label_dir', 'test_split'],
     'mimic-cxr-lt': ['data_dir', 'label_dir', 'test_split'],
     csv: ['data_dir', ...ofTables, ...ofNamedSplits],
-    folder: ['data_dir', 'class_order', ...ofNamedSplits],
+    folder: ['data_dir', 'class_order', 'patients', ...ofNamedSplits],
     sample: ['sample_train', 'sample_seed', 'test_split'],
   };
   for (const name of Object.keys(flags) as (keyof DataFlags)[]) {

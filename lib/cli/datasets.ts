@@ -43,8 +43,10 @@ export interface OpenOptions {
   readonly purpose: 'training' | 'evaluation';
   /** Whether missing images are left out, as bad ones are under `--on_error skip`, and warned of; default no. */
   readonly skipMissing?: boolean;
-  /** Further files that training needs of an image, such as teacher vectors; default none. */
-  readonly needs?: ((dataset: Dataset) => Promise<readonly NeededFiles[]>) | undefined;
+  /** Further files that training needs of an image, such as teacher vectors, given all splits besides; default none. */
+  readonly needs?:
+    | ((dataset: Dataset, all: Iterable<Dataset>) => Promise<readonly NeededFiles[]>)
+    | undefined;
 }
 
 /**
@@ -61,7 +63,7 @@ export async function openData(flags: DataFlags, options: OpenOptions): Promise<
     if (dataset.length === 0) continue;
     images.push(await neededImages(dataset));
     const isTaught = dataset === opened.train || dataset === opened.validation;
-    if (isTaught && options.needs) needed.push(...(await options.needs(dataset)));
+    if (isTaught && options.needs) needed.push(...(await options.needs(dataset, opened.splits.values())));
   }
   refuseMissing(options.skipMissing ? needed : [...images, ...needed]);
   return { ...opened, warnings: [...opened.warnings, ...missingImages(images)] };
@@ -155,6 +157,7 @@ async function openFolder(flags: DataFlags, options: OpenOptions): Promise<Opene
     ...(options.classes === undefined ? {} : { classes: options.classes }),
     ...(flags.train_split === undefined ? {} : { trainSplit: flags.train_split }),
     ...(flags.class_order === undefined ? {} : { classOrder: flags.class_order }),
+    ...(flags.patients === undefined ? {} : { patients: flags.patients }),
     ...(flags.class_order === 'name' ? { layout: 'split/class' as const } : {}),
   });
   return {

@@ -4,12 +4,15 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { type CamActivations, type CamMethod, camActivations, camMethods } from '../cam/attention-map.js';
 import { makeFolder, writeFileAtomic } from '../checkpoints/atomic.js';
+import { writeNpy } from '../checkpoints/npy.js';
 import { featureName } from '../data/image-table.js';
+import type { LungBox } from '../data/lung-box.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
+import type { ExplainedImage } from '../systems/classifier/explain.js';
 import { loadClassifier } from '../systems/load-classifier.js';
 import { percent } from './evaluation.js';
-import { type LungFlags, lungsOfFilms } from './lungs-of-films.js';
+import { type LungFlags, lungsOfFilms, lungWarnings } from './lungs-of-films.js';
 import { asChoice, asInteger, asNumbers, asText, asTexts, headings, option, usageError } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { pngOf, slug } from './png.js';
@@ -27,12 +30,14 @@ interface ExplainFlags extends PassFlags, LungFlags {
   readonly top_channels?: number;
   readonly activations?: CamActivations;
   readonly inside_lungs?: boolean;
+  readonly arrays?: boolean;
 }
 
 const help = `
 Each image becomes a PNG: the radiograph under the attention map of one class. A bright region is where the network
 looked, not where a finding is. With a box around the lungs (--lungs, --masks or --unet), its outline is drawn and the share of
-the heat inside it is told.
+the heat inside it is told; films whose lungs are missing, on one side only or implausible are listed. With --arrays the map
+itself lies beside NAME.png: NAME.npy, float32 of [height, width] in [0, 1), with a number for each pixel of the picture.
 ${notClinical}
 
 Examples:
@@ -109,6 +114,13 @@ export function explainCommand(session: Session): Command {
     .addOption(
       option('Explanation:', '--inside_lungs', 'draw heat inside that box alone, the plain film around it'),
     )
+    .addOption(
+      option(
+        'Explanation:',
+        '--arrays',
+        'also write each map as NAME.npy: float32, pixel by pixel of NAME.png',
+      ),
+    )
     .addOption(option(headings.machine, '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
   addOutput(command, 'explain');
   return addImages(addPrecision(command, 'float32'), false)
@@ -144,20 +156,45 @@ async function explain(
     ...(flags.inside_lungs ? { heat: 'inside-lungs' } : {}),
   });
   for await (const image of images) {
-    const { id, class: predicted, probability, group, explained, overlay, insideLungs } = image;
-    const file = path.join(folder, freeName(id, taken));
-    if (!flags.overwrite) await refuseExisting(file);
-    await writeFileAtomic(file, await pngOf(overlay));
-    const of = explained === predicted ? '' : `, map of ${explained}`;
-    const inside = insideLungs === null ? '' : `, ${percent(insideLungs)} of the heat within the lungs' box`;
-    output.say(`${file}  ${predicted} (${percent(probability)})${of}${inside}`);
-    output.event({
-      ...{ type: 'explanation', id, class: predicted, probability, group, explained, file },
-      ...(insideLungs === null ? {} : { inside_lungs: insideLungs }),
-    });
+    const file = path.join(folder, `${freeName(image.id, taken)}.png`);
+    const array = await writePicture(file, image, flags);
+    tell(image, { file, array }, found.found.get(image.id), output);
   }
   pass.end();
+  const warnings = lungWarnings(found.found, classifier.card.imageSize, 'so no box is drawn');
+  for (const { kind, message, details } of warnings) output.warn(kind, message, { details });
   session.note(notClinical);
+}
+
+/** Writes the picture, and the map if it is asked for. @returns the file of the map */
+async function writePicture(
+  file: string,
+  { overlay, map }: ExplainedImage,
+  { arrays, overwrite }: ExplainFlags,
+): Promise<string | undefined> {
+  const array = arrays ? `${file.slice(0, -'.png'.length)}.npy` : undefined;
+  if (!overwrite)
+    for (const one of [file, ...(array === undefined ? [] : [array])]) await refuseExisting(one);
+  if (array !== undefined) await writeNpy(array, map.data, [map.height, map.width]);
+  await writeFileAtomic(file, await pngOf(overlay));
+  return array;
+}
+
+function tell(
+  { id, class: predicted, probability, group, explained, insideLungs }: ExplainedImage,
+  { file, array }: { readonly file: string; readonly array: string | undefined },
+  lungs: LungBox | undefined,
+  output: Output,
+): void {
+  const of = explained === predicted ? '' : `, map of ${explained}`;
+  const inside = insideLungs === null ? '' : `, ${percent(insideLungs)} of the heat within the lungs' box`;
+  output.say(`${file}  ${predicted} (${percent(probability)})${of}${inside}`);
+  output.event({
+    ...{ type: 'explanation', id, class: predicted, probability, group, explained, file },
+    ...(array === undefined ? {} : { array }),
+    ...(insideLungs === null ? {} : { inside_lungs: insideLungs }),
+    ...(lungs === undefined ? {} : { lungs: lungs.finding, reasons: lungs.reasons }),
+  });
 }
 
 /** One layer as itself, for the methods that take no more. */
@@ -165,11 +202,11 @@ function layersOf(names: readonly string[]): string | readonly string[] {
   return names.length === 1 ? (names[0] as string) : names;
 }
 
-/** Two images of one name in different folders must not overwrite each other. */
+/** A name without extension: two images of one name in different folders must not overwrite each other. */
 function freeName(id: string, taken: Set<string>): string {
   const stem = slug(featureName(id));
   for (let n = 1; ; n++) {
-    const name = `${stem}${n === 1 ? '' : `-${n}`}.png`;
+    const name = `${stem}${n === 1 ? '' : `-${n}`}`;
     if (taken.has(name)) continue;
     taken.add(name);
     return name;

@@ -5,6 +5,7 @@ import type { GazeReadOptions } from '../gaze/builder.js';
 import { hasMasterSheet, readEgd } from '../gaze/egd.js';
 import type { FilmLookup, FilmSizes } from '../gaze/film-sizes.js';
 import { readGazeCsv } from '../gaze/gaze-csv.js';
+import { joinGaze } from '../gaze/join.js';
 import { type GazeTable, withinChestBoxes } from '../gaze/reading.js';
 import { readReflacx } from '../gaze/reflacx.js';
 import { readSiim } from '../gaze/siim.js';
@@ -25,7 +26,7 @@ export interface GazeFlags {
   readonly max_faults: number;
 }
 
-const source = 'Gaze (one of):';
+const source = 'Gaze (one of, or --egd with --reflacx):';
 const films = 'Films:';
 
 /** Adds the flags that say where gaze comes from. */
@@ -47,7 +48,7 @@ export function addGazeOptions(command: Command): Command {
       option(source, '--gaze <file>', 'a table id,x,y,start,end: pixels from the top left, seconds', asText),
     )
     .addOption(option(source, '--normalised', 'x and y of --gaze are fractions of the film'))
-    .addOption(option(source, '--chest_box', 'only gaze within the chest boxes of REFLACX'))
+    .addOption(option(source, '--chest_box', 'of the gaze of REFLACX only what is within its chest boxes'))
     .addOption(
       option(
         source,
@@ -79,23 +80,47 @@ export function addFilmOption(command: Command): Command {
   );
 }
 
+/** What gaze is read of. */
+const sources = ['egd', 'reflacx', 'siim', 'gaze'] as const;
+
+/** One of the sources. */
+export type GazeSource = (typeof sources)[number];
+
+/** Which sources the flags name, in this order. */
+export function namedSources(flags: Pick<GazeFlags, GazeSource>): GazeSource[] {
+  return sources.filter((name) => flags[name] !== undefined);
+}
+
 /**
- * Reads the one source that the flags name.
+ * Reads what the flags name: one source, or EGD and REFLACX, which both are of MIMIC-CXR's films, with their readings in one
+ * table.
  *
  * @param lookup finds the films' sizes, if there are films; asked only for those that the source names
+ * @param finish is given the table of each source before they are joined
  */
 export async function openGaze(
   flags: GazeFlags,
   lookup: FilmLookup | undefined,
   session: Session,
+  finish: (table: GazeTable, source: GazeSource) => GazeTable | Promise<GazeTable> = (table) => table,
 ): Promise<GazeTable> {
-  const given = (['egd', 'reflacx', 'siim', 'gaze'] as const).filter((name) => flags[name] !== undefined);
-  if (given.length !== 1)
+  const given = namedSources(flags);
+  const [first, second] = given;
+  if (first === undefined || (given.length > 1 && given.join() !== 'egd,reflacx'))
     throw usageError(
-      `Expected one of --egd FOLDER, --reflacx FOLDER, --siim FILE, --gaze FILE but received ${given.length === 0 ? 'none' : given.map((name) => `--${name}`).join(' and ')}`,
+      `Expected one of --egd FOLDER, --reflacx FOLDER, --siim FILE, --gaze FILE, or --egd and --reflacx, but received ${first === undefined ? 'none' : given.map((name) => `--${name}`).join(' and ')}`,
     );
-  const [kind] = given as [(typeof given)[number]];
-  refuseIdle(flags, kind);
+  refuseIdle(flags, given);
+  const read = async (kind: GazeSource) => finish(await readSource(kind, flags, lookup, session), kind);
+  return joinGaze(second === undefined ? [await read(first)] : [await read(first), await read(second)]);
+}
+
+async function readSource(
+  kind: GazeSource,
+  flags: GazeFlags,
+  lookup: FilmLookup | undefined,
+  session: Session,
+): Promise<GazeTable> {
   const bar = session.progress('reading', 100, '%');
   const common: GazeReadOptions = {
     maxFaultShare: flags.max_faults,
@@ -103,15 +128,15 @@ export async function openGaze(
     onProgress: (share) => bar.update(Math.floor(100 * share)),
   };
   try {
-    if (flags.reflacx !== undefined) {
-      const table = await readReflacx(flags.reflacx, common);
+    if (kind === 'reflacx') {
+      const table = await readReflacx(flags.reflacx as string, common);
       return flags.chest_box ? withinChestBoxes(table) : table;
     }
-    if (flags.siim !== undefined) return await readSiim(flags.siim, common);
+    if (kind === 'siim') return await readSiim(flags.siim as string, common);
     const sizes = await sizesOf(flags, lookup);
     const known = sizes ? { films: sizes } : {};
-    if (flags.egd !== undefined)
-      return await readEgd(flags.egd, { ...common, ...known, table: flags.egd_table });
+    if (kind === 'egd')
+      return await readEgd(flags.egd as string, { ...common, ...known, table: flags.egd_table });
     const normalised = flags.normalised ?? false;
     if (!normalised && !sizes)
       throw usageError(
@@ -124,17 +149,17 @@ export async function openGaze(
 }
 
 /** A flag that belongs to another source would be without effect. */
-function refuseIdle(flags: GazeFlags, kind: 'egd' | 'reflacx' | 'siim' | 'gaze'): void {
+function refuseIdle(flags: GazeFlags, given: readonly GazeSource[]): void {
   const owners = [
     ['normalised', flags.normalised !== undefined, ['gaze']],
     ['chest_box', flags.chest_box !== undefined, ['reflacx']],
     ['film_size', flags.film_size !== undefined, ['gaze', 'egd']],
   ] as const;
   for (const [name, isGiven, kinds] of owners) {
-    if (isGiven && !(kinds as readonly string[]).includes(kind))
-      throw usageError(`--${name} does not belong to --${kind}; it would be without effect`);
+    if (isGiven && !given.some((kind) => (kinds as readonly string[]).includes(kind)))
+      throw usageError(`--${name} does not belong to --${given.join(' and --')}; it would be without effect`);
   }
-  if (flags.film_size !== undefined && flags.data_dir !== undefined && kind === 'gaze')
+  if (flags.film_size !== undefined && flags.data_dir !== undefined && given.includes('gaze'))
     throw usageError('Expected --film_size or --data_dir, which tells the size of each film, not both');
 }
 

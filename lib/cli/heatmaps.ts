@@ -7,7 +7,14 @@ import type { GazeTable } from '../gaze/reading.js';
 import { writeHeatmaps } from '../gaze/render-set.js';
 import { rescaleToFilms, withoutUnsized } from '../gaze/rescale.js';
 import { maxWindows, publishedWindows } from '../gaze/windows.js';
-import { addFilmOption, addGazeOptions, type GazeFlags, openGaze, sayFiltered } from './gaze-options.js';
+import {
+  addFilmOption,
+  addGazeOptions,
+  type GazeFlags,
+  type GazeSource,
+  openGaze,
+  sayFiltered,
+} from './gaze-options.js';
 import { asInteger, asNumbers, asText, headings, option, usageError } from './options.js';
 import { Output, type Session } from './session.js';
 
@@ -112,24 +119,25 @@ async function tableOf(
   session: Session,
 ): Promise<GazeTable> {
   const lookup = folder && ((image: string) => folder.size(image));
-  const table = await openGaze(flags, lookup, session);
-  if (!lookup || !(await isOtherwiseSized(flags))) return table;
-  const bar = session.progress('measuring films', 100, '%');
-  try {
-    const inPixels = await rescaleToFilms(table, lookup, {
-      signal: session.signal,
-      onProgress: (share) => bar.update(Math.floor(100 * share)),
-    });
-    return flags.size === 'film' ? withoutUnsized(inPixels) : inPixels;
-  } finally {
-    bar.end();
-  }
+  return openGaze(flags, lookup, session, async (table, source) => {
+    if (!lookup || !(await isOtherwiseSized(source, flags))) return table;
+    const bar = session.progress('measuring films', 100, '%');
+    try {
+      const inPixels = await rescaleToFilms(table, lookup, {
+        signal: session.signal,
+        onProgress: (share) => bar.update(Math.floor(100 * share)),
+      });
+      return flags.size === 'film' ? withoutUnsized(inPixels) : inPixels;
+    } finally {
+      bar.end();
+    }
+  });
 }
 
 /** Whether places are fractions, or pixels of the screen that the films were shown on. */
-async function isOtherwiseSized({ siim, egd, film_size }: HeatmapFlags): Promise<boolean> {
-  if (siim !== undefined) return true;
-  return egd !== undefined && film_size === undefined && hasMasterSheet(egd);
+async function isOtherwiseSized(source: GazeSource, { egd, film_size }: HeatmapFlags): Promise<boolean> {
+  if (source === 'siim') return true;
+  return source === 'egd' && film_size === undefined && hasMasterSheet(egd as string);
 }
 
 async function heatmaps(flags: HeatmapFlags, session: Session): Promise<void> {

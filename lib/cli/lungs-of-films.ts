@@ -1,6 +1,8 @@
 /** Where the lungs of explained films are: `--lungs`, `--masks` or `--unet`. */
 import { type Box, scaleBox } from '../data/box.js';
-import { lungBox } from '../data/lung-box.js';
+import type { DataWarning } from '../data/image-table.js';
+import { type LungBox, type LungMask, lungBox } from '../data/lung-box.js';
+import { lungBoxes } from '../data/lung-boxes.js';
 import { MaskFolder } from '../data/mask-folder.js';
 import { readMask } from '../data/read-mask.js';
 import { holdsPixel } from '../metrics/localisation.js';
@@ -19,6 +21,32 @@ export interface LungFlags {
 export interface LungsOfFilms extends Disposable {
   /** In pixels of a square of `side`; `null` where no lung was found. Absent where no flag asks for boxes. */
   readonly lungs?: (id: string) => Promise<Box | null>;
+  /** What was found in each film so far, in their order; nothing of a box that was given. */
+  readonly found: ReadonlyMap<string, LungBox>;
+}
+
+/**
+ * Films with no lung, one lung or an implausible box, as warnings.
+ *
+ * @param found what was found in each film, by path
+ * @param side of the square that the boxes are for, in pixels
+ * @param withoutLung what becomes of a film without a lung
+ */
+export function lungWarnings(
+  found: ReadonlyMap<string, LungBox>,
+  side: number,
+  withoutLung?: string,
+): readonly DataWarning[] {
+  const ids = [...found.keys()];
+  const images = {
+    ...{ name: 'the images', classes: ['image'], length: ids.length },
+    sample: (index: number) => {
+      const id = ids[index] as string;
+      return { id, label: 0, image: { kind: 'file', path: id } as const };
+    },
+  };
+  const more = { reused: 0, ...(withoutLung === undefined ? {} : { withoutLung }) };
+  return lungBoxes(images, side, [...found.values()], more).warnings;
 }
 
 /**
@@ -38,17 +66,24 @@ export async function lungsOfFilms(
   const given = Object.entries({ lungs, masks, unet }).filter(([, value]) => value !== undefined);
   if (given.length > 1)
     throw usageError(`${given.map(([name]) => `--${name}`).join(' and ')} exclude each other`);
-  const nothing = { [Symbol.dispose]: () => {} };
+  const found = new Map<string, LungBox>();
+  const nothing = { found, [Symbol.dispose]: () => {} };
+  const boxOfMask = async (id: string, mask: LungMask): Promise<Box | null> => {
+    const lungs = await lungBox(mask, side);
+    found.set(id, lungs);
+    return lungs.finding === 'none' ? null : lungs.box;
+  };
   if (lungs !== undefined) {
     const box = boxOf(lungs, side);
     return { ...nothing, lungs: async () => box };
   }
-  if (masks !== undefined) return { ...nothing, lungs: await fromMasks(films, masks, side) };
+  if (masks !== undefined) return { ...nothing, lungs: await fromMasks(films, masks, boxOfMask) };
   if (unet === undefined) return nothing;
   const segmenter = await LungSegmenter.load(unet, { device });
   return {
+    found,
     async lungs(id) {
-      for await (const { mask } of segmenter.segment(id)) return boxOfMask(mask, side);
+      for await (const { mask } of segmenter.segment(id)) return boxOfMask(id, mask);
       return null;
     },
     [Symbol.dispose]: () => segmenter.dispose(),
@@ -71,18 +106,13 @@ function boxOf(fractions: readonly number[], side: number): Box {
 async function fromMasks(
   films: readonly string[],
   folder: string,
-  side: number,
+  boxOfMask: (id: string, mask: LungMask) => Promise<Box | null>,
 ): Promise<(id: string) => Promise<Box | null>> {
   const dataset = await inputDataset(checkInput(films), []);
   const { masks } = (await MaskFolder.open(folder)).masksOf(dataset);
   const ofFilm = new Map(masks.map((mask, i) => [dataset.sample(i).id, mask]));
   return async (id) => {
     const mask = ofFilm.get(id);
-    return mask === undefined ? null : boxOfMask(await readMask(mask), side);
+    return mask === undefined ? null : boxOfMask(id, await readMask(mask));
   };
-}
-
-async function boxOfMask(mask: Parameters<typeof lungBox>[0], side: number): Promise<Box | null> {
-  const { box, finding } = await lungBox(mask, side);
-  return finding === 'none' ? null : box;
 }

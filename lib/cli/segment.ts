@@ -9,12 +9,12 @@ import type { Dataset } from '../data/dataset.js';
 import { decodeImage } from '../data/decode.js';
 import { featureName } from '../data/image-table.js';
 import { boxSide, type LungBox, lungBox } from '../data/lung-box.js';
-import { lungBoxes } from '../data/lung-boxes.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
 import { checkInput, inputDataset } from '../systems/classifier/inputs.js';
 import { LungSegmenter } from '../systems/segmenter/segmenter.js';
 import type { SegmentedImage } from '../systems/segmenter/segmenter-masks.js';
+import { lungWarnings } from './lungs-of-films.js';
 import { asInteger, headings, option } from './options.js';
 import { type PassFlags, passOf } from './pass.js';
 import { pngOf } from './png.js';
@@ -139,8 +139,7 @@ function refuseSameName(films: Dataset): void {
 class Written {
   readonly #folder: string;
   readonly #flags: SegmentFlags;
-  readonly #ids: string[] = [];
-  readonly #lungs: LungBox[] = [];
+  readonly #lungs = new Map<string, LungBox>();
   readonly #rows = [csvLine(['id', 'mask', 'x', 'y', 'width', 'height', 'size', 'finding', 'reasons'])];
 
   constructor(folder: string, flags: SegmentFlags) {
@@ -149,15 +148,14 @@ class Written {
   }
 
   get length(): number {
-    return this.#lungs.length;
+    return this.#lungs.size;
   }
 
   async add({ id, mask }: SegmentedImage): Promise<{ readonly name: string; readonly lungs: LungBox }> {
     const name = featureName(id);
-    this.#ids.push(id);
     const size = this.#flags.box_size;
     const lungs = await lungBox(mask, size);
-    this.#lungs.push(lungs);
+    this.#lungs.set(id, lungs);
     await writeFile(path.join(this.#folder, 'masks', `${name}.png`), await pngOf({ ...mask, channels: 1 }));
     if (this.#flags.overlay) {
       const image = await decodeImage({ kind: 'file', path: id });
@@ -177,14 +175,6 @@ class Written {
   }
 
   warnings() {
-    const ids = this.#ids;
-    const images = {
-      ...{ name: 'the images', classes: ['image'], length: ids.length },
-      sample: (index: number) => {
-        const id = ids[index] as string;
-        return { id, label: 0, image: { kind: 'file', path: id } as const };
-      },
-    };
-    return lungBoxes(images, this.#flags.box_size, this.#lungs, { reused: 0 }).warnings;
+    return lungWarnings(this.#lungs, this.#flags.box_size);
   }
 }

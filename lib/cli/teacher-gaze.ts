@@ -15,7 +15,7 @@ import {
   validationShare,
 } from '../systems/gazelt/gaze-dataset.js';
 import { type OpenedData, trainingSplit, trainingSplits } from './datasets.js';
-import { openGaze, sayFiltered } from './gaze-options.js';
+import { namedSources, openGaze, sayFiltered } from './gaze-options.js';
 import { usageError } from './options.js';
 import type { Output, Session } from './session.js';
 import type { TeacherFlags } from './teacher-flags.js';
@@ -126,7 +126,7 @@ async function gazeOf(
   session: Session,
   output: Output,
 ): Promise<ReadingsOf> {
-  const named = (['egd', 'reflacx', 'siim', 'gaze'] as const).filter((name) => flags[name] !== undefined);
+  const named = namedSources(flags);
   if (data.name === 'sample') {
     if (named.length > 0)
       throw usageError(`--${named[0]} does not belong to --dataset sample, which brings readings of its own`);

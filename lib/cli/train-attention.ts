@@ -81,9 +81,13 @@ const withoutGradient: Notice = {
     'The published attention term has no gradient: it changes the logged loss and through it the learning rate, and the weights learn from cross-entropy alone. Differences between weights lambda are mostly those between runs. --attention differentiable trains.',
 };
 
-type AttentionRow = EpochHalf & LocAttentionScores;
+/** What half an epoch tells. */
+export type AttentionRow = EpochHalf & LocAttentionScores;
 
-function columnsOf({ log_thresholds = [] }: AttentionFlags): readonly HistoryColumn<AttentionRow>[] {
+/** The columns of a run's `history.csv`. */
+export function attentionColumns({
+  log_thresholds = [],
+}: Pick<AttentionFlags, 'log_thresholds'>): readonly HistoryColumn<AttentionRow>[] {
   return [
     { key: 'loss', name: 'loss' },
     { key: 'crossEntropy', name: 'cross_entropy' },
@@ -139,13 +143,15 @@ export async function trainAttention(
   const options = attentionRecord(flags, command);
   const name = attentionName(flags);
   const target = path.join(flags.results, name);
-  const folder = await RunFolder.openFor(target, existing(flags), columnsOf(flags));
+  const folder = await RunFolder.openFor(target, existing(flags), attentionColumns(flags));
   try {
     using model = await LocAttention.create(attentionClassifier(flags, data.classes, device));
     sayHead(model, speakers.output);
     await folder.writeJson('options.json', options);
     const learned = await learn({ flags, data, folder, model, regions, ...speakers });
-    const minutes = (performance.now() - begun) / 60_000;
+    // Of all sessions: preparing is part of each, training of those before is kept with the checkpoint.
+    const seconds = () => learned.result.earlierSeconds + (performance.now() - begun) / 1000;
+    const minutes = seconds() / 60;
     return await finish({
       flags,
       data,
@@ -156,7 +162,7 @@ export async function trainAttention(
       options,
       name,
       minutes,
-      begun,
+      seconds,
       ...speakers,
     });
   } catch (error) {
@@ -222,8 +228,10 @@ interface Finished extends Speakers, Learned {
   readonly model: LocAttention;
   readonly options: Readonly<Record<string, OptionValue>>;
   readonly name: string;
+  /** To the end of training, for the log. */
   readonly minutes: number;
-  readonly begun: number;
+  /** Of the whole run so far. */
+  readonly seconds: () => number;
 }
 
 async function finish(run: Finished): Promise<EvaluatedSplit[]> {
@@ -255,7 +263,7 @@ async function finish(run: Finished): Promise<EvaluatedSplit[]> {
       bestEpoch: bestEpoch > 0 ? bestEpoch : null,
       trainingPrecision: await resolvePrecision(flags.precision, model.device),
       device: model.device,
-      seconds: (performance.now() - run.begun) / 1000,
+      seconds: run.seconds(),
       withIds: flags.with_ids ?? false,
       ...(localised.length > 0 ? { localised } : {}),
       ...(lungs.length > 0 ? { lungs } : {}),

@@ -301,7 +301,7 @@ async function finish(run: Finished): Promise<EvaluatedSplit[]> {
       bestEpoch: bestEpoch > 0 ? bestEpoch : null,
       trainingPrecision: result ? await resolvePrecision(flags.precision, flags.device) : null,
       device: flags.device,
-      seconds: (performance.now() - run.begun) / 1000,
+      seconds: (result?.earlierSeconds ?? 0) + (performance.now() - run.begun) / 1000,
       withIds: flags.with_ids ?? false,
     },
     gallery,

@@ -240,7 +240,7 @@ async function finish(run: Finished): Promise<void> {
       },
       ...{ environment: await trainingEnvironment(), device: flags.device, bestEpoch },
       trainingPrecision: await resolvePrecision(flags.precision, flags.device),
-      seconds: Math.round((performance.now() - begun) / 1000),
+      seconds: Math.round(result.earlierSeconds + (performance.now() - begun) / 1000),
       segmenter: await segmenter.fingerprint(),
     },
     test: evaluation ? scoresOf(evaluation) : null,

@@ -273,7 +273,7 @@ async function writeResults(
   const environment = await trainingEnvironment();
   const trainingPrecision = await resolvePrecision(flags.precision, flags.device);
   const date = new Date().toISOString();
-  const seconds = (performance.now() - begun) / 1000;
+  const seconds = result.earlierSeconds + (performance.now() - begun) / 1000;
   const { bestEpoch } = result.schedule;
   await folder.writeJson('metrics.json', {
     run: {

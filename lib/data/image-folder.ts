@@ -5,6 +5,7 @@ import { listed } from './csv.js';
 import { listImages, otherFiles } from './image-files.js';
 import { type DataWarning, ImageTable, sharedPatients } from './image-table.js';
 import { nihPatients } from './nih-tasks.js';
+import { patientsOf } from './patient-table.js';
 import { emptyClasses, orderByFrequency } from './table-dataset.js';
 
 /** Options of {@link openImageFolder}. */
@@ -23,6 +24,11 @@ export interface ImageFolderOptions {
    * positions of the names in byte order, as torchvision's `ImageFolder` and loc-attention have it. Default `frequency`.
    */
   readonly classOrder?: 'frequency' | 'name';
+  /**
+   * A CSV file with the columns `image` and `patient`, one row for each image: its path below `root`, or its file name where no
+   * other image has it. Default: see {@link openImageFolder}.
+   */
+  readonly patients?: string;
   /** The split whose frequencies order the classes; `'train'`, or `'all'` in the layout `'class'`. */
   readonly trainSplit?: string;
 }
@@ -46,20 +52,22 @@ interface Entry {
 
 /**
  * Opens a folder whose subfolders are the classes. The id of a sample is its path below `root`. Patients are known where
- * every image of the folder is called as NIH's are, `PPPPPPPP_FFF.png` with the patient before `_`; one who is in two splits
- * is warned of. Images lie directly in the folder of their class.
+ * `patients` tells them, or every image of the folder is called as NIH's are, `PPPPPPPP_FFF.png` with the patient before `_`; one
+ * who is in two splits is warned of. Images lie directly in the folder of their class.
  *
- * @throws `ERR_DATASET` for an image that fits no layout or an unknown class, `ERR_FILE` for a folder
- *   that cannot be read, `ERR_PATH_ESCAPE` for a link out of it
+ * @throws `ERR_DATASET` for an image that fits no layout or an unknown class, or one without a patient; `ERR_TABLE` for a
+ *   table of patients that is none, `ERR_FILE` for a folder or table that cannot be read, `ERR_PATH_ESCAPE` for a link out of it
  */
 export async function openImageFolder(options: ImageFolderOptions): Promise<ImageFolderSplits> {
-  knownKeys('options', options, ['root', 'layout', 'classes', 'classOrder', 'trainSplit']);
+  knownKeys('options', options, ['root', 'layout', 'classes', 'classOrder', 'trainSplit', 'patients']);
   const root = path.resolve(text('options.root', options.root));
   if (options.layout !== undefined) oneOf('options.layout', options.layout, ['split/class', 'class']);
   const own = options.classes === undefined ? undefined : list('options.classes', options.classes, text);
   const order = oneOf('options.classOrder', options.classOrder ?? 'frequency', ['frequency', 'name']);
   const { images, others } = await listImages(root);
-  const entries = divide(root, images, options.layout);
+  const patients =
+    options.patients === undefined ? nihPatients(images) : await patientsOf(options.patients, images);
+  const entries = divide(root, images, { layout: options.layout, patients });
   const names = [...new Set(entries.map((entry) => entry.split))].sort();
   const trainSplit = text(
     'options.trainSplit',
@@ -79,7 +87,17 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Imag
   };
 }
 
-function divide(root: string, images: readonly string[], layout: ImageFolderOptions['layout']): Entry[] {
+function divide(
+  root: string,
+  images: readonly string[],
+  {
+    layout,
+    patients,
+  }: {
+    readonly layout: ImageFolderOptions['layout'];
+    readonly patients: readonly (string | undefined)[];
+  },
+): Entry[] {
   const [first] = images;
   if (first === undefined)
     throw new CxrGazeError('ERR_DATASET', `Expected images in ${root} but found none`, { details: { root } });
@@ -96,7 +114,6 @@ function divide(root: string, images: readonly string[], layout: ImageFolderOpti
       },
     );
   }
-  const patients = nihPatients(images);
   return images.map((file, i) => {
     const parts = file.split('/');
     const label = parts[depth - 2] as string;

@@ -155,8 +155,14 @@ export function lungBoxes(
   dataset: Dataset,
   size: number,
   lungs: readonly LungBox[],
-  more: { readonly reused: number; readonly warnings?: readonly DataWarning[] },
+  more: {
+    readonly reused: number;
+    readonly warnings?: readonly DataWarning[];
+    /** What becomes of an image without a lung. */
+    readonly withoutLung?: string;
+  },
 ): LungBoxes {
+  const { withoutLung = 'so their box is the whole image' } = more;
   const all = lungs.map((_, i) => dataset.sample(i).id);
   const idsOf = (finding: LungBox['finding']) => all.filter((_, i) => lungs[i]?.finding === finding);
   const about = (finding: LungBox['finding'], kind: string, what: string, notes = ''): DataWarning[] => {
@@ -173,7 +179,7 @@ export function lungBoxes(
     lungs,
     reused: more.reused,
     warnings: [
-      ...about('none', 'no-lung', 'no lung, so their box is the whole image'),
+      ...about('none', 'no-lung', `no lung, ${withoutLung}`),
       ...about('one', 'one-lung', 'lungs on one side only'),
       ...about(
         'implausible',

@@ -5,7 +5,7 @@ import type { Dataset, ImageSource } from './dataset.js';
 import { imageName } from './decode.js';
 import { listImages } from './image-files.js';
 import { featureName } from './image-table.js';
-import { refuseMissing } from './needed-files.js';
+import { type NeededFiles, refuseMissing, shownExamples } from './needed-files.js';
 
 /** What the Shenzhen masks are called besides their image. */
 const suffix = '_mask';
@@ -63,6 +63,30 @@ export class MaskFolder {
   }
 
   /**
+   * @internal The images of a data set that have no mask.
+   *
+   * @param others whose masks lie in the same folder, so that these are not left over
+   * @returns their places in the data set, and what {@link refuseMissing} takes: the first with the nearest name of a mask that
+   *   is left over
+   */
+  lackingOf(
+    dataset: Dataset,
+    others: Iterable<Dataset> = [],
+  ): { readonly indices: readonly number[]; readonly needed: NeededFiles } {
+    const names = namesOf(dataset);
+    const indices = [...names.keys()].filter((i) => !this.#files.has(names[i] as string));
+    const wanted = new Set([names, ...[...others].map(namesOf)].flat());
+    const unused = indices.length === 0 ? [] : this.names.filter((name) => !wanted.has(name));
+    const missing = indices.map((index, n) => {
+      const name = names[index] as string;
+      const near = n < shownExamples ? nearest(name, unused) : undefined;
+      const notes = near === undefined ? [] : [`left over: ${this.#files.get(near)}`];
+      return { path: path.join(this.folder, `${name}.png`), notes };
+    });
+    return { indices, needed: { what: `masks of ${dataset.name}`, total: dataset.length, missing } };
+  }
+
+  /**
    * The mask of every image of a data set, by file name without extension.
    *
    * @returns the masks in order, and the names of masks that belong to no image
@@ -77,21 +101,10 @@ export class MaskFolder {
   } {
     const images = Array.from({ length: dataset.length }, (_, i) => imageName(dataset.sample(i).image));
     this.refuseShared(images);
-    const names = images.map(featureName);
+    refuseMissing([this.lackingOf(dataset).needed]);
+    const names = namesOf(dataset);
     const wanted = new Set(names);
     const unused = this.names.filter((name) => !wanted.has(name));
-    const missing = names.filter((name) => !this.#files.has(name));
-    refuseMissing([
-      {
-        what: `masks of ${dataset.name}`,
-        total: dataset.length,
-        missing: missing.map((name) => {
-          const near = nearest(name, unused);
-          const notes = near === undefined ? [] : [`left over: ${this.#files.get(near)}`];
-          return { path: path.join(this.folder, `${name}.png`), notes };
-        }),
-      },
-    ]);
     return { masks: names.map((name) => this.find(name) as ImageSource), unused };
   }
 
@@ -117,6 +130,10 @@ export class MaskFolder {
       owners.set(name, image);
     }
   }
+}
+
+function namesOf(dataset: Dataset): string[] {
+  return Array.from({ length: dataset.length }, (_, i) => featureName(imageName(dataset.sample(i).image)));
 }
 
 /** The name of the image that a mask of this name belongs to. */

@@ -18,8 +18,8 @@ export interface NeededFiles {
   readonly missing: readonly AbsentFile[];
 }
 
-/** Examples of each kind in the message. */
-const EXAMPLES = 5;
+/** @internal Examples of each kind in the message. */
+export const shownExamples = 5;
 
 /**
  * Refuses work whose files are not all there: everything that is missing, of every kind, in one list.
@@ -56,7 +56,7 @@ export function missingText(needed: readonly NeededFiles[]): string | undefined 
 
 function examples({ missing }: NeededFiles): string {
   const shown = missing
-    .slice(0, EXAMPLES)
+    .slice(0, shownExamples)
     .map(({ path, notes = [] }) => `${path}${notes.map((note) => ` (${note})`).join('')}`);
-  return `${shown.join('; ')}${missing.length > EXAMPLES ? '; ...' : ''}`;
+  return `${shown.join('; ')}${missing.length > shownExamples ? '; ...' : ''}`;
 }

@@ -64,6 +64,8 @@ export interface TrainingState {
   readonly improvements: readonly string[];
   /** The halves of the epochs that are done, in order: what `history.csv` is made of. */
   readonly history: readonly EpochHalf[];
+  /** Seconds of training so far, those of sessions before included. */
+  readonly seconds: number;
 }
 
 /** What besides weights and training state a checkpoint tells. */
@@ -101,13 +103,14 @@ export async function saveCheckpoint(
       await writeTensors(path.join(folder, weightsFile), await model.stateDict(), { format: 'pt' });
       await writeTensors(path.join(folder, 'optimizer.safetensors'), await trainingTensors(optimizer, state));
     });
-    const { progress, schedule, improvements, history } = state;
+    const { progress, schedule, improvements, history, seconds } = state;
     const document = {
       format: FORMAT,
       ...notes,
       schedule,
       improvements,
       history,
+      seconds,
       progress: progress ? { epoch: progress.epoch, step: progress.step, lossSum: progress.lossSum } : null,
     };
     await writeFileAtomic(path.join(folder, stateFile), `${JSON.stringify(document, null, 2)}\n`);
@@ -135,6 +138,8 @@ export interface StateDocument extends CheckpointNotes {
   readonly improvements: readonly string[];
   /** The halves of the epochs that are done. */
   readonly history: readonly StoredNumbers[];
+  /** Seconds of training so far; 0 where none were written. */
+  readonly seconds: number;
 }
 
 /**
@@ -159,6 +164,7 @@ export async function readState(folder: string): Promise<StateDocument> {
       progress: document.progress === null ? null : progressFrom(bag('progress', document.progress)),
       improvements: list('improvements', document.improvements, text),
       history: list('history', document.history, (name, value) => numbersFrom(name, bag(name, value))),
+      seconds: number('seconds', document.seconds ?? 0, { min: 0 }),
     };
   } catch (error) {
     throw error instanceof CxrGazeError ? fail(error.message) : error;
@@ -231,8 +237,14 @@ export async function restoreCheckpoint(
     if (rng) await setNetworkRng(rng);
     return scorerState(tensors);
   });
-  const { progress, schedule, improvements, history } = document;
-  return { schedule, improvements, progress: progress ? { ...progress, scorer } : undefined, history };
+  const { progress, schedule, improvements, history, seconds } = document;
+  return {
+    schedule,
+    improvements,
+    history,
+    seconds,
+    progress: progress ? { ...progress, scorer } : undefined,
+  };
 }
 
 async function scorerState(tensors: ReadonlyMap<string, Tensor>): Promise<ScorerState> {

@@ -79,4 +79,6 @@ export interface TrainResult {
   readonly schedule: ScheduleState;
   /** Folder of the best checkpoint, where checkpoints were saved. */
   readonly best?: string | undefined;
+  /** Seconds of training before this session, up to the checkpoint that it went on from; 0 for a run from its start. */
+  readonly earlierSeconds: number;
 }

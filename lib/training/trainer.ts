@@ -125,6 +125,8 @@ export class Trainer<
   readonly #options: TrainerOptions<N, Result, Scores>;
   readonly #saving: Saving | undefined;
   #history: readonly EpochNumbers<Scores>[] = [];
+  #earlierSeconds = 0;
+  #begun = 0;
 
   /**
    * @param options network, data and policy
@@ -159,6 +161,7 @@ export class Trainer<
     const { schedule, scoring, train, seed = 0 } = this.#options;
     const halted = () => stop.aborted || options.signal?.aborted === true;
     using best = new BestWeights();
+    this.#begun = performance.now();
     const resumed = options.resume ? await this.#restore() : undefined;
     if (!resumed) await setNetworkRng(seed);
     let progress = resumed?.progress;
@@ -289,14 +292,15 @@ export class Trainer<
   async #end(inMemory: BestWeights): Promise<TrainResult> {
     const { model, schedule } = this.#options;
     model.eval();
-    if (schedule.state.bestEpoch === 0) return { schedule: schedule.state };
+    const ended = { schedule: schedule.state, earlierSeconds: this.#earlierSeconds };
+    if (schedule.state.bestEpoch === 0) return ended;
     if (!this.#saving) {
       await inMemory.restore(model);
-      return { schedule: schedule.state };
+      return ended;
     }
     const best = await this.#saving.store.open('best');
     await restoreWeights(best, model);
-    return { schedule: schedule.state, best };
+    return { ...ended, best };
   }
 
   async *#saveStopped(record: EpochRecord<Result, Scores>): AsyncGenerator<TrainEvent<Scores>, void> {
@@ -314,7 +318,8 @@ export class Trainer<
     await requireFinite(model, progress ? `epoch ${progress.epoch}, batch ${progress.step},` : name);
     const folder = await keeper.add(name, reason === 'improved', () => {
       const { improvements } = keeper;
-      const state = { schedule: schedule.state, progress, improvements, history: this.#history };
+      const seconds = this.#earlierSeconds + (performance.now() - this.#begun) / 1000;
+      const state = { schedule: schedule.state, progress, improvements, history: this.#history, seconds };
       return saveCheckpoint(store, name, { model, optimizer, notes, state });
     });
     return { type: 'checkpoint', folder, reason };
@@ -331,6 +336,7 @@ export class Trainer<
     // What the same scoring wrote: the options have been compared before.
     this.#history = state.history as readonly unknown[] as readonly EpochNumbers<Scores>[];
     keeper.restore(state.improvements);
+    this.#earlierSeconds = state.seconds;
     const { environment } = await readState(folder);
     return { progress: state.progress, warning: environmentWarning(environment, notes.environment) };
   }

@@ -1,5 +1,5 @@
 /** loc-attention's programs on a folder of class folders, by the command line. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import t from 'tap';
@@ -175,6 +175,14 @@ t.test(
     );
 
     const log = read('results', `${name}.txt`).split('\n').slice(1);
+    // As if the session before had taken ten hours.
+    const last = path.join('results', name, 'checkpoints', 'epoch-1');
+    const state = JSON.parse(read(last, 'state.json'));
+    t.ok(state.seconds > 0);
+    writeFileSync(at(last, 'state.json'), JSON.stringify({ ...state, seconds: 36_000 }));
+    const { files } = JSON.parse(read(last, 'manifest.json'));
+    delete files['state.json'];
+    writeFileSync(at(last, 'manifest.json'), JSON.stringify({ files }));
     const resumed = await cli([...program, ...own, '--resume'], folder);
     t.equal(resumed.code, 0, resumed.stderr);
     t.equal(read('results', name, 'history.csv'), history, 'what is done is not done again');
@@ -183,11 +191,62 @@ t.test(
       [],
       'nothing temporary is left',
     );
-    t.strictSame(read('results', `${name}.txt`).split('\n').slice(1), log);
+    const [took, ...again] = read('results', `${name}.txt`).split('\n');
+    t.strictSame(again, log);
+    const minutes = Number(/^Execution Time: (\S+) minutes$/.exec(took as string)?.[1]);
+    t.ok(minutes > 600 && minutes < 610, `all sessions, ${minutes} minutes`);
+    t.ok(JSON.parse(read('results', name, 'metrics.json')).run.seconds >= 36_000);
     t.match(await cli([...program, ...own, '--batch', '2', '--resume'], folder), {
       code: 1,
       stderr: /ERR_RESUME: .*batchSize: 3 -> 2/,
     });
+  },
+);
+
+t.test(
+  'missing masks are told at once, whatever the split; --on_error skip leaves their films out',
+  async (t) => {
+    cpSync(at('masks'), at('some-masks'), { recursive: true });
+    rmSync(at('some-masks', filmOf('train', 0, 2)));
+    rmSync(at('some-masks', filmOf('val', 1, 1)));
+    const own = ['--task', 'ne', '--lamda', '0.5', '--masks', 'some-masks', '--results', 'some', '--json'];
+    const refused = await cli([...program, ...own], folder);
+    t.equal(refused.code, 1);
+    t.match(
+      refused.stderr,
+      /ERR_DATASET: 1 of 6 masks of \S+ train, 1 of 4 masks of \S+ val are missing:\n.*00000000_002\.png.*\n.*00000003_001/m,
+    );
+    t.notOk(existsSync(at('some')));
+    // Whose the films are says a table, also where their names say something else; an evaluation of the run finds it.
+    const rows = readdirSync(at('masks')).map((name) => `${name},one`);
+    writeFileSync(at('patients.csv'), ['image,patient', ...rows].join('\n'));
+    const words = [...program, ...own, '--on_error', 'skip', '--patients', 'patients.csv'];
+    const skipped = await cli(words, folder);
+    t.match(skipped.stderr, /one \(test, train, val\)/);
+    const run1 = path.join('some', 'resnet18-w8_nih_ne_la0.5_t0.3');
+    t.equal(JSON.parse(read(run1, 'options.json')).patients, at('patients.csv'));
+    const evaluated = await cli(['evaluate', run1, '--out_dir', 'out', '--bootstrap', '0'], folder);
+    t.match(evaluated.stderr, /one \(test, train, val\)/);
+    t.equal(skipped.code, 0, skipped.stderr);
+    const lines = linesOf(skipped);
+    t.match(
+      lines.filter(({ type }) => type === 'lungs'),
+      [{ images: 5 }, { images: 3 }],
+    );
+    t.match(
+      lines.filter(({ kind }) => kind === 'mask-missing'),
+      [
+        { message: /1 of 6 masks of \S+ train are missing: .*these films are left out/ },
+        { message: /1 of 4 masks of \S+ val are missing/, details: { ids: [/00000003_001\.png$/] } },
+      ],
+    );
+    const { run } = JSON.parse(read('some', 'resnet18-w8_nih_ne_la0.5_t0.3', 'metrics.json'));
+    t.match(run.lungs[0].warnings, [/1 of 6 masks .* left out/]);
+    rmSync(at('some-masks'), { recursive: true });
+    mkdirSync(at('some-masks'));
+    cpSync(at('masks', filmOf('val', 0, 0)), at('some-masks', filmOf('val', 0, 0)));
+    const none = await cli([...program, ...own, '--overwrite', '--on_error', 'skip'], folder);
+    t.match(none, { code: 1, stderr: /ERR_DATASET: 6 of 6 masks of \S+ train are missing/ });
   },
 );
 

@@ -186,11 +186,68 @@ t.test('EGD and SIIM take the sizes of the films of --data_dir', async (t) => {
   t.match(await cli(none, folder), { code: 1, stderr: /ERR_DATASET: none\.json: the size of its only film/ });
 });
 
+t.test('EGD and REFLACX together: the readings of both, of one film too', async (t) => {
+  const columns = 'DICOM_ID,Time (in secs),FPOGX,FPOGY,FPOGD,X_ORIGINAL,Y_ORIGINAL';
+  const pads = 'dicom_id,image_top_pad,image_bottom_pad,image_left_pad,image_right_pad';
+  const metadata = 'id,eye_tracking_data_discarded,image,image_size_x,image_size_y';
+  const fixations =
+    'timestamp_start_fixation,timestamp_end_fixation,x_position,y_position\n0,1,10,20\n1,2,90,20';
+  const folder = t.testdir({
+    films: {},
+    egd: {
+      'master_sheet.csv': `${pads}\nboth,0,0,480,480\nfirst,0,0,480,480\n`,
+      'eye_gaze.csv': `${columns}\nboth,1,0.5,0.75,9,1,1\nfirst,1,0.5,0.5,9,1,1\n`,
+    },
+    reflacx: {
+      main_data: {
+        'metadata_phase_3.csv': `${metadata}\nP1R1,False,both.dcm,100,80\nP1R2,True,other.dcm,100,80\n`,
+        P1R1: { 'fixations.csv': fixations, 'chest_bounding_box.csv': 'xmin,ymin,xmax,ymax\n5,5,50,70\n' },
+      },
+    },
+    same: {
+      main_data: {
+        'metadata_phase_3.csv': `${metadata}\nboth,False,both.dcm,100,80\n`,
+        both: { 'fixations.csv': fixations },
+      },
+    },
+  });
+  await writeFilm(path.join(folder, 'films', 'both.png'), 48, 54);
+  const words = ['heatmaps', '--egd', 'egd', '--windows', '1', '--size', 'film', '--data_dir', 'films'];
+  const ended = await cli([...words, '--reflacx', 'reflacx', '--chest_box', '--out_dir', 'maps'], folder);
+  t.equal(ended.code, 0, ended.stderr);
+  const { source, entries } = JSON.parse(readFileSync(path.join(folder, 'maps', 'heatmaps.json'), 'utf8'));
+  t.match(source, {
+    rows: 4,
+    filtered: { discarded: 1, outsideChestBox: 1, withoutChestBox: 0 },
+  });
+  t.match(source.table, /egd.* and .*reflacx/);
+  t.strictSame(
+    entries.map(({ id, image, name }: Record<string, string>) => [id, image, name]),
+    [
+      ['both', 'both', 'both_both'],
+      ['first', 'first', 'first'],
+      ['P1R1', 'both', 'both_P1R1'],
+    ],
+  );
+  t.match(
+    await sizeOfMap(folder, 'maps', 'both_both'),
+    { width: 48, height: 54 },
+    "EGD's in the film's pixels",
+  );
+  t.match(await sizeOfMap(folder, 'maps', 'both_P1R1'), { width: 100, height: 80 }, 'REFLACX knows its own');
+  t.match(await cli([...words, '--reflacx', 'same', '--out_dir', 'none'], folder), {
+    code: 1,
+    stderr: /ERR_DATASET: .*egd.* and .*same.* both have a reading called both/,
+  });
+});
+
 t.test('flags that do not belong together', async (t) => {
   const folder = t.testdir({ 'gaze.csv': 'id,x,y,start,end\na,1,1,0,1\n', films: {} });
   const cases: readonly (readonly [string[], RegExp])[] = [
     [[], /Expected one of --egd FOLDER, .* but received none/],
-    [['--egd', 'a', '--siim', 'b'], /but received --egd and --siim/],
+    [['--egd', 'a', '--siim', 'b'], /or --egd and --reflacx, but received --egd and --siim/],
+    [['--egd', 'a', '--reflacx', 'b', '--gaze', 'c'], /but received --egd and --reflacx and --gaze/],
+    [['--egd', 'a', '--reflacx', 'b', '--normalised'], /--normalised does not belong to --egd and --reflacx/],
     [['--gaze', 'gaze.csv'], /--film_size WIDTH,HEIGHT or --data_dir FOLDER with --gaze in pixels/],
     [['--siim', 'x', '--normalised'], /--normalised does not belong to --siim/],
     [['--reflacx', 'x', '--film_size', '3,4'], /--film_size does not belong to --reflacx/],

@@ -1,5 +1,5 @@
 /** `reproduce loc-attention`: which runs there are, what is chosen of them, and the command itself on a few small films. */
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
@@ -8,6 +8,7 @@ import { pngOf } from '../../lib/cli/png.js';
 import { attentionCommand } from '../../lib/cli/reproduce/attention-flags.js';
 import {
   type AttentionGrid,
+  type AttentionRun,
   attentionRuns,
   bestSetting,
   type FinishedRun,
@@ -21,8 +22,10 @@ import {
 } from '../../lib/cli/reproduce/attention-table.js';
 import { taskSources } from '../../lib/cli/reproduce/attention-tasks.js';
 import { InputCheck } from '../../lib/cli/reproduce/input-check.js';
+import { sameCourse } from '../../lib/cli/reproduce/shared-training.js';
+import type { AttentionRow } from '../../lib/cli/train-attention.js';
 import { comparisonMarkdown } from '../../lib/report/comparison/write.js';
-import { cli, interrupted } from '../support/cli.js';
+import { cli, interrupted, linesOf } from '../support/cli.js';
 import { noise } from '../support/images.js';
 import { failure } from '../support/outcome.js';
 
@@ -164,6 +167,7 @@ t.test('the flags of each run are those that train takes', async (t) => {
       ['tau', ['--tau', '0.2']],
     ]),
     attention: 'differentiable' as const,
+    thresholds: [0.1, 0.3],
     weightsOf: () => undefined,
   };
   const [ce, half, , adaptive] = attentionRuns({ ...grid, backbones: ['resnet18'] });
@@ -177,6 +181,44 @@ t.test('the flags of each run are those that train takes', async (t) => {
   });
   t.match(planAttention(place, adaptive as never), { flags: { isAdaptive: true } });
   t.match(attentionCommand().helpInformation(), /--lambdas <values>/);
+});
+
+/** Epochs on validation: cross-entropy falls, and attention at t 0.1 and 0.3 is as told. */
+function course(attention: readonly (readonly [at01: number, at03: number])[]): AttentionRow[] {
+  return attention.map(([at01, at03], i) => ({
+    ...{ epoch: i + 1, phase: 'val', crossEntropy: 1 / (i + 1), lambda: 0.5, accuracy: 0.5 + i / 100 },
+    ...{ loss: 0.5 / (i + 1) + 0.5 * at01, attention: at01, 'attention@0.3': at03 },
+    ...{ balancedAccuracy: 0.5, mcc: 0, auroc: 0.5, outside: null, emptyRegions: 0 },
+  }));
+}
+
+t.test('another t is the same training where rates, best epoch and end are the same', (t) => {
+  const flagsOf = (...more: string[]) => {
+    const place = {
+      ...{ folder: 'out', data: ['--dataset', 'sample', '--task', 'ne'], overwrite: false, json: false },
+      ...{ attention: 'published' as const, thresholds: [0.1, 0.3], weightsOf: () => undefined },
+      common: new Map([
+        ['rand_init', ['--rand_init']],
+        ['more', more],
+      ]),
+    };
+    return planAttention(place, attentionRuns(grid)[1] as AttentionRun).flags;
+  };
+  t.match(flagsOf(), { attention: 'published', thresh: 0.1, log_thresholds: [0.3] });
+  const falling = course(Array.from({ length: 15 }, () => [0.4, 0.6]));
+  t.ok(sameCourse(falling, flagsOf(), 0.3));
+  t.notOk(sameCourse(falling, flagsOf(), 0.5), 'a t that was not logged');
+  t.notOk(sameCourse([], flagsOf(), 0.3));
+  // At t 0.3 the loss stays above that of the first epoch, so the rate would have fallen after eleven.
+  const parting = course(Array.from({ length: 15 }, (_, i) => [0.4, i === 0 ? 0 : 1]));
+  t.notOk(sameCourse(parting, flagsOf(), 0.3));
+  t.ok(sameCourse(parting.slice(0, 11), flagsOf(), 0.3), 'not yet');
+  t.ok(
+    sameCourse(parting, flagsOf('--follow', 'crossEntropy'), 0.3),
+    'what follows another number knows no t',
+  );
+  t.notOk(sameCourse(parting.slice(0, 2), flagsOf('--select', 'loss'), 0.3), 'another epoch is the best');
+  t.end();
 });
 
 t.test('which data are the tasks', async (t) => {
@@ -316,6 +358,58 @@ t.test('the command, twice', async (t) => {
   t.match(none.stderr, /Expected --weights resnet18=FILE or --rand_init/);
 });
 
+t.test('the published term is trained once for every t that changes no rate', async (t) => {
+  const folder = t.testdir();
+  await writeFilms(folder);
+  const words = (thresholds: string, out: string) => [
+    ...['reproduce', 'loc-attention', '--dataset', 'folder', '--path', 'nf_e', '--tasks', 'ne'],
+    ...['--masks', 'masks', '--backbones', 'resnet18', '--width', '8', '--image_size', '64', '--rand_init'],
+    ...['--lambdas', '0.5,adaptive', '--thresholds', thresholds, '--out_dir', out],
+    ...['--max_epochs', '2', '--batch', '2', '--lr', '1e-3', '--bootstrap', '20', '--precision', 'float32'],
+  ];
+  const at = (out: string, ...parts: string[]) => path.join(folder, out, 'loc-attention_nf_e_ne', ...parts);
+  const folders = (out: string) =>
+    readdirSync(at(out, 'seed0'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+  const shared = await cli(words('0.1,0.3,0.9', 'shared'), folder);
+  t.equal(shared.code, 0, shared.stderr);
+  t.strictSame(folders('shared'), ['resnet18-w8_nf_e_ne_la0.5_t0.1', 'resnet18-w8_nf_e_ne_laa_t0.1']);
+  t.match(shared.stdout, /la0\.5_t0\.9_seed0: the same training as resnet18_nf_e_ne_la0\.5_t0\.1_seed0/);
+  t.match(
+    readFileSync(at('shared', 'seed0', 'resnet18-w8_nf_e_ne_la0.5_t0.1', 'history.csv'), 'utf8'),
+    /,attention_t0\.3,attention_t0\.9/,
+  );
+  const table = readFileSync(at('shared', 'table.csv'), 'utf8');
+  t.notMatch(table, /not-trained/);
+
+  // Trained for itself, a t comes to the very same predictions.
+  const alone = await cli(words('0.9', 'alone'), folder);
+  t.equal(alone.code, 0, alone.stderr);
+  const predictionsOf = (out: string, name: string) => {
+    const { validation, test } = JSON.parse(readFileSync(at(out, 'seed0', name, 'run.json'), 'utf8'));
+    return { validation, test };
+  };
+  t.strictSame(
+    predictionsOf('alone', 'resnet18-w8_nf_e_ne_la0.5_t0.9'),
+    predictionsOf('shared', 'resnet18-w8_nf_e_ne_la0.5_t0.1'),
+  );
+
+  const again = await cli([...words('0.1,0.3,0.9', 'shared'), '--json'], folder);
+  t.equal(again.code, 0, again.stderr);
+  t.equal(linesOf(again).filter(({ type }) => type === 'start').length, 0, 'nothing is trained again');
+  t.equal(readFileSync(at('shared', 'table.csv'), 'utf8'), table);
+  // A t that no run has logged yet is trained; the others are as they were.
+  const more = await cli([...words('0.1,0.5', 'shared'), '--json'], folder);
+  t.equal(more.code, 0, more.stderr);
+  t.equal(linesOf(more).filter(({ type }) => type === 'start').length, 2);
+  t.equal(folders('shared').length, 4);
+  // A run that was begun before there was another t goes on as it was begun.
+  rmSync(at('alone', 'seed0', 'resnet18-w8_nf_e_ne_la0.5_t0.9', 'run.json'));
+  const grown = await cli(words('0.9,0.3', 'alone'), folder);
+  t.equal(grown.code, 0, grown.stderr);
+});
+
 t.test('interrupted, it goes on to the table of an unbroken command', async (t) => {
   const folder = t.testdir();
   await writeFilms(folder);
@@ -368,7 +462,7 @@ t.test('what a later run cannot open is told before the first one is trained', a
   const runs = attentionRuns({ ...grid, backbones: ['resnet18'], lambdas: [1, 0.5], seeds: [0] });
   const plansOf = (flags: Readonly<Record<string, string>>, weights?: string) => {
     const place = {
-      ...{ folder: 'out', overwrite: false, json: false, attention: 'published' as const },
+      ...{ folder: 'out', overwrite: false, json: false, attention: 'published' as const, thresholds: [0.3] },
       data: ['--dataset', 'nf_e', '--path', at('nf_e')],
       common: new Map(
         Object.entries({ width: '8', image_size: '32', ...flags }).map(([name, value]) => [
@@ -402,6 +496,7 @@ t.test('what a later run cannot open is told before the first one is trained', a
   await new InputCheck().attention(good, await openAttentionData((good[0] as PlannedAttention).flags));
 
   rmSync(path.join(masks, '00000003_001.png'));
+  rmSync(path.join(masks, '00000001_000.png'));
   const words = [
     ...['reproduce', 'loc-attention', '--dataset', 'folder', '--path', 'nf_e', '--tasks', 'ne'],
     ...['--masks', 'masks', '--backbones', 'resnet18', '--width', '8', '--image_size', '32', '--rand_init'],
@@ -409,6 +504,10 @@ t.test('what a later run cannot open is told before the first one is trained', a
   ];
   const { code, stderr } = await cli(words, folder);
   t.equal(code, 1);
-  t.match(stderr, /^ERR_DATASET: 1 of 4 masks of nf_e val are missing: .*00000003_001\.png/m);
+  t.match(stderr, /^ERR_DATASET: 1 of 6 masks of nf_e train, 1 of 4 masks of nf_e val are missing:$/m);
+  t.match(
+    stderr,
+    /^ +masks of nf_e train: \S+00000001_000\.png\n +masks of nf_e val: \S+00000003_001\.png$/m,
+  );
   t.notOk(existsSync(at('results')), 'cross-entropy, which needs none, is not trained either');
 });

@@ -63,8 +63,12 @@ t.test('rows in folders of their own, decoupled ones from the base, one table', 
 
   // Once more: nothing is trained; a further row joins the table, and other options are refused.
   const before = statSync(at(out, 'softmax', 'row.json')).mtimeMs;
-  const again = await cli([...equal('--rows', 'crt,mixup'), '--json'], folder);
+  const again = await cli([...equal('--rows', 'crt,mixup'), '--fl_gamma', '1', '--json'], folder);
   t.equal(again.code, 0, again.stderr);
+  t.match(
+    again.stderr,
+    /--fl_gamma is without effect: none of the rows softmax, mixup, crt has a use for it/,
+  );
   t.equal(linesOf(again).filter(({ type }) => type === 'start').length, 1, 'only the new row is trained');
   t.equal(statSync(at(out, 'softmax', 'row.json')).mtimeMs, before);
   t.same(
@@ -194,6 +198,42 @@ t.test('every row has the flags of its method, under both conditions', async (t)
     decoupling_weights: path.join('out', 'softmax'),
   });
   t.match(flagsOf('gazelt'), { loss: 'ldam', rw_method: 'sklearn', drw: true, features: 'none' });
+});
+
+t.test('flags of a method go to the rows that have it, the others to all', async (t) => {
+  const common = [
+    ...['--tta', '2', '--cb_beta', '0.99', '--fl_gamma', '1', '--drw_epoch', '5', '--mixup_alpha', '0.4'],
+    ...['--bal_mixup_distribution', 'alpha-one', '--crt_layers', 'last', '--tau', '-1'],
+    ...['--kd_weight', '0.02', '--kd_val_weight', '0.03', '--kd_shares', '0.25,0.75', '--rand_init'],
+  ];
+  for (const conditions of ['equal', 'published'] as const) {
+    const options = { conditions, common, folder: 'out', base: 'softmax', featuresDir: 'f' } as const;
+    const planOf = (name: Parameters<typeof planRow>[0]) => planRow(name, options);
+    const flagsOf = (name: Parameters<typeof planRow>[0]) => planOf(name).flags;
+    for (const name of tableRows.keys()) t.equal(flagsOf(name).tta, 2, name);
+    const unmoved = { cb_beta: 0.9999, fl_gamma: 2, drw_epoch: 10, mixup_alpha: 0.2, tau: -4 };
+    t.match(flagsOf('softmax'), unmoved);
+    t.match(flagsOf('cb-focal'), { ...unmoved, cb_beta: 0.99, fl_gamma: 1 });
+    t.match(flagsOf('rw-ldam-drw'), { ...unmoved, drw_epoch: 5 });
+    t.match(flagsOf('mixup'), { ...unmoved, mixup_alpha: 0.4 });
+    t.match(flagsOf('balanced-mixup'), { mixup_alpha: 0.4, bal_mixup_distribution: 'alpha-one' });
+    t.match(flagsOf('crt'), { ...unmoved, crt_layers: 'last' });
+    t.match(flagsOf('tau-norm'), { ...unmoved, tau: -1, crt_layers: 'head' });
+    t.match(flagsOf('gazelt'), {
+      ...{ ...unmoved, drw_epoch: 5 },
+      ...{ kd_weight: 0.02, kd_val_weight: 0.03, kd_shares: [0.25, 0.75] },
+    });
+    t.match(flagsOf('gazeradar'), { kd_weight: 0.02, kd_val_weight: 0.03, kd_shares: undefined });
+    const deviations = planOf('gazelt').deviations.join('\n');
+    if (conditions === 'equal') t.equal(deviations, '');
+    else
+      for (const told of [
+        /--tta is 2 where .* 0$/m,
+        /--kd_weight is 0\.02/,
+        /--kd_shares is .* equal shares/,
+      ])
+        t.match(deviations, told);
+  }
 });
 
 t.test('what a later row cannot open is told before the first one is trained', async (t) => {

@@ -1,8 +1,9 @@
 /** What a trained model is used for by the built command line: evaluate, predict, explain. */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import t from 'tap';
+import { readNpy } from '../../lib/checkpoints/npy.js';
 import { pngOf } from '../../lib/cli/png.js';
 import { Progress } from '../../lib/cli/progress.js';
 import { Baseline } from '../../lib/systems/baseline.js';
@@ -276,6 +277,64 @@ t.test('predict and explain', async (t) => {
     t.match(linesOf(boxed)[0], { type: 'explanation', class: String });
     if (flags[0] === '--masks') t.match(linesOf(boxed)[0], { inside_lungs: Number });
   }
+  // The map itself, a number for each pixel of the picture.
+  const drawn = ['--method', 'layercam', '--layer', 'layer3.1', '--class', 'Hernia', '--arrays', '--json'];
+  const arrays = await cli(['explain', run, first, second, ...drawn, '--out_dir', 'arrays'], folder);
+  t.equal(arrays.code, 0, arrays.stderr);
+  const stems = [first, second].map((film) => path.parse(film).name);
+  t.strictSame(
+    readdirSync(at('arrays')).sort(),
+    stems.flatMap((stem) => [`${stem}.npy`, `${stem}.png`]),
+  );
+  using model = await Baseline.load(at(run));
+  const maps = model.explain([at(first), at(second)], {
+    method: 'layercam',
+    layer: 'layer3.1',
+    class: 'Hernia',
+  });
+  const events = linesOf(arrays);
+  for await (const { map } of maps) {
+    const { array, file } = events.shift() as { array?: string; file?: string };
+    t.strictSame(await readNpy(array as string), {
+      ...{ dtype: 'float32', shape: [map.height, map.width], data: map.data },
+    });
+    const picture = await sharp(file).metadata();
+    t.strictSame([picture.height, picture.width], [map.height, map.width]);
+  }
+  rmSync(at('arrays', `${stems[0]}.png`));
+  const kept = await cli(['explain', run, first, ...drawn, '--out_dir', 'arrays'], folder);
+  t.match(
+    kept,
+    { code: 1, stderr: /ERR_EXISTS: .*\.npy is there already/ },
+    'an array is not overwritten either',
+  );
+
+  // Lungs that deserve a look are told as segment tells them.
+  mkdirSync(at('odd'));
+  const side = (lung: (x: number, y: number) => boolean) =>
+    pngOf({
+      ...{ width: 64, height: 64, channels: 1 },
+      data: Uint8Array.from({ length: 64 * 64 }, (_, i) => (lung(i % 64, Math.floor(i / 64)) ? 255 : 0)),
+    });
+  const lungs = {
+    [first]: await side((x, y) => x > 4 && x < 28 && y > 8 && y < 48),
+    [second]: await side(() => false),
+    [third]: await side((x, y) => x > 28 && x < 36 && y > 28 && y < 36),
+  };
+  for (const [film, mask] of Object.entries(lungs)) writeFileSync(at('odd', path.basename(film)), mask);
+  const looked = await cli(
+    ['explain', run, first, second, third, '--masks', 'odd', '--out_dir', 'looked', '--json'],
+    folder,
+  );
+  t.equal(looked.code, 0, looked.stderr);
+  t.match(linesOf(looked), [
+    { type: 'explanation', lungs: 'one', inside_lungs: Number },
+    { type: 'explanation', lungs: 'none' },
+    { type: 'explanation', lungs: 'implausible', reasons: [/covers/] },
+    { type: 'warning', kind: 'no-lung', message: /1 of 3 images have no lung, so no box is drawn/ },
+    { type: 'warning', kind: 'one-lung', message: /1 of 3 images have lungs on one side only/ },
+    { type: 'warning', kind: 'implausible-lungs', message: /1 of 3 images have an implausible box/ },
+  ]);
   const both = ['--masks', 'films/masks', '--unet', 'lungs', '--overwrite'];
   const two = await cli(['explain', run, first, ...both, '--out_dir', 'maps'], folder);
   t.equal(two.code, 2);

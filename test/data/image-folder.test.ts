@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,6 +44,44 @@ t.test('root/split/class', async (t) => {
   await t.rejects(openImageFolder({ root, trainSplit: 'training' }), {
     code: 'ERR_DATASET',
     message: /'test', 'train'/,
+  });
+});
+
+t.test('patients from a table, by path or by name', async (t) => {
+  const root = t.testdir({
+    images: { train: { a: { '1.png': '', '2.png': '' }, b: { '1.png': '' } }, test: { a: { '3.png': '' } } },
+  });
+  const images = join(root, 'images');
+  const open = (...rows: string[]) => {
+    const patients = join(root, 'patients.csv');
+    writeFileSync(patients, ['patient,image', ...rows].join('\n'));
+    return openImageFolder({ root: images, patients });
+  };
+  const { splits, warnings } = await open(
+    'p1,train/a/1.png',
+    'p2,train/b/1.png',
+    'p1,2.png',
+    'p1,3.png',
+    'p9,9.png',
+  );
+  t.strictSame(splits.get('train')?.patients, ['p1', 'p1', 'p2']);
+  t.match(warnings, [{ kind: 'patient-in-two-splits', message: /p1 \(test, train\)/ }]);
+  const refused = async (rows: string[], code: string, message: RegExp) =>
+    t.match(await failure(open(...rows)), { code, message });
+  await refused(['p1,1.png', 'p1,2.png'], 'ERR_TABLE', /line 2, column 'image': 2 images are called 1\.png/);
+  await refused(
+    ['p1,train/a/1.png', 'p2,2.png'],
+    'ERR_DATASET',
+    /2 of 4 images have no patient: 'test\/a\/3\.png'/,
+  );
+  await refused(
+    ['p1,2.png', 'p2,2.png'],
+    'ERR_TABLE',
+    /line 3, column 'patient': 2\.png is of patient p1 on line 2/,
+  );
+  await refused([',2.png'], 'ERR_TABLE', /line 2, column 'patient': expected a patient/);
+  t.match(await failure(openImageFolder({ root: images, patients: join(root, 'none.csv') })), {
+    code: 'ERR_FILE',
   });
 });
 

@@ -33,6 +33,7 @@ for (;;) {
       reweighted: false,
     },
     improvements: keeper.improvements,
+    seconds: 0,
     history: [],
   };
   console.log(`saving ${epoch}`);

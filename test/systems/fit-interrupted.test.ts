@@ -5,6 +5,7 @@ import { CheckpointStore } from '../../lib/checkpoints/folder.js';
 import type { FitOptions } from '../../lib/systems/classifier/fit.js';
 import { GazeLT } from '../../lib/systems/gazelt/gazelt.js';
 import { tidy } from '../../lib/tensor/tidy.js';
+import { readState } from '../../lib/training/checkpoint.js';
 import { requireFinite } from '../../lib/training/finite.js';
 import type { TrainEvent } from '../../lib/training/trainer.js';
 import { failure } from '../support/outcome.js';
@@ -127,6 +128,9 @@ t.test('what is there is neither overwritten nor continued otherwise', async (t)
   await t.test('a run that has ended is at its end', async (t) => {
     const events = await eventsOf(model, tinyFit({ checkpoints, maxEpochs: 1, resume: true }));
     t.match(events, [{ type: 'start', epoch: 2, step: 0, resumed: true }]);
+    const { seconds } = await readState(path.join(checkpoints, 'epoch-1'));
+    const result = await model.fit(tinyFit({ checkpoints, maxEpochs: 1, resume: true })).result;
+    t.ok(seconds > 0 && result?.earlierSeconds === seconds, 'the time of the session before is known');
   });
 
   type Bag = Record<string, unknown>;

@@ -19,6 +19,7 @@ const state = {
   ...{ format: 1, options: { seed: 0 }, card: { architecture: 'resnet18' }, environment: { threads: 2 } },
   ...{ schedule, progress: { epoch: 2, step: 3, lossSum: 1.5 }, improvements: ['epoch-1'] },
   history: [{ epoch: 1, phase: 'train', loss: 1, balancedAccuracy: 0.5, mcc: 0, auroc: null }],
+  seconds: 12.5,
 };
 
 t.test(
@@ -41,6 +42,7 @@ t.test(
       [{ progress: { epoch: 0, step: 3, lossSum: 1 } }, /progress\.epoch/],
       [{ progress: { epoch: 1, step: 3, lossSum: null } }, /progress\.lossSum/],
       [{ improvements: [3] }, /improvements\[0\]/],
+      [{ seconds: -1 }, /seconds/],
       [{ history: [{ epoch: 1 }] }, /history\[0\]/],
       [{ history: [{ ...state.history[0], mcc: 'high' }] }, /history\[0\]\.mcc/],
     ];

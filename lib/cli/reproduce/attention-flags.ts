@@ -33,7 +33,7 @@ export interface ReproduceAttentionFlags
 
 /** Flags of `train loc-attention` that go to every run as they are given. */
 const handedDown = [
-  ...['path', 'regions', 'sample_per_class', 'sample_seed', 'unet', 'masks', 'finding_boxes'],
+  ...['path', 'patients', 'regions', 'sample_per_class', 'sample_seed', 'unet', 'masks', 'finding_boxes'],
   ...['width', 'image_size', 'normalisation'],
   ...[
     'weights_key',
@@ -53,7 +53,8 @@ const handedDown = [
 const help = `
 One table for each task: a row for each backbone and λ, and for each backbone the best of the proposed λ. Each figure stands
 there twice: with t (and λ) chosen on validation, and best on test, as published. Each run has a folder of its own, as train
-leaves it; the same command again goes on. With λ = 1 the loss is cross-entropy alone: one run for all thresholds.
+leaves it; the same command again goes on. With λ = 1 the loss is cross-entropy alone: one run for all thresholds. The published
+term has no gradient, so t acts on the rate alone: a t with which it would have fallen at the same epochs is not trained again.
 
 Data:
   nih     --path holds nofind_effusion, nofind_pneumothorax, nofind_effusion_pneumothorax, as prepare-tasks leaves them

@@ -77,6 +77,8 @@ export interface FinishedRun {
   readonly run: AttentionRun;
   readonly validation: StoredPredictions;
   readonly test: StoredPredictions;
+  /** Name of the run whose training served, where another t would have made no difference; absent for one of its own. */
+  readonly trainedAs?: string;
 }
 
 /** The predictions of one setting of λ and t, seed by seed. */

@@ -19,6 +19,7 @@ import { trainAttention } from '../train-attention.js';
 import type { AttentionRun, FinishedRun, StoredPredictions } from './attention-plan.js';
 import type { InputRecord } from './input-record.js';
 import { InputHashes } from './inputs.js';
+import { loggedBesides, recordedThresholds } from './shared-training.js';
 import { refuseOtherOptions } from './state.js';
 
 const doneFile = 'run.json';
@@ -33,6 +34,8 @@ export interface RunPlace {
   /** Flags for every run as the user gave them, by name. */
   readonly common: ReadonlyMap<string, readonly string[]>;
   readonly attention: 'published' | 'differentiable';
+  /** All t of the table: a run of the published term logs the others, too, and may serve them. */
+  readonly thresholds: readonly number[];
   /** File of initial weights, if any. */
   readonly weightsOf: (run: AttentionRun) => string | undefined;
   readonly overwrite: boolean;
@@ -63,6 +66,7 @@ export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttent
       : [
           ...['--attention', attention, '--thresh', String(threshold)],
           ...(lambda === 'adaptive' ? ['--isAdaptive'] : ['--lamda', String(lambda)]),
+          ...(attention === 'published' ? loggedBesides(threshold, place.thresholds) : []),
         ];
   const results = path.join(folder, `seed${seed}`);
   const given = [...common].filter(([name]) => threshold !== null || !ofTerm.has(name));
@@ -122,7 +126,7 @@ export async function trainRun(
   const { run, target, argv } = plan;
   const isThere = (await readdir(target).catch((): string[] => [])).length > 0;
   const existing = isThere ? (overwrite ? { overwrite } : { resume: true }) : {};
-  const flags = { ...plan.flags, ...existing };
+  const flags = { ...(isThere && !overwrite ? await begunFlags(plan) : plan.flags), ...existing };
   if (!isThere || overwrite || !inputs.has(run.name))
     await inputs.enter(run.name, await new InputHashes().of(plan.flags));
   const [validation, test] = (await trainAttention(flags, command, session)).map(stored);
@@ -135,6 +139,14 @@ export async function trainRun(
   };
   await writeFileAtomic(path.join(target, doneFile), `${JSON.stringify(content)}\n`);
   return { run, validation, test };
+}
+
+/** A run that goes on logs what it began with, though the table may have got another t meanwhile. */
+async function begunFlags({ flags, target }: PlannedAttention): Promise<AttentionFlags> {
+  const began = await recordedThresholds(target);
+  if (began === undefined) return flags;
+  const { log_thresholds: _, ...others } = flags;
+  return began.length === 0 ? others : { ...others, log_thresholds: began };
 }
 
 function stored({ evaluation, split }: EvaluatedSplit): StoredPredictions {

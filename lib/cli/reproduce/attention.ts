@@ -26,6 +26,7 @@ import { InputCheck } from './input-check.js';
 import { InputRecord } from './input-record.js';
 import { InputHashes } from './inputs.js';
 import { failedRow, refuseFailed, refuseStopped, sayTable } from './run-rows.js';
+import { twinOf } from './shared-training.js';
 
 /** The command. */
 export function locAttentionCommand(session: Session): Command {
@@ -113,7 +114,14 @@ async function prepare(
   };
   const isCached = dataset === 'sample' || common.has('cache_dir');
   const place: RunPlace = {
-    ...{ folder, data: tokens, attention, json: flags.json ?? false, overwrite: flags.overwrite ?? false },
+    ...{
+      folder,
+      data: tokens,
+      attention,
+      thresholds,
+      json: flags.json ?? false,
+      overwrite: flags.overwrite ?? false,
+    },
     common: isCached
       ? common
       : new Map([...common, ['cache_dir', ['--cache_dir', path.join(folder, 'cache')]]]),
@@ -125,6 +133,10 @@ async function prepare(
   for (const plan of plans) {
     const done = flags.overwrite ? undefined : await finishedRun(plan, { inputs, hashes });
     if (done) finished.set(plan.run.name, done);
+  }
+  for (const plan of flags.overwrite ? [] : plans) {
+    const twin = finished.has(plan.run.name) ? undefined : await twinOf(plan, plans, finished);
+    if (twin) finished.set(plan.run.name, twin);
   }
   const [first] = plans as [PlannedAttention];
   const data = await openAttentionData(first.flags);
@@ -178,7 +190,8 @@ async function taskTable(work: TaskWork): Promise<Outcome[]> {
     if (outcome.status === 'failed') failures.set(outcome.name, outcome.note ?? '');
     outcomes.push(outcome);
     const { name, status, note } = outcome;
-    output.event({ type: 'run', task: grid.task, run: name, status, note, folder: plan.target });
+    const folder = folderOf(plan, work);
+    output.event({ type: 'run', task: grid.task, run: name, status, note, folder });
     await write();
   }
   sayTable(await write(), { output, folder });
@@ -186,12 +199,23 @@ async function taskTable(work: TaskWork): Promise<Outcome[]> {
   return outcomes;
 }
 
+/** Where the training of a run lies: its own, or the one that served. */
+function folderOf({ run, target }: PlannedAttention, { plans, finished }: TaskWork): string {
+  const served = finished.get(run.name)?.trainedAs;
+  return plans.find((plan) => plan.run.name === served)?.target ?? target;
+}
+
 async function attempt(work: TaskWork, plan: PlannedAttention, place: number): Promise<Outcome> {
   const { finished, output, plans } = work;
   const { name } = plan.run;
-  if (finished.has(name)) {
-    output.say(`${name}: finished already (${plan.target})`);
-    return { name, status: 'done', note: null };
+  const twin = finished.has(name) ? undefined : await twinOf(plan, plans, finished);
+  if (twin) finished.set(name, twin);
+  const done = finished.get(name);
+  if (done !== undefined) {
+    const { trainedAs } = done;
+    const note = trainedAs === undefined ? null : `the same training as ${trainedAs}`;
+    output.say(`${name}: ${note ?? 'finished already'} (${folderOf(plan, work)})`);
+    return { name, status: 'done', note };
   }
   output.say('');
   output.say(`${name} (${place + 1} of ${plans.length}): train loc-attention ${plan.argv.join(' ')}`);

@@ -1,5 +1,6 @@
 /** What the rows of a table begin with, opened before the first of them is trained: a later one takes days to come. */
 import { MaskFolder } from '../../data/mask-folder.js';
+import { refuseMissing } from '../../data/needed-files.js';
 import { LocAttention } from '../../systems/loc-attention/loc-attention.js';
 import { LungSegmenter } from '../../systems/segmenter/segmenter.js';
 import type { AttentionData } from '../attention-data.js';
@@ -70,5 +71,6 @@ async function checkMasks(folder: string, data: AttentionData, onError: 'throw' 
   const masks = await MaskFolder.open(folder);
   if (onError === 'skip') return;
   const { train, validation } = trainingSplits(data);
+  refuseMissing([train, validation].map((films) => masks.lackingOf(films, data.splits.values()).needed));
   for (const films of [train, validation]) masks.masksOf(films);
 }

@@ -9,12 +9,12 @@ import { addDataOptions } from '../data-options.js';
 import { explicitFlags, usageError } from '../options.js';
 import { checkTrainFlags, type SystemName, type TrainFlags } from '../train-flags.js';
 import { addTrainOptions } from '../train-options.js';
-import { type Conditions, equalFlags, type TableRow, tableRows } from './rows.js';
+import { type Conditions, equalFlags, methodFlags, type TableRow, tableRows } from './rows.js';
 
 /** What the rows are trained with besides their own flags. */
 export interface PlanOptions {
   readonly conditions: Conditions;
-  /** Flags for every row as the user gave them, such as `--image_size 64`. */
+  /** Flags as the user gave them, such as `--image_size 64`; a row takes those that it has a use for. */
   readonly common: readonly string[];
   /** Folder of the table. */
   readonly folder: string;
@@ -49,7 +49,8 @@ export function planRow(name: PublishedRow, options: PlanOptions): PlannedRow {
   const { conditions, folder, base } = options;
   const system: SystemName = conditions === 'equal' || row.features ? 'gazelt' : 'baseline';
   const own = conditions === 'equal' ? equalFlags : ['--as_published'];
-  const given = row.fromBase ? without(options.common, initial) : options.common;
+  const idle = [...methodFlags].filter(([, isOf]) => !isOf(row)).map(([flag]) => `--${flag}`);
+  const given = without(options.common, row.fromBase ? [...initial, ...idle] : idle);
   const argv = [
     ...row.flags,
     ...own,

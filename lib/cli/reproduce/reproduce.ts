@@ -17,7 +17,7 @@ import { locAttentionCommand } from './attention.js';
 import { InputRecord } from './input-record.js';
 import { type TableFacts, tableSplits } from './outcome.js';
 import { featuresLacking, type PlannedRow, planRow } from './plan.js';
-import { type Conditions, tableRows } from './rows.js';
+import { type Conditions, methodFlags, tableRows } from './rows.js';
 import { refuseFailed, trainRows, type Work } from './run-rows.js';
 
 interface ReproduceFlags extends DataFlags {
@@ -34,7 +34,7 @@ interface ReproduceFlags extends DataFlags {
   readonly group_thresholds?: readonly number[];
 }
 
-/** Flags of `train` that go to every row as they are given. */
+/** Flags of `train` that go as they are given to every row, or to those whose method has a use for them. */
 const handedDown = [
   ...[
     'model_name',
@@ -50,7 +50,7 @@ const handedDown = [
     'lr_decay',
     'seed',
   ],
-  ...['drw_epoch', 'drw_lr_factor', 'legacy_batchnorm', 'crt_layers', 'tau', 'group_thresholds', 'bootstrap'],
+  ...[...methodFlags.keys(), 'legacy_batchnorm', 'group_thresholds', 'bootstrap', 'tta'],
   ...['with_ids', 'save_every', 'keep', 'device', 'precision', 'cache_dir', 'on_error', 'workers'],
 ];
 
@@ -62,7 +62,9 @@ interrupted one continues. A row that fails does not keep the others from being 
 Conditions:
   equal      all rows with GazeLT's head, 224 pixels, 100 epochs and the same initial weights
   published  each row as its authors ran it (train ... --as_published)
-  Both: --image_size, --max_epochs and other flags of training given here hold for every row.
+  Both: --image_size, --max_epochs, --tta and other flags of training given here hold for every row; those of a method
+  (--cb_beta, --fl_gamma, --drw_epoch, --mixup_alpha, --tau, --kd_weight and the like) for the rows that have it. What of the
+  published settings they set aside is told in warnings.
 
 Examples:
   The table of NIH-CXR-LT, teacher vectors at hand:
@@ -196,6 +198,11 @@ async function prepare(
   const folder = path.resolve(flags.out_dir, `${data.name}_${flags.conditions}`);
   const common = [...given, ...ownDefaults(flags, data, folder, given)];
   const plans = planned(folder, common);
+  for (const name of idleFlags(given, plans))
+    output.warn(
+      'without-effect',
+      `--${name} is without effect: none of the rows ${chosen.join(', ')} has a use for it`,
+    );
   for (const deviation of new Set(plans.flatMap(({ deviations }) => deviations)))
     output.warn('not-as-published', deviation);
   sayData(data, trainingSplits(data).train, (plans[0] as PlannedRow).flags, output);
@@ -215,6 +222,12 @@ async function prepare(
     dataOf: (plan) => opened.get(sizeOf(plan, dataFlags)) ?? data,
     inputs: await InputRecord.open(folder),
   };
+}
+
+// A command may be one of several that each train some of the rows with the same flags: a warning, not an error.
+function idleFlags(given: readonly string[], plans: readonly PlannedRow[]): string[] {
+  const isUsed = (name: string) => plans.some(({ argv }) => argv.includes(`--${name}`));
+  return [...methodFlags.keys()].filter((name) => given.includes(`--${name}`) && !isUsed(name));
 }
 
 // A row that nobody asked for may have flags that do not go with those given.

@@ -46,6 +46,29 @@ export const tableRows: ReadonlyMap<PublishedRow, TableRow> = new Map(
   publishedRows.map((name) => [name, rows[name]]),
 );
 
+/** Flags of training that belong to a method: which rows have a use for each. The others go to every row. */
+export const methodFlags: ReadonlyMap<string, (row: TableRow) => boolean> = new Map([
+  ['cb_beta', has('--rw_method', 'cb')],
+  ['fl_gamma', has('--loss', 'focal')],
+  ['drw_epoch', has('--drw')],
+  ['drw_lr_factor', has('--drw')],
+  ['mixup_alpha', has('--mixup_alpha')],
+  ['bal_mixup_distribution', has('--bal_mixup')],
+  ['crt_layers', has('--decoupling_method', 'cRT')],
+  ['tau', has('--decoupling_method', 'tau_norm')],
+  ['kd_weight', (row) => row.features !== undefined],
+  ['kd_val_weight', (row) => row.features !== undefined],
+  // One teacher's share is the whole.
+  ['kd_shares', (row) => row.features === 'gazelt'],
+]);
+
+function has(name: string, value?: string): (row: TableRow) => boolean {
+  return (row) => {
+    const at = row.flags.indexOf(name);
+    return at >= 0 && (value === undefined || row.flags[at + 1] === value);
+  };
+}
+
 /** Under which conditions the rows are trained. */
 export type Conditions = 'equal' | 'published';
 

@@ -16,6 +16,7 @@ const doneFile = 'row.json';
 const incidental = new Set([
   ...['cache_dir', 'workers', 'save_every', 'keep', 'device', 'with_ids', 'out_dir', 'results', 'gpu'],
   'decoupling_weights',
+  'log_thresholds',
 ]);
 
 function decisive(record: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { Json } from '../../checkpoints/folder.js';
 import type { Box } from '../../data/box.js';
-import type { Dataset } from '../../data/dataset.js';
+import { type Dataset, subsetOf } from '../../data/dataset.js';
+import type { DataWarning } from '../../data/image-table.js';
 import { type LungBoxes, lungBoxesOfMasks, strayMasks, withoutMasksOf } from '../../data/lung-boxes.js';
+import { MaskFolder } from '../../data/mask-folder.js';
+import { missingText, type NeededFiles, refuseMissing } from '../../data/needed-files.js';
 import type { PreparedImages } from '../../data/prepare.js';
 import { CxrGazeError } from '../../errors.js';
 import type { CommonFitOptions } from '../../training/fit-options.js';
@@ -24,7 +27,10 @@ export interface GivenBoxes {
 export interface BoxOptions {
   /** A segmenter that finds the lungs of each image; its boxes are kept in `cacheDir`. */
   readonly segmenter?: LungSegmenter;
-  /** Instead, a folder of lung masks: `NAME.png` or `NAME_mask.png` for the image `NAME`. */
+  /**
+   * Instead, a folder of lung masks: `NAME.png` or `NAME_mask.png` for the image `NAME`. With `onError: 'skip'` films without
+   * one are left out, and told by `onBoxes`; else all of them are an error before any image is read.
+   */
   readonly masks?: string;
   /** Instead, the boxes themselves. */
   readonly boxes?: GivenBoxes;
@@ -108,10 +114,57 @@ interface Halves {
   readonly validation: Dataset;
 }
 
+/** The masks that a fit needs of a data set; `undefined` where it needs none, or may leave films out. */
+export function neededMasks({
+  masks,
+  onError,
+}: BoxOptions & CommonFitOptions):
+  | ((dataset: Dataset, all: Iterable<Dataset>) => Promise<readonly NeededFiles[]>)
+  | undefined {
+  if (masks === undefined || onError === 'skip') return undefined;
+  return async (dataset, all) => [(await MaskFolder.open(masks)).lackingOf(dataset, all).needed];
+}
+
+/** Both halves as they are trained on, and what is to be told of films that were left out. */
+export interface MaskedHalves extends Halves {
+  readonly leftOut: { readonly train: readonly DataWarning[]; readonly validation: readonly DataWarning[] };
+}
+
+/**
+ * Leaves films without a mask out of both halves, where a fit may.
+ *
+ * @throws CxrGazeError `ERR_DATASET` where no film of a half would be left
+ */
+export async function withMasks({
+  masks,
+  onError,
+  train,
+  validation,
+}: BoxOptions & CommonFitOptions & Halves): Promise<MaskedHalves> {
+  if (masks === undefined || onError !== 'skip')
+    return { train, validation, leftOut: { train: [], validation: [] } };
+  const folder = await MaskFolder.open(masks);
+  const kept = [train, validation].map((dataset) => {
+    const { indices, needed } = folder.lackingOf(dataset, [train, validation]);
+    if (indices.length === 0) return { dataset, warnings: [] };
+    if (indices.length === dataset.length) refuseMissing([needed]);
+    const lacking = new Set(indices);
+    const others = Array.from({ length: dataset.length }, (_, i) => i).filter((i) => !lacking.has(i));
+    const message = `${missingText([needed])}; these films are left out`;
+    const details = { dataset: dataset.name, ids: indices.map((i) => dataset.sample(i).id) };
+    return { dataset: subsetOf(dataset, others), warnings: [{ kind: 'mask-missing', message, details }] };
+  });
+  const [ofTrain, ofValidation] = kept as [(typeof kept)[number], (typeof kept)[number]];
+  return {
+    ...{ train: ofTrain.dataset, validation: ofValidation.dataset },
+    leftOut: { train: ofTrain.warnings, validation: ofValidation.warnings },
+  };
+}
+
 /** The boxes of the images that were prepared; those of images that were left out are left out with them. */
 export async function boxesOf(
   images: { readonly train: PreparedImages; readonly validation: PreparedImages },
-  options: BoxOptions & CommonFitOptions & Halves,
+  options: BoxOptions & CommonFitOptions & MaskedHalves,
   size: number,
 ): Promise<SplitBoxes> {
   const { boxes } = options;
@@ -120,12 +173,18 @@ export async function boxesOf(
       train: keptOf(boxes.train, images.train),
       validation: keptOf(boxes.validation, images.validation),
     };
-  const { onBoxes, train, validation } = options;
+  const { onBoxes, train, validation, leftOut } = options;
   // Both halves look into one folder of masks, which holds those of the other: what belongs to neither is told once.
   const ofTrain = (lungs: LungBoxes) =>
-    onBoxes?.({ ...lungs, warnings: withoutMasksOf(lungs.warnings, [train, validation]) });
+    onBoxes?.({
+      ...lungs,
+      warnings: [...leftOut.train, ...withoutMasksOf(lungs.warnings, [train, validation])],
+    });
   const ofValidation = (lungs: LungBoxes) =>
-    onBoxes?.({ ...lungs, warnings: lungs.warnings.filter(({ kind }) => kind !== strayMasks) });
+    onBoxes?.({
+      ...lungs,
+      warnings: [...leftOut.validation, ...lungs.warnings.filter(({ kind }) => kind !== strayMasks)],
+    });
   return {
     train: await found(images.train, { ...options, onBoxes: ofTrain }, size),
     validation: await found(images.validation, { ...options, onBoxes: ofValidation }, size),

@@ -28,7 +28,16 @@ import { integer, number, oneOf } from '../../validate.js';
 import { sameClasses } from '../classifier/evaluate.js';
 import { cardToJson, type ModelCard } from '../classifier/model-card.js';
 import type { ClassifierLike } from '../classifier/passes.js';
-import { type BoxOptions, boxesOf, boxKeys, boxRecord, checkBoxSource, type SplitBoxes } from './boxes.js';
+import {
+  type BoxOptions,
+  boxesOf,
+  boxKeys,
+  boxRecord,
+  checkBoxSource,
+  neededMasks,
+  type SplitBoxes,
+  withMasks,
+} from './boxes.js';
 import { type LocAttentionResult, locAttentionObjective } from './objective.js';
 import { type RegionChoice, regionsOf } from './region-choice.js';
 import { type LocAttentionScores, locAttentionScoring, selectionGoal } from './scoring.js';
@@ -150,10 +159,13 @@ export async function prepareLocAttentionFit(
 ): Promise<PreparedRun<LocAttentionTrainer>> {
   const datasets = [options.train, options.validation];
   const recorded = { ...settings, boxes: await boxRecord(options) };
-  const plan = { options, settings: recorded, card: cardToJson(card), device, datasets };
+  const masksOf = neededMasks(options);
+  const needs = masksOf && ((dataset: Dataset) => masksOf(dataset, datasets));
+  const plan = { options, settings: recorded, card: cardToJson(card), device, datasets, needs };
   return prepareRun(plan, async ({ precision, own, common }) => {
-    const images = await preparedHalves(card, options, own);
-    const boxes = settings.attention === 'none' ? undefined : await boxesOf(images, options, card.imageSize);
+    const films = { ...options, ...(await withMasks(options)) };
+    const images = await preparedHalves(card, films, own);
+    const boxes = settings.attention === 'none' ? undefined : await boxesOf(images, films, card.imageSize);
     if (precision === 'float64') network.to({ dtype: 'float64' });
     else network.to({ channelsLast: precision === 'bfloat16' });
     const { maxEpochs, patience, learningRate, earlyStopping, plateau, regions } = settings;

@@ -1,0 +1,107 @@
+/**
+ * Runs that differ in t alone. The published term has no gradient, so t acts through the validation loss alone, on the rate and
+ * on what is selected by it: where these would have come out the same, so would the weights, and one training serves both.
+ */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { readJson } from '../../checkpoints/folder.js';
+import { readHistory } from '../../report/history.js';
+import { locAttentionScoring, selectionGoal } from '../../systems/loc-attention/scoring.js';
+import { attentionSettings } from '../../systems/loc-attention/settings.js';
+import { PlateauSchedule } from '../../training/plateau-schedule.js';
+import { type AttentionFlags, attentionOptions } from '../attention-flags.js';
+import { type AttentionRow, attentionColumns } from '../train-attention.js';
+import type { FinishedRun } from './attention-plan.js';
+import type { PlannedAttention } from './attention-run.js';
+
+/** Thresholds that `--log_thresholds` takes at most. */
+const mostLogged = 20;
+
+/** The thresholds at which a run logs its term besides its own, so that it may serve them: as tokens. */
+export function loggedBesides(own: number, thresholds: readonly number[]): string[] {
+  const others = thresholds.filter((t) => t !== own).slice(0, mostLogged);
+  return others.length === 0 ? [] : ['--log_thresholds', others.join(',')];
+}
+
+/** The thresholds that a run in a folder was begun with; `undefined` where no run is there. */
+export async function recordedThresholds(target: string): Promise<readonly number[] | undefined> {
+  const options = await readJson(path.join(target, 'options.json')).catch(() => undefined);
+  if (options === undefined) return undefined;
+  return (options.log_thresholds ?? []) as readonly number[];
+}
+
+/**
+ * Whether a run would have come to the same weights with another t: the same rates, the same best epoch, the same end.
+ *
+ * @param history of the whole run
+ * @param flags of the run
+ * @param threshold the other t
+ */
+export function sameCourse(
+  history: readonly AttentionRow[],
+  flags: AttentionFlags,
+  threshold: number,
+): boolean {
+  const settings = attentionSettings(attentionOptions(flags));
+  if (settings.attention !== 'published') return false;
+  const { select, follow } = locAttentionScoring(settings);
+  const { max_epochs: maxEpochs, patience, lr: learningRate, early_stopping: earlyStopping } = flags;
+  const schedules = [0, 1].map(
+    () =>
+      new PlateauSchedule({
+        ...{ maxEpochs, patience, learningRate, earlyStopping },
+        goal: selectionGoal(settings),
+      }),
+  );
+  const validated = history.filter(({ phase }) => phase === 'val');
+  return (
+    validated.length > 0 &&
+    validated.every((row) => {
+      const other = withThreshold(row, threshold);
+      if (other === undefined) return false;
+      const [own, its] = [row, other].map((one, i) => {
+        const schedule = schedules[i] as PlateauSchedule;
+        schedule.finish(select(one), follow?.(one) ?? one.loss);
+        const { learningRate: rate, bestEpoch } = schedule.state;
+        return `${rate} ${bestEpoch} ${schedule.goesOn}`;
+      });
+      return own === its;
+    })
+  );
+}
+
+/** What an epoch would have told with another t; `undefined` where the term was not logged at it. */
+function withThreshold(row: AttentionRow, threshold: number): AttentionRow | undefined {
+  const attention = row[`attention@${threshold}`];
+  if (attention === undefined || attention === null) return undefined;
+  const { crossEntropy, lambda } = row;
+  return { ...row, attention, loss: lambda * crossEntropy + (1 - lambda) * attention };
+}
+
+/**
+ * The finished run whose training is also that of a run that was never begun.
+ *
+ * @param plan the run
+ * @param plans all runs of the table
+ * @param finished those that are done, by name
+ */
+export async function twinOf(
+  { run, flags, target }: PlannedAttention,
+  plans: readonly PlannedAttention[],
+  finished: ReadonlyMap<string, FinishedRun>,
+): Promise<FinishedRun | undefined> {
+  const { threshold } = run;
+  if (threshold === null || flags.attention !== 'published' || existsSync(target)) return undefined;
+  for (const other of plans) {
+    const { backbone, lambda, seed, threshold: t, name } = other.run;
+    const isSibling = backbone === run.backbone && lambda === run.lambda && seed === run.seed;
+    const done = finished.get(name);
+    if (!isSibling || t === threshold || done === undefined || done.trainedAs !== undefined) continue;
+    const log_thresholds = await recordedThresholds(other.target);
+    if (log_thresholds === undefined) continue;
+    const columns = attentionColumns({ log_thresholds });
+    const history = await readHistory(path.join(other.target, 'history.csv'), columns);
+    if (sameCourse(history, other.flags, threshold)) return { ...done, run, trainedAs: name };
+  }
+  return undefined;
+}
