@@ -1,4 +1,5 @@
 /** The flags that say which images and labels a command works on. */
+import path from 'node:path';
 import type { Command } from 'commander';
 import { parseWhere, type WhereClause } from '../data/table-dataset.js';
 import { asChoice, asInteger, asText, collect, headings, option, usageError } from './options.js';
@@ -163,6 +164,21 @@ export function pickDataFlags(flags: object): DataFlags {
   return Object.fromEntries(
     dataFlagNames.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]),
   ) as DataFlags;
+}
+
+/** Paths that another working directory cannot mean otherwise. */
+export function absoluteDataFlags(flags: DataFlags): DataFlags {
+  const absolute = (value: string | undefined) => (value === undefined ? undefined : path.resolve(value));
+  const needsLabels = flags.dataset === 'nih-cxr-lt' || flags.dataset === 'mimic-cxr-lt';
+  const csv = absolute(flags.csv);
+  const dataDir = absolute(flags.data_dir);
+  const labelDir = absolute(flags.label_dir ?? (needsLabels ? 'labels' : undefined));
+  return {
+    ...flags,
+    ...(csv === undefined ? {} : { csv }),
+    ...(dataDir === undefined ? {} : { data_dir: dataDir }),
+    ...(labelDir === undefined ? {} : { label_dir: labelDir }),
+  };
 }
 
 const ofTables = [

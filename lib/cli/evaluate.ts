@@ -4,6 +4,7 @@ import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
 import { recoverFolder, writeFolderAtomic } from '../checkpoints/atomic.js';
+import { readJson } from '../checkpoints/folder.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
 import { backboneName } from '../models/model.js';
@@ -13,15 +14,15 @@ import type { PrecisionChoice } from '../training/precision.js';
 import { integer } from '../validate.js';
 import { openPhantomTask, type PhantomTaskFlags } from './attention-data.js';
 import { recordedTask } from './attention-flags.js';
-import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
+import { absoluteDataFlags, addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { openData } from './datasets.js';
 import { evaluateSplits, explainExamples, writeResults } from './evaluation.js';
 import { localiseSplits, type NamedFrames, namedFrames } from './localised.js';
 import { asInteger, headings, option, usageError } from './options.js';
 import { slug } from './png.js';
+import { sayRemarks } from './say-data.js';
 import { Output, type Session } from './session.js';
 import { addFindingBoxes, addImages, addOutput, addPrecision, addTesting } from './shared-options.js';
-import { absoluteDataFlags, recordedOptions, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
 import { notClinical } from './train-run.js';
 
@@ -139,6 +140,10 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
 
 /** What a run's folder says of how it was made; nothing where the model is no run. */
 type RecordedOptions = Readonly<Record<string, unknown>> | undefined;
+
+function recordedOptions(run: string): Promise<RecordedOptions> {
+  return readJson(path.join(run, 'options.json')).catch(() => undefined);
+}
 
 /** Augmented copies: a run is evaluated again as it was, unless flags say otherwise. */
 function copiesOf(flags: EvaluateFlags, recorded: RecordedOptions): { tta: number; seed: number } {

@@ -7,12 +7,12 @@ import { CxrGazeError } from '../errors.js';
 import { gazeBranches } from '../gaze/teacher-targets.js';
 import { type TeacherBranch, teacherSize } from '../models/teacher.js';
 import { GazeTeacher } from '../systems/gazelt/teacher.js';
-import { addTableOptions, type DataFlags, pickDataFlags } from './data-options.js';
+import { absoluteDataFlags, addTableOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { type OpenedData, openData } from './datasets.js';
 import { asChoice, asDevice, asInteger, asText, headings, option, usageError } from './options.js';
+import { sayRemarks } from './say-data.js';
 import { Output, type Session } from './session.js';
 import { addImages } from './shared-options.js';
-import { absoluteDataFlags, sayRemarks } from './train.js';
 import { notClinical } from './train-run.js';
 
 interface FeatureFlags extends Omit<DataFlags, 'dataset' | 'data_dir' | 'label_dir'> {

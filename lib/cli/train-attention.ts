@@ -42,8 +42,8 @@ import { gpuDevice } from './gpu.js';
 import { localiseSplits, type NamedFrames, namedFrames } from './localised.js';
 import { lungsAtHand } from './lungs-at-hand.js';
 import { existing, followRunOf, RunFolder } from './run-folder.js';
+import { sayRemarks } from './say-data.js';
 import { Output, type Session } from './session.js';
-import { sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
 import { notClinical, preparation, resumable, sayHead } from './train-run.js';
 
