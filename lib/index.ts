@@ -40,6 +40,7 @@ export { type Augmentation, type AugmentationOptions, drawAugmentation } from '.
 export { Batch } from './data/batch.js';
 export { type Box, boundingBox, scaleBox } from './data/box.js';
 export { checkImages, findMissingImages, type MissingImage } from './data/check-images.js';
+export type { DataWarning } from './data/data-warning.js';
 export type {
   BytesSource,
   Dataset,
@@ -55,7 +56,6 @@ export { type FolderListing, IMAGE_EXTENSIONS, listImages } from './data/image-f
 export { type ImageFolderOptions, type ImageFolderSplits, openImageFolder } from './data/image-folder.js';
 export { ImageStore, ImagesOnDemand, type OnDemandOptions, type PixelPlace } from './data/image-store.js';
 export {
-  type DataWarning,
   featureName,
   ImageTable,
   type ImageTableParts,

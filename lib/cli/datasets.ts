@@ -1,9 +1,11 @@
 /** Opens the data set that flags describe, and checks it as far as that goes without decoding. */
+
 import path from 'node:path';
 import { neededImages } from '../data/check-images.js';
+import type { DataWarning } from '../data/data-warning.js';
 import type { Dataset } from '../data/dataset.js';
 import { openImageFolder } from '../data/image-folder.js';
-import { type DataWarning, type ImageTable, sharedPatients } from '../data/image-table.js';
+import { type ImageTable, sharedPatients } from '../data/image-table.js';
 import { LONG_TAILED_SPLITS, type LongTailedName, openLongTailed } from '../data/long-tailed.js';
 import { missingText, type NeededFiles, refuseMissing } from '../data/needed-files.js';
 import { phantomSplits } from '../data/phantom/splits.js';

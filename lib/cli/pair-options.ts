@@ -1,7 +1,7 @@
 /** The flags that say which images and masks a segmenter is trained on, and what they mean. */
 import path from 'node:path';
 import type { Command } from 'commander';
-import type { DataWarning } from '../data/image-table.js';
+import type { DataWarning } from '../data/data-warning.js';
 import {
   type FoundPairs,
   type MaskPairs,

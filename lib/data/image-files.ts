@@ -4,7 +4,7 @@ import { fileError } from '../checkpoints/fault.js';
 import { CxrGazeError } from '../errors.js';
 import { text } from '../validate.js';
 import { someOf } from './csv.js';
-import type { DataWarning } from './image-table.js';
+import type { DataWarning } from './data-warning.js';
 import { surveyFiles } from './paths.js';
 
 /** Extensions of files that are taken for images in a folder; what a file is, its content decides. */

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { oneOf, text } from '../validate.js';
 import { listed } from './csv.js';
+import type { DataWarning } from './data-warning.js';
 import { listImages, otherFiles } from './image-files.js';
-import type { DataWarning } from './image-table.js';
 import { nihTaskNames, taskSplits } from './nih-tasks.js';
 
 /** Tasks of loc-attention: which diseases beside No Finding. */
