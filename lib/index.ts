@@ -171,7 +171,6 @@ export {
   type WhereClause,
 } from './data/table-dataset.js';
 export {
-  type AttentionTask,
   attentionTaskFindings,
   checkTaskFolder,
   type TaskFolderReport,
@@ -206,8 +205,6 @@ export { drawScanpath, type ScanpathPictureOptions } from './gaze/scanpath-pictu
 export { readSiim } from './gaze/siim.js';
 export {
   branchSigma,
-  type GazeBranch,
-  gazeBranches,
   type TeacherTargetOptions,
   type TeacherTargets,
   teacherTargets,
@@ -362,7 +359,6 @@ export {
 } from './report/evaluation-files.js';
 export {
   classificationColumns,
-  type HalfRow,
   type HistoryColumn,
   HistoryFile,
   type HistoryRow,

@@ -4,8 +4,7 @@ import { Command } from 'commander';
 import type { Dataset } from '../data/dataset.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
-import { gazeBranches } from '../gaze/teacher-targets.js';
-import { type TeacherBranch, teacherSize } from '../models/teacher.js';
+import { type TeacherBranch, teacherBranches, teacherSize } from '../models/teacher.js';
 import { GazeTeacher } from '../systems/gazelt/teacher.js';
 import { absoluteDataFlags, addTableOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { type OpenedData, openData } from './datasets.js';
@@ -132,7 +131,7 @@ export function choiceOf(flags: {
   readonly csv?: string;
 }): Choice | undefined {
   const { nih, mimic, csv } = flags;
-  const branch = gazeBranches.find((name) => flags[name]);
+  const branch = teacherBranches.find((name) => flags[name]);
   const own = flags.dataset ?? (csv === undefined ? undefined : 'csv');
   if (own !== undefined && (nih || mimic))
     throw usageError(`--dataset ${own} and ${nih ? '--nih' : '--mimic'} exclude each other`);

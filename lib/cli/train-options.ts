@@ -1,6 +1,6 @@
 /** The flags of `train gazelt` and `train baseline` as `--help` shows them. */
 import type { Command } from 'commander';
-import { architectures } from '../models/model.js';
+import { architectures, headKinds } from '../models/model.js';
 import { defaultTau } from '../systems/classifier/decoupling.js';
 import { asChoice, asInteger, asNumber, asNumbers, asText, asTexts, headings, option } from './options.js';
 import {
@@ -45,7 +45,7 @@ function addNetwork(command: Command, system: SystemName): void {
         headings.network,
         '--head <kind>',
         "linear (the benchmark's) or bottleneck64 (GazeLT's)",
-        asChoice(['linear', 'bottleneck64'] as const),
+        asChoice(headKinds),
         gazelt ? ('bottleneck64' as const) : ('linear' as const),
       ),
     );

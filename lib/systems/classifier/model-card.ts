@@ -11,6 +11,7 @@ import {
   checkHead,
   checkWidth,
   type HeadKind,
+  headKinds,
   publishedWidth,
 } from '../../models/model.js';
 import { stateFile } from '../../training/checkpoint.js';
@@ -39,9 +40,6 @@ export interface ModelCard {
   /** Where head, medium and tail are cut. */
   readonly thresholds: GroupThresholds;
 }
-
-/** Heads by name. */
-export const heads: readonly HeadKind[] = ['linear', 'bottleneck64'];
 
 /** Sides of the square input that a backbone takes, in pixels. */
 export const imageSizes = { min: 32, max: 16384 };
@@ -118,7 +116,7 @@ function cardFrom(value: unknown): ModelCard {
   const architecture = oneOf('architecture', card.architecture, architectures);
   return {
     architecture,
-    head: checkHead('head', oneOf('head', card.head, heads), architecture),
+    head: checkHead('head', oneOf('head', card.head, headKinds), architecture),
     width: checkWidth('width', card.width ?? publishedWidth, architecture),
     classes,
     imageSize: integer('imageSize', card.imageSize, imageSizes),
