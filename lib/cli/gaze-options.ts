@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { someOf } from '../data/csv.js';
 import type { GazeReadOptions } from '../gaze/builder.js';
-import { hasMasterSheet, readEgd } from '../gaze/egd.js';
+import { readEgd } from '../gaze/egd.js';
+import { hasMasterSheet } from '../gaze/egd-screen.js';
 import type { FilmLookup, FilmSizes } from '../gaze/film-sizes.js';
 import { readGazeCsv } from '../gaze/gaze-csv.js';
 import { type GazeTable, withinChestBoxes } from '../gaze/reading.js';

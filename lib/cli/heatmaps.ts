@@ -1,7 +1,7 @@
 /** `cxr-gaze heatmaps`: from eye-tracking files to heat maps. */
 import { Command } from 'commander';
 import { dataThreads } from '../data/resize.js';
-import { hasMasterSheet } from '../gaze/egd.js';
+import { hasMasterSheet } from '../gaze/egd-screen.js';
 import { FilmFiles } from '../gaze/film-files.js';
 import type { GazeTable } from '../gaze/reading.js';
 import { writeHeatmaps } from '../gaze/render-set.js';
