@@ -89,13 +89,24 @@ export function addDataOptions(command: Command): Command {
 
 /** The flags of tables and of the embedded sample among them. */
 export function addTableOptions(command: Command): Command {
-  const keepOrSkip = asChoice(['error', 'skip'] as const);
-  return command
+  addColumns(command);
+  addRows(command);
+  addSplits(command);
+  return addSample(command);
+}
+
+function addColumns(command: Command): void {
+  command
     .addOption(option(tables, '--csv <file>', 'a table of images with classes of its own', asText))
     .addOption(option(tables, '--path_column <name>', 'column of the image path (default: path)', asText))
     .addOption(option(tables, '--label_column <name>', 'column of the class (default: label)', asText))
     .addOption(option(tables, '--split_column <name>', 'column that tells train, val and test apart', asText))
-    .addOption(option(tables, '--patient_column <name>', 'column of the patient', asText))
+    .addOption(option(tables, '--patient_column <name>', 'column of the patient', asText));
+}
+
+function addRows(command: Command): void {
+  const keepOrSkip = asChoice(['error', 'skip'] as const);
+  command
     .addOption(
       option(
         tables,
@@ -119,7 +130,11 @@ export function addTableOptions(command: Command): Command {
         'only rows that hold this value, or one of several with commas between; repeatable',
         collect(asClause),
       ),
-    )
+    );
+}
+
+function addSplits(command: Command): void {
+  command
     .addOption(option(tables, '--train_split <name>', 'split to train on (default: train)', asText))
     .addOption(
       option(tables, '--val_split <name>', 'split to validate on (default: val or balanced-val)', asText),
@@ -131,7 +146,11 @@ export function addTableOptions(command: Command): Command {
         'split to evaluate; repeatable (default: all but training and validation)',
         collect(asText),
       ),
-    )
+    );
+}
+
+function addSample(command: Command): Command {
+  return command
     .addOption(
       option(
         sample,

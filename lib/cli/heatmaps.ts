@@ -45,7 +45,18 @@ export function heatmapsCommand(session: Session): Command {
   const command = new Command('heatmaps').description(
     'render the heat maps of a gaze data set, one for each time window and cumulative',
   );
-  return addFilmOption(addGazeOptions(command))
+  addRendering(addFilmOption(addGazeOptions(command)));
+  addWritten(command);
+  return command
+    .addOption(
+      option(headings.machine, '--workers <n>', 'threads that render', asInteger({ min: 1, max: 16 })),
+    )
+    .addHelpText('after', help)
+    .action((flags: HeatmapFlags) => heatmaps(flags, session));
+}
+
+function addRendering(command: Command): void {
+  command
     .addOption(
       option(
         rendering,
@@ -79,7 +90,11 @@ export function heatmapsCommand(session: Session): Command {
         '--as_published',
         "GazeLT's own windows: closed, from 0, every point of weight 1 (default: half-open, weighted by time)",
       ),
-    )
+    );
+}
+
+function addWritten(command: Command): void {
+  command
     .addOption(option(headings.output, '--out_dir <folder>', 'where the maps go', asText, 'results/heatmaps'))
     .addOption(
       option(
@@ -93,12 +108,7 @@ export function heatmapsCommand(session: Session): Command {
     .addOption(
       option(headings.output, '--overwrite', 'replace heat maps that are there; other folders never are'),
     )
-    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'))
-    .addOption(
-      option(headings.machine, '--workers <n>', 'threads that render', asInteger({ min: 1, max: 16 })),
-    )
-    .addHelpText('after', help)
-    .action((flags: HeatmapFlags) => heatmaps(flags, session));
+    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'));
 }
 
 function asSize(text: string): number | 'film' {
