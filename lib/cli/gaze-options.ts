@@ -1,6 +1,6 @@
 /** The flags that say where gaze comes from, and reading it. */
 import type { Command } from 'commander';
-import { someOf } from '../data/csv.js';
+import { someOf } from '../data/listed.js';
 import type { GazeReadOptions } from '../gaze/builder.js';
 import { readEgd } from '../gaze/egd.js';
 import { hasMasterSheet } from '../gaze/egd-screen.js';

@@ -1,7 +1,7 @@
 /** One training run in a folder of its own: what `train` does once its data are open, and `reproduce` for each row. */
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { someOf } from '../data/csv.js';
+import { someOf } from '../data/listed.js';
 import type { PreparedImages } from '../data/prepare.js';
 import { classCounts } from '../data/samplers.js';
 import { CxrGazeError } from '../errors.js';

@@ -1,9 +1,10 @@
 import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { flag, invalidArgument, knownKeys, list, nearest, oneOf, text } from '../validate.js';
-import { type CsvTable, listed, readCsv } from './csv.js';
+import { type CsvTable, readCsv } from './csv.js';
 import type { DataWarning } from './data-warning.js';
 import { ImageTable, readPaths, refuseDuplicates, sharedPatients } from './image-table.js';
+import { listed } from './listed.js';
 
 /** Keeps the rows whose cell equals one of the values. */
 export interface WhereClause {

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { type LocalisationTask, localisationTasks } from '../losses/regions.js';
 import { oneOf, text } from '../validate.js';
-import { listed } from './csv.js';
 import type { DataWarning } from './data-warning.js';
 import { listImages, otherFiles } from './image-files.js';
+import { listed } from './listed.js';
 import { nihTaskNames, taskSplits } from './nih-tasks.js';
 
 /** The findings of each task in label order. */

@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { type CsvRow, findColumn, firstLine } from '../data/csv.js';
+import { findColumn } from '../data/csv.js';
+import { type CsvRow, firstLine } from '../data/csv-text.js';
 import { knownKeys, oneOf, text } from '../validate.js';
 import {
   cellNumber,
