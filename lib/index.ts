@@ -40,6 +40,7 @@ export { type Augmentation, type AugmentationOptions, drawAugmentation } from '.
 export { Batch } from './data/batch.js';
 export { type Box, boundingBox, scaleBox } from './data/box.js';
 export { checkImages, findMissingImages, type MissingImage } from './data/check-images.js';
+export type { DataWarning } from './data/data-warning.js';
 export type {
   BytesSource,
   Dataset,
@@ -55,7 +56,6 @@ export { type FolderListing, IMAGE_EXTENSIONS, listImages } from './data/image-f
 export { type ImageFolderOptions, type ImageFolderSplits, openImageFolder } from './data/image-folder.js';
 export { ImageStore, ImagesOnDemand, type OnDemandOptions, type PixelPlace } from './data/image-store.js';
 export {
-  type DataWarning,
   featureName,
   ImageTable,
   type ImageTableParts,
@@ -171,7 +171,6 @@ export {
   type WhereClause,
 } from './data/table-dataset.js';
 export {
-  type AttentionTask,
   attentionTaskFindings,
   checkTaskFolder,
   type TaskFolderReport,
@@ -206,8 +205,6 @@ export { drawScanpath, type ScanpathPictureOptions } from './gaze/scanpath-pictu
 export { readSiim } from './gaze/siim.js';
 export {
   branchSigma,
-  type GazeBranch,
-  gazeBranches,
   type TeacherTargetOptions,
   type TeacherTargets,
   teacherTargets,
@@ -362,7 +359,6 @@ export {
 } from './report/evaluation-files.js';
 export {
   classificationColumns,
-  type HalfRow,
   type HistoryColumn,
   HistoryFile,
   type HistoryRow,

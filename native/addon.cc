@@ -1,5 +1,6 @@
 // What JavaScript sees of the addon, on one screen.
 #include "cam/cam.h"
+#include "data_environment.h"
 #include "data_exports.h"
 #include "image/normalize.h"
 #include "io/tensor_file.h"

@@ -6,60 +6,22 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "data_environment.h"
 #include "gaze/heatmap.h"
 #include "image/batch.h"
 #include "image/pixel_file.h"
 #include "image/resize.h"
-#include "image/resize_bilinear.h"
+#include "image/resize_opencv.h"
+#include "image/resize_pillow.h"
 #include "image/rotate.h"
+#include "pixel_file_handle.h"
 #include "runtime/guard.h"
 #include "tensor/tensor_handle.h"
 
 namespace cxr {
 namespace {
-
-constexpr napi_type_tag kPixelFileTag{0x6378722d67617a65, 0x706978656c663031};
-
-/// An open file of prepared pixels; jobs that still read from it keep it open after `close`.
-class PixelFileHandle : public Napi::ObjectWrap<PixelFileHandle> {
- public:
-  static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "PixelFile", {InstanceMethod<&PixelFileHandle::close>("close")});
-  }
-  explicit PixelFileHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PixelFileHandle>(info) {
-    if (info.Length() != 1 || !info[0].IsExternal()) {
-      throw Napi::TypeError::New(info.Env(), "Pixel files are made by openPixelFile, not by `new`");
-    }
-    file_ = *info[0].As<Napi::External<std::shared_ptr<const image::PixelFile>>>().Data();
-    info.This().As<Napi::Object>().TypeTag(&kPixelFileTag);
-  }
-
-  static bool is(const Napi::Value& value) {
-    return value.IsObject() && value.As<Napi::Object>().CheckTypeTag(&kPixelFileTag);
-  }
-  static std::shared_ptr<const image::PixelFile> fileOf(const Napi::Value& value) {
-    auto file = Unwrap(value.As<Napi::Object>())->file_;
-    if (!file) throw Error("ERR_DISPOSED", "Expected an open prepared cache but it has been closed");
-    return file;
-  }
-
- private:
-  Napi::Value close(const Napi::CallbackInfo& info) {
-    file_.reset();
-    return info.Env().Undefined();
-  }
-
-  std::shared_ptr<const image::PixelFile> file_;
-};
-
-FailurePtr makeFailure(const std::string& code, const std::string& message) {
-  auto failure = std::make_shared<Failure>();
-  failure->code = code;
-  failure->message = message;
-  failure->operation = "data lane";
-  return failure;
-}
 
 /// `value[name]` as the typed array that lib/native.ts promises; what would let memory be overrun is checked
 /// again.
@@ -289,55 +251,6 @@ Napi::Value pendingDataJobsEntry(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
-
-DataEnvironment::DataEnvironment(Napi::Env env)
-    : queue_(DataLane::instance().open()),
-      mailbox_(Environment::of(env).mailbox()),
-      pixelFileClass_(Napi::Persistent(PixelFileHandle::define(env))) {
-  // Before any static destructor and before the memory of inputs goes: nothing may run on after this.
-  env.AddCleanupHook([](DataEnvironment* self) { self->close(); }, this);
-}
-
-DataEnvironment& DataEnvironment::of(Napi::Env env) {
-  return *std::static_pointer_cast<DataEnvironment>(Environment::of(env).dataLane);
-}
-
-Napi::Promise DataEnvironment::submit(Napi::Env env, std::vector<Napi::ObjectReference> inputs, Work work) {
-  const uint64_t id = nextId_++;
-  const bool queued = DataLane::instance().post(*queue_, [id, mailbox = mailbox_, work = std::move(work)] {
-    Result result;
-    FailurePtr failure;
-    try {
-      result = work();
-    } catch (const Error& error) {
-      failure = makeFailure(error.code(), error.what());
-    } catch (const std::bad_alloc&) {
-      failure = makeFailure("ERR_OUT_OF_MEMORY", "Host memory for pixels could not be had");
-    } catch (const std::exception& error) {
-      failure = makeFailure("ERR_NATIVE", error.what());
-    }
-    mailbox->post(
-        [id, result, failure](Napi::Env env) { DataEnvironment::of(env).settle(env, id, result, failure); });
-  });
-  if (!queued) throw Error("ERR_CLOSED", "This thread is leaving: no more work can be queued");
-  auto deferred = Napi::Promise::Deferred::New(env);
-  open_.emplace(id, Open{deferred, std::move(inputs)});
-  mailbox_->hold(env);
-  return deferred.Promise();
-}
-
-void DataEnvironment::settle(Napi::Env env, uint64_t id, const Result& result, const FailurePtr& failure) {
-  auto found = open_.find(id);
-  if (found == open_.end()) return;
-  auto deferred = found->second.deferred;
-  open_.erase(found);
-  mailbox_->letGo(env);
-  if (failure) {
-    deferred.Reject(Environment::of(env).makeError(env, failure->code, failure->message, failure));
-  } else {
-    deferred.Resolve(result(env));
-  }
-}
 
 void defineDataExports(Napi::Env env, Napi::Object exports) {
   Environment::of(env).dataLane = std::make_shared<DataEnvironment>(env);

@@ -108,13 +108,24 @@ export function patientsOption(): Option {
 
 /** The flags of tables and of the embedded sample among them. */
 export function addTableOptions(command: Command): Command {
-  const keepOrSkip = asChoice(['error', 'skip'] as const);
-  return command
+  addColumns(command);
+  addRows(command);
+  addSplits(command);
+  return addSample(command);
+}
+
+function addColumns(command: Command): void {
+  command
     .addOption(option(tables, '--csv <file>', 'a table of images with classes of its own', asText))
     .addOption(option(tables, '--path_column <name>', 'column of the image path (default: path)', asText))
     .addOption(option(tables, '--label_column <name>', 'column of the class (default: label)', asText))
     .addOption(option(tables, '--split_column <name>', 'column that tells train, val and test apart', asText))
-    .addOption(option(tables, '--patient_column <name>', 'column of the patient', asText))
+    .addOption(option(tables, '--patient_column <name>', 'column of the patient', asText));
+}
+
+function addRows(command: Command): void {
+  const keepOrSkip = asChoice(['error', 'skip'] as const);
+  command
     .addOption(
       option(
         tables,
@@ -138,7 +149,11 @@ export function addTableOptions(command: Command): Command {
         'only rows that hold this value, or one of several with commas between; repeatable',
         collect(asClause),
       ),
-    )
+    );
+}
+
+function addSplits(command: Command): void {
+  command
     .addOption(option(tables, '--train_split <name>', 'split to train on (default: train)', asText))
     .addOption(
       option(tables, '--val_split <name>', 'split to validate on (default: val or balanced-val)', asText),
@@ -150,7 +165,11 @@ export function addTableOptions(command: Command): Command {
         'split to evaluate; repeatable (default: all but training and validation)',
         collect(asText),
       ),
-    )
+    );
+}
+
+function addSample(command: Command): Command {
+  return command
     .addOption(
       option(
         sample,
@@ -183,6 +202,21 @@ export function pickDataFlags(flags: object): DataFlags {
   return Object.fromEntries(
     dataFlagNames.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]),
   ) as DataFlags;
+}
+
+/** Paths that another working directory cannot mean otherwise. */
+export function absoluteDataFlags(flags: DataFlags): DataFlags {
+  const absolute = (value: string | undefined) => (value === undefined ? undefined : path.resolve(value));
+  const needsLabels = flags.dataset === 'nih-cxr-lt' || flags.dataset === 'mimic-cxr-lt';
+  const csv = absolute(flags.csv);
+  const dataDir = absolute(flags.data_dir);
+  const labelDir = absolute(flags.label_dir ?? (needsLabels ? 'labels' : undefined));
+  return {
+    ...flags,
+    ...(csv === undefined ? {} : { csv }),
+    ...(dataDir === undefined ? {} : { data_dir: dataDir }),
+    ...(labelDir === undefined ? {} : { label_dir: labelDir }),
+  };
 }
 
 const ofTables = [

@@ -1,13 +1,16 @@
 /** Opens the data set that flags describe, and checks it as far as that goes without decoding. */
+
 import path from 'node:path';
 import { neededImages } from '../data/check-images.js';
+import { emptyClasses } from '../data/class-order.js';
+import type { DataWarning } from '../data/data-warning.js';
 import type { Dataset } from '../data/dataset.js';
 import { openImageFolder } from '../data/image-folder.js';
-import { type DataWarning, type ImageTable, sharedPatients } from '../data/image-table.js';
+import { type ImageTable, sharedPatients } from '../data/image-table.js';
 import { LONG_TAILED_SPLITS, type LongTailedName, openLongTailed } from '../data/long-tailed.js';
 import { missingText, type NeededFiles, refuseMissing } from '../data/needed-files.js';
 import { phantomSplits } from '../data/phantom/splits.js';
-import { emptyClasses, openTable } from '../data/table-dataset.js';
+import { openTable } from '../data/table-dataset.js';
 import { CxrGazeError } from '../errors.js';
 import { nearest } from '../validate.js';
 import { type DataFlags, type DataKind, dataKind } from './data-options.js';

@@ -8,32 +8,32 @@ import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
 import { backboneName } from '../models/model.js';
 import type { OptionValue } from '../report/report-data.js';
+import type { Classifier } from '../systems/classifier/classifier.js';
+import type { ModelCard } from '../systems/classifier/model-card.js';
 import { loadClassifier } from '../systems/load-classifier.js';
 import type { PrecisionChoice } from '../training/precision.js';
-import { integer } from '../validate.js';
-import { openPhantomTask, type PhantomTaskFlags } from './attention-data.js';
-import { recordedTask } from './attention-flags.js';
-import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
-import { openData } from './datasets.js';
-import { evaluateSplits, explainExamples, writeResults } from './evaluation.js';
-import { localiseSplits, type NamedFrames, namedFrames } from './localised.js';
+import { type Asked, type AskedFlags, askedOf } from './asked-evaluation.js';
+import { openPhantomTask } from './attention-data.js';
+import { addDataOptions } from './data-options.js';
+import { type OpenedData, openData } from './datasets.js';
+import { type EvaluationSettings, evaluateSplits } from './evaluation.js';
+import { explainExamples } from './gallery.js';
+import { localiseSplits } from './localised.js';
 import { asInteger, headings, option, usageError } from './options.js';
 import { slug } from './png.js';
+import { type ResultFacts, writeResults } from './results.js';
+import { sayRemarks } from './say-data.js';
 import { Output, type Session } from './session.js';
 import { addFindingBoxes, addImages, addOutput, addPrecision, addTesting } from './shared-options.js';
-import { absoluteDataFlags, recordedOptions, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
 import { notClinical } from './train-run.js';
 
-interface EvaluateFlags extends DataFlags {
+interface EvaluateFlags extends AskedFlags {
   readonly out_dir: string;
   readonly overwrite?: boolean;
   readonly json?: boolean;
-  readonly tta?: number;
   readonly bootstrap: number;
   readonly with_ids?: boolean;
-  readonly finding_boxes?: string;
-  readonly seed?: number;
   readonly batch_size: number;
   readonly cache_dir?: string;
   readonly on_error: 'throw' | 'skip';
@@ -80,111 +80,91 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
   const bootstrap = bootstrapOf(flags.bootstrap);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   using classifier = await loadClassifier(model, { device: flags.device });
-  const { classes, imageSize } = classifier.card;
-  const recorded = await recordedOptions(model);
-  const source = sourceOf(model, flags, recorded);
-  const copies = copiesOf(flags, recorded);
-  const frames = await framesOf(flags, recorded, output);
-  const skipMissing = flags.on_error === 'skip';
-  const data =
-    'task' in source
-      ? openPhantomTask({ ...source, image_size: imageSize }).data
-      : await openData(source, { imageSize, classes, purpose: 'evaluation', skipMissing });
+  const asked = await askedOf(model, flags, output);
+  const data = await openTests(asked, classifier.card, flags);
   sayRemarks(data, output);
-  if (data.tests.length === 0) {
-    throw usageError(
-      `${data.name} has no split but those for training and validation; name one by --test_split (there are ${[...data.splits.keys()].join(', ')})`,
-    );
-  }
-  const target = path.resolve(
-    flags.out_dir,
-    `${slug(path.basename(path.resolve(model)))}_${slug(data.name)}`,
-  );
+  refuseWithoutTests(data);
+  const name = path.basename(path.resolve(model));
+  const target = path.resolve(flags.out_dir, `${slug(name)}_${slug(data.name)}`);
   await refuseExisting(target, flags.overwrite ?? false);
-  await writeFolderAtomic(target, async (temporary) => {
-    const { batch_size, on_error, precision, cache_dir } = flags;
-    const settings = {
-      ...{ ...copies, bootstrap, batchSize: batch_size, onError: on_error, precision },
-      ...(cache_dir === undefined ? {} : { cacheDir: cache_dir }),
-    };
-    const speakers = { session, output };
-    const evaluated = await evaluateSplits(classifier, data.tests, settings, speakers);
-    const [first] = evaluated;
-    if (!first) throw new CxrGazeError('ERR_DATASET', `${data.name} has no image to evaluate`);
-    const gallery = await explainExamples(temporary, classifier, first, { ...speakers, precision });
-    const localised = await localiseSplits(classifier, evaluated, { ...speakers, settings, frames });
-    const options = {
-      ...{ command: 'evaluate', model: path.resolve(model), ...flags, ...copies, ...source },
-      ...(frames === undefined ? {} : { finding_boxes: frames.file }),
-    };
-    await writeResults(
-      temporary,
-      classifier,
-      evaluated,
-      {
-        title: `${path.basename(path.resolve(model))} on ${data.name}`,
-        description: `${backboneName(classifier.card.architecture, classifier.card.width)} at ${imageSize} pixels, evaluated on ${data.name}.`,
-        options: options as unknown as Record<string, OptionValue>,
-        ...{ notices: [], history: [], bestEpoch: null, trainingPrecision: null, device: flags.device },
-        seconds: (performance.now() - begun) / 1000,
-        withIds: flags.with_ids ?? false,
-        ...(localised.length > 0 ? { localised } : {}),
-      },
-      gallery,
-    );
-  });
+  const job = { model, name, flags, bootstrap, classifier, asked, data, begun };
+  await writeFolderAtomic(target, (temporary) => evaluateInto(temporary, job, { session, output }));
   output.say(`Report: ${path.join(target, 'report.html')}  ${notClinical}`);
   output.event({ type: 'done', folder: target });
 }
 
-/** What a run's folder says of how it was made; nothing where the model is no run. */
-type RecordedOptions = Readonly<Record<string, unknown>> | undefined;
+async function openTests(
+  { source }: Asked,
+  { classes, imageSize }: ModelCard,
+  { on_error }: EvaluateFlags,
+): Promise<OpenedData> {
+  if ('task' in source) return openPhantomTask({ ...source, image_size: imageSize }).data;
+  const skipMissing = on_error === 'skip';
+  return openData(source, { imageSize, classes, purpose: 'evaluation', skipMissing });
+}
 
-/** Augmented copies: a run is evaluated again as it was, unless flags say otherwise. */
-function copiesOf(flags: EvaluateFlags, recorded: RecordedOptions): { tta: number; seed: number } {
-  const of = (name: 'tta' | 'seed'): number => {
-    const given = flags[name] ?? recorded?.[name] ?? 0;
-    return integer(`${name} of the run's options.json`, given, { min: 0 });
+function refuseWithoutTests({ name, tests, splits }: OpenedData): void {
+  if (tests.length > 0) return;
+  throw usageError(
+    `${name} has no split but those for training and validation; name one by --test_split (there are ${[...splits.keys()].join(', ')})`,
+  );
+}
+
+/** One evaluation, with all that was opened for it. */
+interface EvaluationJob {
+  readonly model: string;
+  /** What the model's folder is called. */
+  readonly name: string;
+  readonly flags: EvaluateFlags;
+  readonly bootstrap: EvaluationSettings['bootstrap'];
+  readonly classifier: Classifier;
+  readonly asked: Asked;
+  readonly data: OpenedData;
+  /** When the command began, as `performance.now()` tells. */
+  readonly begun: number;
+}
+
+async function evaluateInto(
+  folder: string,
+  job: EvaluationJob,
+  speakers: { readonly session: Session; readonly output: Output },
+): Promise<void> {
+  const { name, flags, classifier, data } = job;
+  const { copies, frames } = job.asked;
+  const { batch_size, on_error, precision, cache_dir } = flags;
+  const settings = {
+    ...{ ...copies, bootstrap: job.bootstrap, batchSize: batch_size, onError: on_error, precision },
+    ...(cache_dir === undefined ? {} : { cacheDir: cache_dir }),
   };
-  return { tta: of('tta'), seed: of('seed') };
+  const evaluated = await evaluateSplits(classifier, data.tests, settings, speakers);
+  const [first] = evaluated;
+  if (!first) throw new CxrGazeError('ERR_DATASET', `${data.name} has no image to evaluate`);
+  const gallery = await explainExamples(folder, classifier, first, { ...speakers, precision });
+  const localised = await localiseSplits(classifier, evaluated, { ...speakers, settings, frames });
+  const { architecture, width, imageSize } = classifier.card;
+  const facts: ResultFacts = {
+    title: `${name} on ${data.name}`,
+    description: `${backboneName(architecture, width)} at ${imageSize} pixels, evaluated on ${data.name}.`,
+    options: recordOf(job),
+    ...{ notices: [], history: [], bestEpoch: null, trainingPrecision: null, device: flags.device },
+    seconds: (performance.now() - job.begun) / 1000,
+    withIds: flags.with_ids ?? false,
+    ...(localised.length > 0 ? { localised } : {}),
+  };
+  await writeResults(folder, classifier, evaluated, facts, gallery);
 }
 
-/** What is to be evaluated: data flags, or a task of the sample that the run has learned. */
-function sourceOf(
-  model: string,
-  flags: EvaluateFlags,
-  options: RecordedOptions,
-): DataFlags | Omit<PhantomTaskFlags, 'image_size'> {
-  const given = pickDataFlags(flags);
-  // A split may be chosen among those of the run's own data.
-  const { test_split } = given;
-  if (namesData(given)) return absoluteDataFlags(given);
-  const chosen = test_split === undefined ? {} : { test_split };
-  const task = recordedTask(options ?? {});
-  if (task !== undefined) return { ...task, ...chosen };
-  const recorded = pickDataFlags(options ?? {});
-  if (Object.keys(recorded).length === 0) {
-    throw usageError(`${model} does not say what it was trained on: give --csv FILE or --dataset NAME`);
-  }
-  return { ...recorded, ...chosen };
-}
-
-function namesData({ test_split: _, ...others }: DataFlags): boolean {
-  return Object.keys(others).length > 0;
-}
-
-/** Frames belong to data: a run's own are of use for no others, and where they have gone nobody asked for them. */
-async function framesOf(
-  flags: EvaluateFlags,
-  recorded: RecordedOptions,
-  output: Output,
-): Promise<NamedFrames | undefined> {
-  if (flags.finding_boxes !== undefined) return namedFrames(path.resolve(flags.finding_boxes));
-  if (namesData(pickDataFlags(flags)) || typeof recorded?.finding_boxes !== 'string') return undefined;
-  return namedFrames(recorded.finding_boxes).catch((cause: Error) => {
-    output.warn('no-frames', `The run's frames of findings are left out: ${cause.message}`);
-    return undefined;
-  });
+/** What the report lists as options: the flags, with what a run's own options stood in for. */
+function recordOf({
+  model,
+  flags,
+  asked: { source, copies, frames },
+}: EvaluationJob): ResultFacts['options'] {
+  const options = {
+    ...{ command: 'evaluate', model: path.resolve(model), ...flags, ...copies, ...source },
+    ...(frames === undefined ? {} : { finding_boxes: frames.file }),
+  };
+  return options as unknown as Record<string, OptionValue>;
 }
 
 async function refuseExisting(folder: string, overwrite: boolean): Promise<void> {

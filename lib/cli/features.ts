@@ -4,15 +4,14 @@ import { Command } from 'commander';
 import type { Dataset } from '../data/dataset.js';
 import { dataThreads } from '../data/resize.js';
 import { CxrGazeError } from '../errors.js';
-import { gazeBranches } from '../gaze/teacher-targets.js';
-import { type TeacherBranch, teacherSize } from '../models/teacher.js';
+import { type TeacherBranch, teacherBranches, teacherSize } from '../models/teacher.js';
 import { GazeTeacher } from '../systems/gazelt/teacher.js';
-import { addTableOptions, type DataFlags, pickDataFlags } from './data-options.js';
+import { absoluteDataFlags, addTableOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { type OpenedData, openData } from './datasets.js';
 import { asChoice, asDevice, asInteger, asText, headings, option, usageError } from './options.js';
+import { sayRemarks } from './say-data.js';
 import { Output, type Session } from './session.js';
 import { addImages } from './shared-options.js';
-import { absoluteDataFlags, sayRemarks } from './train.js';
 import { notClinical } from './train-run.js';
 
 interface FeatureFlags extends Omit<DataFlags, 'dataset' | 'data_dir' | 'label_dir'> {
@@ -55,6 +54,18 @@ const teacher = 'Teacher:';
 /** The command. */
 export function featuresCommand(session: Session): Command {
   const command = new Command('features').description("write a gaze teacher's vectors of all films");
+  addTeacher(command);
+  addFilms(command);
+  command
+    .addOption(option(headings.output, '--save_features_path <folder>', 'gets the vectors', asText))
+    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'));
+  addTableOptions(command);
+  addMachine(command);
+  addImages(command, false).addHelpText('after', help);
+  return command.action((flags: FeatureFlags) => features(flags, session));
+}
+
+function addTeacher(command: Command): void {
   command
     .addOption(option(teacher, '--global', 'the global teacher (GC ViT)'))
     .addOption(option(teacher, '--focal', 'the focal teacher (FocalNet)'))
@@ -74,7 +85,11 @@ export function featuresCommand(session: Session): Command {
         asInteger({ min: 0, max: 2 ** 32 - 1 }),
         0,
       ),
-    )
+    );
+}
+
+function addFilms(command: Command): void {
+  command
     .addOption(option(headings.data, '--nih', 'NIH-CXR-LT'))
     .addOption(option(headings.data, '--mimic', 'MIMIC-CXR-LT'))
     .addOption(
@@ -97,10 +112,10 @@ export function featuresCommand(session: Session): Command {
         asText,
         'all',
       ),
-    )
-    .addOption(option(headings.output, '--save_features_path <folder>', 'gets the vectors', asText))
-    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'));
-  addTableOptions(command);
+    );
+}
+
+function addMachine(command: Command): void {
   command
     .addOption(option(headings.machine, '--batch_size <n>', 'films at a time', asInteger({ min: 1 }), 16))
     .addOption(option(headings.machine, '--device <name>', 'cpu, cuda or cuda:N', asDevice, 'cpu'))
@@ -113,8 +128,6 @@ export function featuresCommand(session: Session): Command {
         'float32' as const,
       ),
     );
-  addImages(command, false).addHelpText('after', help);
-  return command.action((flags: FeatureFlags) => features(flags, session));
 }
 
 interface Choice {
@@ -132,7 +145,7 @@ export function choiceOf(flags: {
   readonly csv?: string;
 }): Choice | undefined {
   const { nih, mimic, csv } = flags;
-  const branch = gazeBranches.find((name) => flags[name]);
+  const branch = teacherBranches.find((name) => flags[name]);
   const own = flags.dataset ?? (csv === undefined ? undefined : 'csv');
   if (own !== undefined && (nih || mimic))
     throw usageError(`--dataset ${own} and ${nih ? '--nih' : '--mimic'} exclude each other`);
@@ -155,42 +168,58 @@ async function features(flags: FeatureFlags, session: Session): Promise<void> {
   if (source === undefined) throw usageError("Expected --model_path PATH, the teacher's weights");
   if (folder === undefined) throw usageError('Expected --save_features_path FOLDER, which gets the vectors');
   if (flags.workers !== undefined) dataThreads(flags.workers);
-  const { branch, kind } = choice;
   if (flags.global && flags.focal)
     output.warn(
       'branch-ignored',
       'Both --global and --focal are named: as in the original the first counts, --global',
     );
+  const splits = await openFilms(flags, choice, output);
+  using model = await GazeTeacher.load(source, { seed: flags.projection_seed, device: flags.device });
+  refuseOtherBranch(model, choice, source);
+  await writeVectors(model, splits, folder, flags, { session, output });
+}
+
+async function openFilms(flags: FeatureFlags, { kind }: Choice, output: Output): Promise<Dataset[]> {
   // Of a published set only those files are opened that are asked for.
   const purpose = flags.mode === 'bal' ? 'evaluation' : 'training';
   const skipMissing = flags.on_error === 'skip';
   const asked = { imageSize: teacherSize, purpose, skipMissing } as const;
   const opened = await openData(dataFlagsOf(flags, kind), asked);
   sayRemarks(opened, output);
-  const splits = splitsOf(opened, flags, kind);
-  using model = await GazeTeacher.load(source, { seed: flags.projection_seed, device: flags.device });
-  if (model.card.branch !== branch)
-    throw new CxrGazeError(
-      'ERR_STATE_DICT',
-      `${source}: expected a ${branch} teacher but found a ${model.card.branch} one`,
-    );
+  return splitsOf(opened, flags, kind);
+}
+
+function refuseOtherBranch({ card }: GazeTeacher, { branch }: Choice, source: string): void {
+  if (card.branch === branch) return;
+  throw new CxrGazeError(
+    'ERR_STATE_DICT',
+    `${source}: expected a ${branch} teacher but found a ${card.branch} one`,
+  );
+}
+
+async function writeVectors(
+  model: GazeTeacher,
+  splits: readonly Dataset[],
+  folder: string,
+  flags: FeatureFlags,
+  { session, output }: { readonly session: Session; readonly output: Output },
+): Promise<void> {
+  const { branch } = model.card;
+  const target = path.resolve(folder);
   const total = splits.reduce((sum, { length }) => sum + length, 0);
   const bar = session.progress(`${branch} vectors`, total);
-  try {
-    const report = await model.features(splits, {
+  const report = await model
+    .features(splits, {
       ...{ folder, batchSize: flags.batch_size, precision: flags.precision, onError: flags.on_error },
       signal: session.signal,
       onSkip: ({ error }) => output.warn('image-skipped', error.message),
       onProgress: ({ done }) => bar.update(done),
-    });
-    bar.end();
-    output.say(
-      `${report.written} vectors of the ${branch} teacher written to ${path.resolve(folder)}, ${report.kept} were there already.  ${notClinical}`,
-    );
-    output.event({ type: 'features', branch, folder: path.resolve(folder), ...report });
-  } finally {
-    bar.end();
-  }
+    })
+    .finally(() => bar.end());
+  output.say(
+    `${report.written} vectors of the ${branch} teacher written to ${target}, ${report.kept} were there already.  ${notClinical}`,
+  );
+  output.event({ type: 'features', branch, folder: target, ...report });
 }
 
 function dataFlagsOf(flags: FeatureFlags, kind: Choice['kind']): DataFlags {

@@ -1,8 +1,9 @@
 /** The flags that say where gaze comes from, and reading it. */
 import type { Command } from 'commander';
-import { someOf } from '../data/csv.js';
+import { someOf } from '../data/listed.js';
 import type { GazeReadOptions } from '../gaze/builder.js';
-import { hasMasterSheet, readEgd } from '../gaze/egd.js';
+import { readEgd } from '../gaze/egd.js';
+import { hasMasterSheet } from '../gaze/egd-screen.js';
 import type { FilmLookup, FilmSizes } from '../gaze/film-sizes.js';
 import { readGazeCsv } from '../gaze/gaze-csv.js';
 import { joinGaze } from '../gaze/join.js';

@@ -1,7 +1,7 @@
 /** `cxr-gaze heatmaps`: from eye-tracking files to heat maps. */
 import { Command } from 'commander';
 import { dataThreads } from '../data/resize.js';
-import { hasMasterSheet } from '../gaze/egd.js';
+import { hasMasterSheet } from '../gaze/egd-screen.js';
 import { FilmFiles } from '../gaze/film-files.js';
 import type { GazeTable } from '../gaze/reading.js';
 import { writeHeatmaps } from '../gaze/render-set.js';
@@ -52,7 +52,18 @@ export function heatmapsCommand(session: Session): Command {
   const command = new Command('heatmaps').description(
     'render the heat maps of a gaze data set, one for each time window and cumulative',
   );
-  return addFilmOption(addGazeOptions(command))
+  addRendering(addFilmOption(addGazeOptions(command)));
+  addWritten(command);
+  return command
+    .addOption(
+      option(headings.machine, '--workers <n>', 'threads that render', asInteger({ min: 1, max: 16 })),
+    )
+    .addHelpText('after', help)
+    .action((flags: HeatmapFlags) => heatmaps(flags, session));
+}
+
+function addRendering(command: Command): void {
+  command
     .addOption(
       option(
         rendering,
@@ -86,7 +97,11 @@ export function heatmapsCommand(session: Session): Command {
         '--as_published',
         "GazeLT's own windows: closed, from 0, every point of weight 1 (default: half-open, weighted by time)",
       ),
-    )
+    );
+}
+
+function addWritten(command: Command): void {
+  command
     .addOption(option(headings.output, '--out_dir <folder>', 'where the maps go', asText, 'results/heatmaps'))
     .addOption(
       option(
@@ -100,12 +115,7 @@ export function heatmapsCommand(session: Session): Command {
     .addOption(
       option(headings.output, '--overwrite', 'replace heat maps that are there; other folders never are'),
     )
-    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'))
-    .addOption(
-      option(headings.machine, '--workers <n>', 'threads that render', asInteger({ min: 1, max: 16 })),
-    )
-    .addHelpText('after', help)
-    .action((flags: HeatmapFlags) => heatmaps(flags, session));
+    .addOption(option(headings.output, '--json', 'for programs: one JSON object a line on standard output'));
 }
 
 function asSize(text: string): number | 'film' {

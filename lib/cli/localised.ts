@@ -1,6 +1,7 @@
 /** How well a trained network's maps meet findings whose place is known, where one asks for that or the sample knows. */
-import { someOf } from '../data/csv.js';
+
 import type { Dataset } from '../data/dataset.js';
+import { someOf } from '../data/listed.js';
 import { type FramedFindings, readNihBoxes } from '../data/nih-boxes.js';
 import { PhantomTask } from '../data/phantom/tasks.js';
 import type { MeanWithInterval } from '../metrics/mean.js';

@@ -1,6 +1,6 @@
 /** Where the lungs of explained films are: `--lungs`, `--masks` or `--unet`. */
 import { type Box, scaleBox } from '../data/box.js';
-import type { DataWarning } from '../data/image-table.js';
+import type { DataWarning } from '../data/data-warning.js';
 import { type LungBox, type LungMask, lungBox } from '../data/lung-box.js';
 import { lungBoxes } from '../data/lung-boxes.js';
 import { MaskFolder } from '../data/mask-folder.js';

@@ -1,7 +1,7 @@
 /** The flags that say which images and masks a segmenter is trained on, and what they mean. */
 import path from 'node:path';
 import type { Command } from 'commander';
-import type { DataWarning } from '../data/image-table.js';
+import type { DataWarning } from '../data/data-warning.js';
 import {
   type FoundPairs,
   type MaskPairs,
@@ -42,8 +42,14 @@ const sample = 'Phantoms (--phantoms):';
 
 /** Adds them to a command. */
 export function addPairOptions(command: Command): Command {
+  addFolders(command);
+  addTable(command);
+  return addPhantoms(command);
+}
+
+function addFolders(command: Command): void {
   const share = asNumber({ min: 0, max: 0.9 });
-  return command
+  command
     .addOption(option(heading, '--images <folder>', 'images, paired with --masks by file name', asText))
     .addOption(
       option(heading, '--masks <folder>', 'masks: NAME.png or NAME_mask.png for the image NAME', asText),
@@ -53,7 +59,11 @@ export function addPairOptions(command: Command): Command {
     )
     .addOption(
       option(heading, '--test_share <share>', 'of the pairs of two folders, for testing', share, 0.1),
-    )
+    );
+}
+
+function addTable(command: Command): void {
+  command
     .addOption(option(tables, '--csv <file>', 'a table of images and masks', asText))
     .addOption(
       option(
@@ -92,7 +102,11 @@ export function addPairOptions(command: Command): Command {
         'as --where, for training and validation only; the test split keeps all rows',
         collect(asClause),
       ),
-    )
+    );
+}
+
+function addPhantoms(command: Command): Command {
+  return command
     .addOption(
       option(
         sample,

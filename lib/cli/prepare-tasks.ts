@@ -3,8 +3,9 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { nihTableHash, readNihTable } from '../data/nih-table.js';
 import { type NihTask, nihTasks } from '../data/nih-tasks.js';
-import { type AttentionTask, attentionTaskFindings, checkTaskFolder } from '../data/task-folder.js';
+import { checkTaskFolder } from '../data/task-folder.js';
 import { type WrittenTask, writeNihTasks } from '../data/write-tasks.js';
+import { localisationTasks } from '../losses/regions.js';
 import { oneOf } from '../validate.js';
 import { asInteger, asText, asTexts, headings, option, usageError } from './options.js';
 import { Output, type Session } from './session.js';
@@ -149,9 +150,9 @@ function tell(
 }
 
 async function check(folder: string, { task }: TaskFlags, output: Output): Promise<void> {
-  const known = Object.keys(attentionTaskFindings) as AttentionTask[];
-  if (task?.length !== 1) throw usageError(`Expected --task with one of ${known.join(', ')} beside --check`);
-  const name = oneOf('--task', task[0], known);
+  if (task?.length !== 1)
+    throw usageError(`Expected --task with one of ${localisationTasks.join(', ')} beside --check`);
+  const name = oneOf('--task', task[0], localisationTasks);
   const report = await checkTaskFolder(folder, name);
   for (const { kind, message, details } of report.warnings) output.warn(kind, message, { details });
   for (const [split, counts] of Object.entries(report.counts))

@@ -5,8 +5,8 @@ import { prepareImages } from '../data/prepare.js';
 import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
 import { openData } from './datasets.js';
 import { asChoice, asInteger, asText, headings, option } from './options.js';
+import { sayRemarks } from './say-data.js';
 import { Output, type Session } from './session.js';
-import { sayRemarks } from './train.js';
 
 interface PrepareFlags extends DataFlags {
   readonly image_size: number;

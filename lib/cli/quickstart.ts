@@ -8,12 +8,15 @@ import { phantomSplits } from '../data/phantom/splits.js';
 import { CxrGazeError } from '../errors.js';
 import type { Notice } from '../metrics/types.js';
 import { backboneName, publishedWidth } from '../models/model.js';
-import type { OptionValue } from '../report/report-data.js';
+import type { GalleryItem, OptionValue } from '../report/report-data.js';
 import { GazeLT } from '../systems/gazelt/gazelt.js';
 import { resolvePrecision } from '../training/precision.js';
-import { evaluateSplits, explainExamples, headline, throwIfStopped, writeResults } from './evaluation.js';
+import type { TrainResult } from '../training/trainer.js';
+import { type EvaluatedSplit, evaluateSplits, headline, throwIfStopped } from './evaluation.js';
+import { explainExamples } from './gallery.js';
 import { asInteger, asNumber, asText, headings, option } from './options.js';
 import { duration } from './progress.js';
+import { type ResultFacts, writeResults } from './results.js';
 import { followRun, RunFolder } from './run-folder.js';
 import { Output, type Session } from './session.js';
 import { notClinical } from './train-run.js';
@@ -101,7 +104,7 @@ async function quickstart(settings: QuickstartSettings, session: Session, output
   await makeFolder(path.dirname(target));
   await sweepTemporaries(path.dirname(target));
   // Built beside and moved in: whoever looks at the old result is not met by half a new one.
-  await writeFolderAtomic(target, (temporary) => build(temporary, settings, session, output));
+  await writeFolderAtomic(target, (temporary) => build(temporary, settings, { session, output }));
   sayNext(settings.folder, output);
   output.event({ type: 'done', folder: target });
 }
@@ -117,64 +120,82 @@ async function refuseForeign(target: string): Promise<void> {
   );
 }
 
-async function build(
-  temporary: string,
-  settings: QuickstartSettings,
-  session: Session,
-  output: Output,
-): Promise<void> {
+/** What the quickstart tells of itself before its numbers. */
+const notices = [phantomNotice, teachersTakeLonger];
+
+interface Speakers {
+  readonly session: Session;
+  readonly output: Output;
+}
+
+async function build(folder: string, settings: QuickstartSettings, speakers: Speakers): Promise<void> {
+  const { session, output } = speakers;
   const begun = performance.now();
-  const { train, size, epochs, drwEpoch, width } = settings;
+  const seconds = () => (performance.now() - begun) / 1000;
+  const { train, size, width } = settings;
   const splits = phantomSplits({ seed: 1, size, train });
+  const { classes } = splits.train;
   const thresholds = { head: Math.floor(train / 8), tail: Math.ceil(train / 32) };
   const options = recordOf(settings, thresholds);
   output.say(
-    `Quickstart: ${train} phantom radiographs of ${size} x ${size} pixels, ${splits.train.classes.length} classes`,
+    `Quickstart: ${train} phantom radiographs of ${size} x ${size} pixels, ${classes.length} classes`,
   );
-  for (const { message } of [phantomNotice, teachersTakeLonger]) output.say(message);
-  const { classes } = splits.train;
+  for (const { message } of notices) output.say(message);
   using model = await GazeLT.create({
     ...{ classes, init: 'random', architecture: 'resnet18', width, imageSize: size, seed: 0, thresholds },
   });
-  const folder = await RunFolder.open(temporary, 'refuse');
-  await folder.writeJson('options.json', options);
+  const run = await RunFolder.open(folder, 'refuse');
+  await run.writeJson('options.json', options);
+  const { schedule } = await learn(model, splits, run, settings, speakers);
+  throwIfStopped(session);
+  const { evaluated, gallery } = await test(model, splits, folder, speakers);
+  throwIfStopped(session);
+  const facts: ResultFacts = {
+    title: "GazeLT's student on phantom radiographs",
+    description: `${backboneName('resnet18', width)} at ${size} pixels with GazeLT's two-layer head, LDAM with deferred re-weighting, ${train} training phantoms.`,
+    ...{ options, notices, history: run.history },
+    bestEpoch: schedule.bestEpoch > 0 ? schedule.bestEpoch : null,
+    ...{ trainingPrecision: await resolvePrecision('auto'), device: 'cpu', seconds: seconds() },
+    withIds: false,
+  };
+  await writeResults(folder, model, evaluated, facts, gallery);
+  output.say('');
+  output.say(`Done in ${duration(seconds())}; the weights are those of epoch ${schedule.bestEpoch}.`);
+  for (const { split, evaluation } of evaluated)
+    for (const line of headline(split, evaluation.metrics)) output.say(line);
+}
+
+type Splits = ReturnType<typeof phantomSplits>;
+
+function learn(
+  model: GazeLT,
+  splits: Splits,
+  folder: RunFolder,
+  { epochs, drwEpoch, learningRate }: QuickstartSettings,
+  { session, output }: Speakers,
+): Promise<TrainResult> {
   const run = model.fit({
     ...{ train: splits.train, validation: splits['balanced-val'], loss: 'ldam', weighting: 'balanced' },
-    ...{ deferred: { epoch: drwEpoch }, maxEpochs: epochs, batchSize: 16 },
-    ...{ learningRate: settings.learningRate, checkpoints: folder.checkpoints, signal: session.signal },
+    ...{ deferred: { epoch: drwEpoch }, maxEpochs: epochs, batchSize: 16, learningRate },
+    ...{ checkpoints: folder.checkpoints, signal: session.signal },
   });
-  const { schedule } = await followRun(folder, run, { session, output, maxEpochs: epochs });
-  throwIfStopped(session);
-  const speakers = { session, output };
+  return followRun(folder, run, { session, output, maxEpochs: epochs });
+}
+
+/** Evaluates both test splits and explains examples of the balanced one. */
+async function test(
+  model: GazeLT,
+  splits: Splits,
+  folder: string,
+  speakers: Speakers,
+): Promise<{ evaluated: EvaluatedSplit[]; gallery: GalleryItem[] }> {
   const tests = [
     ['balanced-test', splits['balanced-test']],
     ['test', splits.test],
   ] as const;
   const evaluated = await evaluateSplits(model, tests, { bootstrap: { resamples: 1000 } }, speakers);
   const [first] = evaluated;
-  const gallery = first ? await explainExamples(temporary, model, first, speakers) : [];
-  throwIfStopped(session);
-  await writeResults(
-    temporary,
-    model,
-    evaluated,
-    {
-      title: "GazeLT's student on phantom radiographs",
-      description: `${backboneName('resnet18', width)} at ${size} pixels with GazeLT's two-layer head, LDAM with deferred re-weighting, ${train} training phantoms.`,
-      ...{ options, notices: [phantomNotice, teachersTakeLonger], history: folder.history },
-      bestEpoch: schedule.bestEpoch > 0 ? schedule.bestEpoch : null,
-      ...{ trainingPrecision: await resolvePrecision('auto'), device: 'cpu' },
-      seconds: (performance.now() - begun) / 1000,
-      withIds: false,
-    },
-    gallery,
-  );
-  output.say('');
-  output.say(
-    `Done in ${duration((performance.now() - begun) / 1000)}; the weights are those of epoch ${schedule.bestEpoch}.`,
-  );
-  for (const { split, evaluation } of evaluated)
-    for (const line of headline(split, evaluation.metrics)) output.say(line);
+  return { evaluated, gallery: first ? await explainExamples(folder, model, first, speakers) : [] };
 }
 
 function recordOf(

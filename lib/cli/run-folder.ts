@@ -6,11 +6,11 @@ import { CheckpointStore } from '../checkpoints/folder.js';
 import { CxrGazeError } from '../errors.js';
 import {
   classificationColumns,
-  type HalfRow,
   type HistoryColumn,
   HistoryFile,
   type HistoryRow,
 } from '../report/history.js';
+import type { EpochHalf } from '../training/checkpoint.js';
 import type { Run } from '../training/run.js';
 import type { TrainEvent, TrainResult } from '../training/trainer.js';
 import { usageError } from './options.js';
@@ -38,7 +38,7 @@ export function existing({
  *
  * @typeParam Row what half an epoch tells
  */
-export class RunFolder<Row extends HalfRow = HistoryRow> {
+export class RunFolder<Row extends EpochHalf = HistoryRow> {
   /** Absolute path. */
   readonly path: string;
   /** Whether a checkpoint is there to go on from. */
@@ -69,7 +69,7 @@ export class RunFolder<Row extends HalfRow = HistoryRow> {
   }
 
   /** As {@link RunFolder.open}, for a run whose history has columns of its own. */
-  static async openFor<Row extends HalfRow>(
+  static async openFor<Row extends EpochHalf>(
     folder: string,
     existing: ExistingRun,
     columns: readonly HistoryColumn<Row>[],
@@ -180,7 +180,7 @@ export function followRun(
 }
 
 /** As {@link followRun}, for a run whose epochs have scores of their own. */
-export async function followRunOf<Row extends HalfRow>(
+export async function followRunOf<Row extends EpochHalf>(
   folder: RunFolder<Row>,
   run: Run<TrainEvent<Row>, TrainResult>,
   { session, output, maxEpochs, numbers }: Follower & { readonly numbers: readonly ShownNumber<Row>[] },
@@ -222,7 +222,7 @@ interface Shown<Row> {
 }
 
 /** How far training is, for a person. */
-class EpochDisplay<Row extends HalfRow> {
+class EpochDisplay<Row extends EpochHalf> {
   readonly #session: Session;
   readonly #output: Output;
   readonly #shown: Shown<Row>;
@@ -279,7 +279,7 @@ class EpochDisplay<Row extends HalfRow> {
   }
 }
 
-function epochLine<Row extends HalfRow>(
+function epochLine<Row extends EpochHalf>(
   train: Row | undefined,
   val: Row,
   { maxEpochs, numbers }: Shown<Row>,

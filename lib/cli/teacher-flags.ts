@@ -1,8 +1,7 @@
 /** The flags of `train teacher`, and what they mean to the library. */
 import path from 'node:path';
 import type { Command } from 'commander';
-import { gazeBranches } from '../gaze/teacher-targets.js';
-import type { TeacherBranch } from '../models/teacher.js';
+import { type TeacherBranch, teacherBranches } from '../models/teacher.js';
 import type { OptionValue } from '../report/report-data.js';
 import type { Init } from '../systems/classifier/initial-weights.js';
 import type { RateDecay } from '../training/epoch-schedule.js';
@@ -82,7 +81,7 @@ export function addTeacherTraining(command: Command): void {
 
 /** The one branch that flags name. */
 export function branchOf(flags: { readonly global?: boolean; readonly focal?: boolean }): TeacherBranch {
-  const named = gazeBranches.filter((branch) => flags[branch]);
+  const named = teacherBranches.filter((branch) => flags[branch]);
   const [branch] = named;
   if (branch !== undefined && named.length === 1) return branch;
   throw usageError('Expected one of --global (GC ViT, TW-I) and --focal (FocalNet, TW-D)');

@@ -1,6 +1,5 @@
 /** `--teachers` of `train gazelt`: teachers that give their vectors without files. */
-import { gazeBranches } from '../gaze/teacher-targets.js';
-import { teacherSize } from '../models/teacher.js';
+import { teacherBranches, teacherSize } from '../models/teacher.js';
 import type { DistillationSettings } from '../systems/gazelt/distillation.js';
 import { GazeTeacher } from '../systems/gazelt/teacher.js';
 import type { DataFlags } from './data-options.js';
@@ -69,7 +68,9 @@ async function loadTeachers(paths: readonly string[], device: string): Promise<G
     throw error;
   }
   // As in the authors' sets of files: focal, global.
-  return teachers.sort((a, b) => gazeBranches.indexOf(b.card.branch) - gazeBranches.indexOf(a.card.branch));
+  return teachers.sort(
+    (a, b) => teacherBranches.indexOf(b.card.branch) - teacherBranches.indexOf(a.card.branch),
+  );
 }
 
 function refuseTwice(teachers: readonly GazeTeacher[]): void {

@@ -30,20 +30,16 @@ import {
 } from './attention-flags.js';
 import { addAttentionOptions } from './attention-options.js';
 import { trainingSplits } from './datasets.js';
-import {
-  type EvaluatedSplit,
-  evaluateSplits,
-  explainExamples,
-  throwIfStopped,
-  writeResults,
-} from './evaluation.js';
+import { type EvaluatedSplit, evaluateSplits, throwIfStopped } from './evaluation.js';
 import type { FoundLungs } from './found-lungs.js';
+import { explainExamples } from './gallery.js';
 import { gpuDevice } from './gpu.js';
 import { localiseSplits, type NamedFrames, namedFrames } from './localised.js';
 import { lungsAtHand } from './lungs-at-hand.js';
+import { writeResults } from './results.js';
 import { existing, followRunOf, RunFolder } from './run-folder.js';
+import { sayRemarks } from './say-data.js';
 import { Output, type Session } from './session.js';
-import { sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
 import { notClinical, preparation, resumable, sayHead } from './train-run.js';
 

@@ -1,6 +1,6 @@
 /** The flags of `train gazelt` and `train baseline` as `--help` shows them. */
 import type { Command } from 'commander';
-import { architectures } from '../models/model.js';
+import { architectures, headKinds } from '../models/model.js';
 import { defaultTau } from '../systems/classifier/decoupling.js';
 import { asChoice, asInteger, asNumber, asNumbers, asText, asTexts, headings, option } from './options.js';
 import {
@@ -45,7 +45,7 @@ function addNetwork(command: Command, system: SystemName): void {
         headings.network,
         '--head <kind>',
         "linear (the benchmark's) or bottleneck64 (GazeLT's)",
-        asChoice(['linear', 'bottleneck64'] as const),
+        asChoice(headKinds),
         gazelt ? ('bottleneck64' as const) : ('linear' as const),
       ),
     );
@@ -53,6 +53,13 @@ function addNetwork(command: Command, system: SystemName): void {
 }
 
 function addObjective(command: Command): void {
+  addLoss(command);
+  addDeferred(command);
+  addMixing(command);
+  addDecoupling(command);
+}
+
+function addLoss(command: Command): void {
   command
     .addOption(
       option(
@@ -73,7 +80,11 @@ function addObjective(command: Command): void {
       ),
     )
     .addOption(option(objective, '--cb_beta <beta>', 'of cb weights', asNumber({ min: 0, max: 1 }), 0.9999))
-    .addOption(option(objective, '--fl_gamma <gamma>', 'of the focal loss', asNumber({ min: 0 }), 2))
+    .addOption(option(objective, '--fl_gamma <gamma>', 'of the focal loss', asNumber({ min: 0 }), 2));
+}
+
+function addDeferred(command: Command): void {
+  command
     .addOption(
       option(objective, '--drw', 'deferred re-weighting: class weights and a lower rate from an epoch on'),
     )
@@ -94,7 +105,11 @@ function addObjective(command: Command): void {
         asNumber({ above: 0 }),
         0.1,
       ),
-    )
+    );
+}
+
+function addMixing(command: Command): void {
+  command
     .addOption(option(objective, '--mixup', 'MixUp'))
     .addOption(option(objective, '--bal_mixup', 'Balanced-MixUp: class-balanced partners'))
     .addOption(option(objective, '--mixup_alpha <alpha>', 'of both', asNumber({ above: 0 }), 0.2))
@@ -107,7 +122,6 @@ function addObjective(command: Command): void {
         'alpha-one' as const,
       ),
     );
-  addDecoupling(command);
 }
 
 function addDecoupling(command: Command): void {

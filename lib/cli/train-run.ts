@@ -1,7 +1,7 @@
 /** One training run in a folder of its own: what `train` does once its data are open, and `reproduce` for each row. */
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { someOf } from '../data/csv.js';
+import { someOf } from '../data/listed.js';
 import type { PreparedImages } from '../data/prepare.js';
 import { classCounts } from '../data/samplers.js';
 import { CxrGazeError } from '../errors.js';
@@ -18,14 +18,10 @@ import type { Run } from '../training/run.js';
 import type { TrainEvent, TrainResult } from '../training/trainer.js';
 import type { DataFlags } from './data-options.js';
 import { type OpenedData, trainingSplits } from './datasets.js';
-import {
-  type EvaluatedSplit,
-  evaluateSplits,
-  explainExamples,
-  throwIfStopped,
-  writeResults,
-} from './evaluation.js';
+import { type EvaluatedSplit, evaluateSplits, throwIfStopped } from './evaluation.js';
+import { explainExamples } from './gallery.js';
 import type { Progress } from './progress.js';
+import { writeResults } from './results.js';
 import { type ExistingRun, followRun, RunFolder } from './run-folder.js';
 import type { Output, Session } from './session.js';
 import { openTeachers } from './teachers-at-hand.js';

@@ -18,7 +18,7 @@ import type { EpochHalf } from '../training/checkpoint.js';
 import { trainingEnvironment } from '../training/environment.js';
 import { resolvePrecision } from '../training/precision.js';
 import type { TrainResult } from '../training/trainer.js';
-import { addDataOptions, pickDataFlags } from './data-options.js';
+import { absoluteDataFlags, addDataOptions, pickDataFlags } from './data-options.js';
 import { type OpenedData, openData, splitFileName } from './datasets.js';
 import { throwIfStopped } from './evaluation.js';
 import { addGazeOptions } from './gaze-options.js';
@@ -26,6 +26,7 @@ import { asText, option, weightsKeyOption } from './options.js';
 import { slug } from './png.js';
 import { duration } from './progress.js';
 import { existing, followRunOf, RunFolder } from './run-folder.js';
+import { sayRemarks } from './say-data.js';
 import { Output, type Session } from './session.js';
 import { addImages, addOutput, addPrecision } from './shared-options.js';
 import {
@@ -39,7 +40,6 @@ import {
 } from './teacher-flags.js';
 import { type GazeSplits, openSplits } from './teacher-gaze.js';
 import { gazePictures } from './teacher-pictures.js';
-import { absoluteDataFlags, sayRemarks } from './train.js';
 import { bootstrapOf } from './train-flags.js';
 import { notClinical, preparation, resumable, sayLeftOut } from './train-run.js';
 

@@ -1,20 +1,17 @@
 /** `cxr-gaze train`: trains a system, evaluates it, leaves a run's folder. */
 import path from 'node:path';
 import { Command } from 'commander';
-import { readJson } from '../checkpoints/folder.js';
-import type { Dataset } from '../data/dataset.js';
 import { dataThreads } from '../data/resize.js';
-import { classCounts } from '../data/samplers.js';
-import { groupsFromCounts } from '../metrics/groups.js';
 import { backboneName } from '../models/model.js';
 import { runName } from '../report/run-name.js';
 import { asPublished } from './as-published.js';
 import { addAttentionBaseline, attentionBaseline } from './attention-baseline.js';
-import { addDataOptions, type DataFlags, pickDataFlags } from './data-options.js';
-import { type OpenedData, openData, trainingSplits } from './datasets.js';
+import { absoluteDataFlags, addDataOptions, pickDataFlags } from './data-options.js';
+import { openData, trainingSplits } from './datasets.js';
 import { networkOfBase } from './network-of-base.js';
 import { explicitFlags } from './options.js';
 import { existing } from './run-folder.js';
+import { sayData } from './say-data.js';
 import { Output, type Session } from './session.js';
 import { addAttentionCommand, trainAttention } from './train-attention.js';
 import { checkTrainFlags, featuresNeeded, type SystemName, type TrainFlags } from './train-flags.js';
@@ -106,21 +103,6 @@ export async function train(
   await trainRun(job, { session, output });
 }
 
-/** Paths that another working directory cannot mean otherwise. */
-export function absoluteDataFlags(flags: DataFlags): DataFlags {
-  const absolute = (value: string | undefined) => (value === undefined ? undefined : path.resolve(value));
-  const needsLabels = flags.dataset === 'nih-cxr-lt' || flags.dataset === 'mimic-cxr-lt';
-  const csv = absolute(flags.csv);
-  const dataDir = absolute(flags.data_dir);
-  const labelDir = absolute(flags.label_dir ?? (needsLabels ? 'labels' : undefined));
-  return {
-    ...flags,
-    ...(csv === undefined ? {} : { csv }),
-    ...(dataDir === undefined ? {} : { data_dir: dataDir }),
-    ...(labelDir === undefined ? {} : { label_dir: labelDir }),
-  };
-}
-
 function nameOf(dataset: string, flags: TrainFlags): string {
   return runName({
     ...{
@@ -133,39 +115,4 @@ function nameOf(dataset: string, flags: TrainFlags): string {
     ...{ rwMethod: flags.rw_method, loss: flags.loss, drw: flags.drw ?? false, cbBeta: flags.cb_beta },
     ...{ flGamma: flags.fl_gamma, lr: flags.lr, batchSize: flags.batch_size },
   });
-}
-
-/** The options that a run's folder was made with; `undefined` where it says nothing of them. */
-export async function recordedOptions(run: string): Promise<Readonly<Record<string, unknown>> | undefined> {
-  return readJson(path.join(run, 'options.json')).catch(() => undefined);
-}
-
-/** Sizes, remarks and warnings of a data set, before anything long begins. */
-export function sayData(
-  data: OpenedData,
-  training: Dataset,
-  flags: Pick<TrainFlags, 'group_thresholds'>,
-  output: Output,
-): void {
-  const counts = classCounts(training);
-  const [head = 1000, tail = 100] = flags.group_thresholds;
-  const groups = groupsFromCounts(counts, { head, tail });
-  const sizes = [...data.splits].map(([name, { length }]) => `${name} ${length}`);
-  output.say(`${data.name}: ${data.classes.length} classes; images: ${sizes.join(', ')}`);
-  const width = Math.max(...data.classes.map((name) => name.length));
-  data.classes.forEach((name, k) => {
-    output.say(`  ${name.padEnd(width)} ${String(counts[k]).padStart(7)} training images  ${groups[k]}`);
-  });
-  output.event({
-    ...{ type: 'data', dataset: data.name, classes: data.classes, trainCounts: counts, groups },
-    splits: Object.fromEntries([...data.splits].map(([name, { length }]) => [name, length])),
-    remarks: data.remarks,
-  });
-  sayRemarks(data, output);
-}
-
-/** What was left out, and what must not go unseen. */
-export function sayRemarks(data: OpenedData, output: Output): void {
-  for (const remark of data.remarks) output.say(remark);
-  for (const { kind, message, details } of data.warnings) output.warn(kind, message, { details });
 }

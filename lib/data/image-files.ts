@@ -3,8 +3,8 @@ import path from 'node:path';
 import { fileError } from '../checkpoints/fault.js';
 import { CxrGazeError } from '../errors.js';
 import { text } from '../validate.js';
-import { someOf } from './csv.js';
-import type { DataWarning } from './image-table.js';
+import type { DataWarning } from './data-warning.js';
+import { someOf } from './listed.js';
 import { surveyFiles } from './paths.js';
 
 /** Extensions of files that are taken for images in a folder; what a file is, its content decides. */

@@ -1,12 +1,13 @@
 import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { knownKeys, list, nearest, oneOf, text } from '../validate.js';
-import { listed } from './csv.js';
+import { emptyClasses, orderByFrequency } from './class-order.js';
+import type { DataWarning } from './data-warning.js';
 import { listImages, otherFiles } from './image-files.js';
-import { type DataWarning, ImageTable, sharedPatients } from './image-table.js';
+import { ImageTable, sharedPatients } from './image-table.js';
+import { listed } from './listed.js';
 import { nihPatients } from './nih-tasks.js';
 import { patientsOf } from './patient-table.js';
-import { emptyClasses, orderByFrequency } from './table-dataset.js';
 
 /** Options of {@link openImageFolder}. */
 export interface ImageFolderOptions {

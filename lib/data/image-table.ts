@@ -2,19 +2,10 @@ import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { callable, integer, invalidArgument, knownKeys, list, text } from '../validate.js';
 import type { CsvTable } from './csv.js';
+import type { DataWarning } from './data-warning.js';
 import { type Dataset, requireDataset, type Sample } from './dataset.js';
 import { IMAGE_EXTENSIONS } from './image-files.js';
 import { resolveInside, surveyFiles } from './paths.js';
-
-/** Something in the input that need not stop the work, but must not go unseen. */
-export interface DataWarning {
-  /** Stable name of the kind, such as `patient-in-two-splits`. */
-  readonly kind: string;
-  /** One sentence, with counts and first examples. */
-  readonly message: string;
-  /** All particulars: ids, lines, file names. */
-  readonly details: Readonly<Record<string, unknown>>;
-}
 
 /** What an {@link ImageTable} is made of; all lists have one entry a sample. */
 export interface ImageTableParts {

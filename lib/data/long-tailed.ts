@@ -3,7 +3,9 @@ import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { knownKeys, nearest, oneOf, text } from '../validate.js';
 import { type CsvTable, readCsv } from './csv.js';
-import { type DataWarning, ImageTable, readPaths, refuseDuplicates } from './image-table.js';
+import type { DataWarning } from './data-warning.js';
+import { ImageTable, readPaths, refuseDuplicates } from './image-table.js';
+import type { LabelTableFormat } from './label-table-format.js';
 import { MIMIC_CXR_LT } from './mimic-cxr-lt.js';
 import { NIH_CXR_LT } from './nih-cxr-lt.js';
 
@@ -16,20 +18,6 @@ export type LongTailedName = (typeof LONG_TAILED_DATASETS)[number];
 export const LONG_TAILED_SPLITS = ['train', 'balanced-val', 'balanced-test', 'test'] as const;
 /** One of {@link LONG_TAILED_SPLITS}. */
 export type LongTailedSplit = (typeof LONG_TAILED_SPLITS)[number];
-
-/** How the single-label files of one set are laid out: a column of 0 and 1 for each class, in any order. */
-export interface LabelTableFormat {
-  /** First part of the file names. */
-  readonly dataset: LongTailedName;
-  /** Class order, which is not the column order. */
-  readonly classes: readonly string[];
-  /** Column of the unique image name. */
-  readonly idColumn: string;
-  /** Column of the image path. */
-  readonly pathColumn: string;
-  /** Column of the patient. */
-  readonly patientColumn: string;
-}
 
 /** What a single-label file says; lists have one entry a row. */
 export interface LabelTable {

@@ -2,11 +2,12 @@ import { callback, checkSignal, integer, knownKeys, text } from '../validate.js'
 import { forEachBounded, throwIfAborted } from './bounded.js';
 import type { Box } from './box.js';
 import { BoxCache } from './box-cache.js';
-import { someOf } from './csv.js';
+import type { DataWarning } from './data-warning.js';
 import { type Dataset, requireDataset } from './dataset.js';
 import { imageName } from './decode.js';
 import { fingerprintOf } from './fingerprint.js';
-import { type DataWarning, featureName } from './image-table.js';
+import { featureName } from './image-table.js';
+import { someOf } from './listed.js';
 import { boxSide, type LungBox, lungBox } from './lung-box.js';
 import { MaskFolder } from './mask-folder.js';
 import { withSample } from './prepare-sample.js';

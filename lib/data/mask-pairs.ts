@@ -1,11 +1,12 @@
 import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { integer, invalidArgument, knownKeys, number, object, text } from '../validate.js';
-import { someOf } from './csv.js';
+import type { DataWarning } from './data-warning.js';
 import { type Dataset, type ImageSource, requireDataset, subsetOf } from './dataset.js';
 import { drawParts, tooFewPatients } from './draw-parts.js';
 import { listImages } from './image-files.js';
-import { type DataWarning, featureName, ImageTable } from './image-table.js';
+import { featureName, ImageTable } from './image-table.js';
+import { someOf } from './listed.js';
 import { MaskFolder, withoutSuffix } from './mask-folder.js';
 import { resolveInside } from './paths.js';
 import { PhantomDataset } from './phantom/splits.js';

@@ -1,6 +1,7 @@
 import { CxrGazeError } from '../errors.js';
 import type { Box } from './box.js';
-import { type CsvTable, decodeText, parseCsv } from './csv.js';
+import { type CsvTable, parseCsv } from './csv.js';
+import { decodeText } from './csv-text.js';
 import { nihImageName, readNihFile } from './nih-file.js';
 
 /** A finding that a radiologist framed on an image. */

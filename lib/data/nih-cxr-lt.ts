@@ -1,4 +1,4 @@
-import type { LabelTableFormat } from './long-tailed.js';
+import type { LabelTableFormat } from './label-table-format.js';
 
 /**
  * NIH-CXR-LT's classes by decreasing training frequency: label = index (Holste et al., "Long-Tailed

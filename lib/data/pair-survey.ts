@@ -1,8 +1,8 @@
-import { someOf } from './csv.js';
+import type { DataWarning } from './data-warning.js';
 import type { Dataset, ImageSource, Pixels, Sample } from './dataset.js';
 import { imageName } from './decode.js';
 import { imageSize } from './image-size.js';
-import type { DataWarning } from './image-table.js';
+import { someOf } from './listed.js';
 import type { MaskPairs } from './mask-pairs.js';
 import { readMask } from './read-mask.js';
 

@@ -1,6 +1,7 @@
 import { CxrGazeError } from '../errors.js';
 import { text } from '../validate.js';
-import { readCsv, someOf } from './csv.js';
+import { readCsv } from './csv.js';
+import { someOf } from './listed.js';
 
 /** A row of such a table. */
 interface PatientRow {

@@ -1,8 +1,12 @@
 import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
 import { flag, invalidArgument, knownKeys, list, nearest, oneOf, text } from '../validate.js';
-import { type CsvTable, listed, readCsv } from './csv.js';
-import { type DataWarning, ImageTable, readPaths, refuseDuplicates, sharedPatients } from './image-table.js';
+import { emptyClasses, orderByFrequency } from './class-order.js';
+import { type CsvTable, readCsv } from './csv.js';
+import type { DataWarning } from './data-warning.js';
+import { ImageTable, readPaths, refuseDuplicates, sharedPatients } from './image-table.js';
+import { listed } from './listed.js';
+import { type CheckedClause, rowsBySplit, rowsWhere, rowsWithLabel } from './table-rows.js';
 
 /** Keeps the rows whose cell equals one of the values. */
 export interface WhereClause {
@@ -89,7 +93,7 @@ interface Plan {
   readonly patientColumn: string | undefined;
   readonly idColumn: string;
   readonly emptyLabel: 'error' | 'skip';
-  readonly where: readonly { readonly column: string; readonly equals: readonly string[] }[];
+  readonly where: readonly CheckedClause[];
   readonly classes: readonly string[] | undefined;
   readonly trainSplit: string;
   readonly skipUnknownLabels: boolean;
@@ -105,10 +109,10 @@ interface Plan {
 export async function openTable(options: TableOptions): Promise<TableSplits> {
   const plan = checkOptions(options);
   const table = await readCsv(plan.csv);
-  const wanted = applyWhere(table, plan);
+  const wanted = rowsWhere(table, plan.where);
   const label = table.column(plan.labelColumn);
-  const labelled = withLabel(table, wanted, label, plan);
-  const groups = bySplit(table, labelled, plan.splitColumn);
+  const labelled = rowsWithLabel(table, wanted, label, plan.emptyLabel);
+  const groups = rowsBySplit(table, labelled, plan.splitColumn);
   const classes = plan.classes ?? orderClasses(table, groups, label, plan);
   const known = plan.skipUnknownLabels
     ? labelled.filter((row) => classes.includes(table.cell(row, label)))
@@ -177,7 +181,7 @@ function checkOptions(options: TableOptions): Plan {
   };
 }
 
-function checkClause(name: string, value: unknown): Plan['where'][number] {
+function checkClause(name: string, value: unknown): CheckedClause {
   const clause = value as WhereClause;
   knownKeys(name, clause, ['column', 'equals']);
   const equals = typeof clause.equals === 'string' ? [clause.equals] : clause.equals;
@@ -192,62 +196,6 @@ function checkClasses(value: unknown): string[] {
   if (twice !== undefined || classes.length === 0)
     throw invalidArgument('options.classes', 'one or more different class names', twice ?? value);
   return classes;
-}
-
-function applyWhere(table: CsvTable, { where }: Plan): number[] {
-  let rows = Array.from({ length: table.length }, (_, row) => row);
-  for (const { column: name, equals } of where) {
-    const column = table.column(name);
-    const present = new Set(Array.from({ length: table.length }, (_, row) => table.cell(row, column)));
-    const absent = equals.find((value) => !present.has(value));
-    if (absent !== undefined) {
-      const near = nearest(absent, [...present]);
-      throw new CxrGazeError(
-        'ERR_TABLE',
-        `${table.file}, column '${name}': no row holds ${JSON.stringify(absent)}${near ? `; did you mean '${near}'?` : ''} It holds ${listed([...present].sort())}`,
-        { details: { file: table.file, column: name, found: absent } },
-      );
-    }
-    rows = rows.filter((row) => equals.includes(table.cell(row, column)));
-  }
-  if (rows.length > 0) return rows;
-  const clauses = where.map(({ column, equals }) => `${column}=${equals.join(',')}`).join(' and ');
-  throw new CxrGazeError(
-    'ERR_TABLE',
-    `${table.file}: the table has no rows${clauses ? ` with ${clauses}` : ''}`,
-    {
-      details: { file: table.file },
-    },
-  );
-}
-
-function withLabel(table: CsvTable, rows: readonly number[], label: number, plan: Plan): number[] {
-  const labelled = rows.filter((row) => table.cell(row, label).trim() !== '');
-  const empty = rows.length - labelled.length;
-  if (labelled.length > 0 && (empty === 0 || plan.emptyLabel === 'skip')) return labelled;
-  const first = rows.find((row) => table.cell(row, label).trim() === '') as number;
-  const remedy = labelled.length > 0 ? "; with emptyLabel 'skip' such rows are left out and counted" : '';
-  throw table.error(first, label, `the label is empty, as in ${empty} of ${rows.length} rows${remedy}`, {
-    empty,
-  });
-}
-
-function bySplit(
-  table: CsvTable,
-  rows: readonly number[],
-  splitColumn: string | undefined,
-): Map<string, number[]> {
-  if (splitColumn === undefined) return new Map([['all', [...rows]]]);
-  const column = table.column(splitColumn);
-  const groups = new Map<string, number[]>();
-  for (const row of rows) {
-    const split = table.cell(row, column).trim();
-    if (split === '') throw table.error(row, column, 'the split is empty');
-    const group = groups.get(split);
-    if (group) group.push(row);
-    else groups.set(split, [row]);
-  }
-  return groups;
 }
 
 function orderClasses(
@@ -268,11 +216,6 @@ function orderClasses(
   for (const row of train)
     counts.set(table.cell(row, label), (counts.get(table.cell(row, label)) as number) + 1);
   return orderByFrequency(counts);
-}
-
-/** Names by decreasing count, equal counts by name (UTF-16 order, the same on every machine). @internal */
-export function orderByFrequency(counts: ReadonlyMap<string, number>): string[] {
-  return [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name]) => name);
 }
 
 function labelIndices(
@@ -319,14 +262,6 @@ function imageTable(
     ),
     origin: (index) => `${table.file}, line ${table.line(rows[index] as number)}`,
   });
-}
-
-/** A class that training never shows can be neither weighted nor learnt. @internal */
-export function emptyClasses(train: ImageTable | undefined): DataWarning[] {
-  const classes = train?.classes.filter((_, k) => train.classCounts[k] === 0) ?? [];
-  if (classes.length === 0) return [];
-  const message = `${classes.length === 1 ? 'A class has' : `${classes.length} classes have`} no training image: ${listed(classes)}`;
-  return [{ kind: 'class-without-training-images', message, details: { classes } }];
 }
 
 function patientless(table: CsvTable, rows: readonly number[], { patientColumn }: Plan): DataWarning[] {

@@ -1,17 +1,15 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
+import { type LocalisationTask, localisationTasks } from '../losses/regions.js';
 import { oneOf, text } from '../validate.js';
-import { listed } from './csv.js';
+import type { DataWarning } from './data-warning.js';
 import { listImages, otherFiles } from './image-files.js';
-import type { DataWarning } from './image-table.js';
+import { listed } from './listed.js';
 import { nihTaskNames, taskSplits } from './nih-tasks.js';
 
-/** Tasks of loc-attention: which diseases beside No Finding. */
-export type AttentionTask = 'ne' | 'np' | 'ns' | 'nep' | 'neps';
-
 /** The findings of each task in label order. */
-export const attentionTaskFindings: Readonly<Record<AttentionTask, readonly string[]>> = {
+export const attentionTaskFindings: Readonly<Record<LocalisationTask, readonly string[]>> = {
   ne: nihTaskNames.ne.findings,
   np: nihTaskNames.np.findings,
   ns: ['No Finding', 'Subcutaneous Emphysema'],
@@ -38,10 +36,9 @@ export interface TaskFolderReport {
  * @param task which one
  * @throws CxrGazeError `ERR_FILE` if the folder cannot be read, `ERR_DATASET` naming what does not fit
  */
-export async function checkTaskFolder(folder: string, task: AttentionTask): Promise<TaskFolderReport> {
+export async function checkTaskFolder(folder: string, task: LocalisationTask): Promise<TaskFolderReport> {
   const root = path.resolve(text('folder', folder));
-  const findings =
-    attentionTaskFindings[oneOf('task', task, Object.keys(attentionTaskFindings) as AttentionTask[])];
+  const findings = attentionTaskFindings[oneOf('task', task, localisationTasks)];
   const { images, others } = await listImages(root);
   const entries = images.map((file) => {
     const parts = file.split('/');

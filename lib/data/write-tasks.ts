@@ -5,9 +5,9 @@ import { fileError } from '../checkpoints/fault.js';
 import { CxrGazeError } from '../errors.js';
 import { callback, checkSignal, flag, knownKeys, list, object, oneOf, text } from '../validate.js';
 import { forEachBounded, throwIfAborted } from './bounded.js';
-import { listed } from './csv.js';
 import { csvLine } from './csv-row.js';
 import { listImages } from './image-files.js';
+import { listed } from './listed.js';
 import { type NihTable, nihTableHash } from './nih-table.js';
 import { differingLists, listHash } from './nih-task-lists.js';
 import {

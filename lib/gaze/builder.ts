@@ -1,4 +1,4 @@
-import { type CsvRow, firstLine } from '../data/csv.js';
+import { type CsvRow, firstLine } from '../data/csv-text.js';
 import { CxrGazeError } from '../errors.js';
 import { number, oneOf } from '../validate.js';
 import { noFilmKnown } from './film-sizes.js';

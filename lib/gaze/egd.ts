@@ -1,7 +1,6 @@
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type CsvRow, type CsvTable, findColumn, firstLine, readCsv } from '../data/csv.js';
-import { CxrGazeError } from '../errors.js';
+import { findColumn } from '../data/csv.js';
+import { type CsvRow, firstLine } from '../data/csv-text.js';
 import { knownKeys, oneOf, text } from '../validate.js';
 import {
   cellNumber,
@@ -10,15 +9,11 @@ import {
   gazeReadOptionNames,
   type Recording,
 } from './builder.js';
-import { checkFilms, type FilmSizes, filmSize } from './film-sizes.js';
+import { readMasterSheet, type Shown, screen } from './egd-screen.js';
+import { checkFilms, type FilmSizes, filmSize, type KnownSizes } from './film-sizes.js';
 import { checkedId } from './names.js';
-import type { FilmSize, GazeTable } from './reading.js';
-import { sizesOfNamed, streamGaze } from './stream.js';
-
-/** The screen that the films were read on, in pixels. */
-const screen = { width: 1920, height: 1080 } as const;
-
-const masterSheet = 'master_sheet.csv';
+import type { GazeTable } from './reading.js';
+import { type FilmColumn, sizesOfNamed, streamGaze } from './stream.js';
 
 /** Options of {@link readEgd}. */
 export interface EgdOptions extends GazeReadOptions {
@@ -34,12 +29,6 @@ export interface EgdOptions extends GazeReadOptions {
    * and with a function the table is read twice.
    */
   readonly films?: FilmSizes;
-}
-
-/** Part of the screen that a film covered. */
-interface Shown extends FilmSize {
-  readonly left: number;
-  readonly top: number;
 }
 
 /**
@@ -62,100 +51,71 @@ export async function readEgd(folder: string, options: EgdOptions = {}): Promise
   const master = await readMasterSheet(folder, films !== undefined);
   const file = path.join(folder, `${table}.csv`);
   const builder = new GazeTableBuilder(file, options);
+  const imageOf = filmNames(file, master);
+  const others = ['Time (in secs)', 'X_ORIGINAL', 'Y_ORIGINAL', ...(table === 'fixations' ? ['FPOGD'] : [])];
+  const { sizes, onward } = await sizesOfNamed(file, { column: 'DICOM_ID', others, imageOf }, films, options);
+  const source = { file, table, builder, imageOf, sizes, master };
+  await streamGaze(file, (columns) => rowReader(source, columns), onward);
+  return builder.finish(table === 'eye_gaze');
+}
 
-  /** `undefined` for a calibration picture. */
-  const imageOf = (id: string, row: CsvRow): string | undefined => {
+/** A table of EGD that is being read, and what is known of its films. */
+interface Source {
+  readonly file: string;
+  readonly table: 'eye_gaze' | 'fixations';
+  readonly builder: GazeTableBuilder;
+  readonly imageOf: FilmColumn['imageOf'];
+  /** Sizes of the films; `undefined` where places are read off the screen. */
+  readonly sizes: KnownSizes | undefined;
+  readonly master: ReadonlyMap<string, Shown> | undefined;
+}
+
+/** The film that a `DICOM_ID` means; `undefined` for a calibration picture. */
+function filmNames(file: string, master: Source['master']): FilmColumn['imageOf'] {
+  return (id, row) => {
     if (master && id.trim() === '') return undefined;
     checkedId(id, { file, line: firstLine(row), column: 'DICOM_ID' });
     return master && !master.has(id) ? undefined : id;
   };
-  const others = ['Time (in secs)', 'X_ORIGINAL', 'Y_ORIGINAL', ...(table === 'fixations' ? ['FPOGD'] : [])];
-  const { sizes, onward } = await sizesOfNamed(file, { column: 'DICOM_ID', others, imageOf }, films, options);
+}
 
-  /** `undefined` for a row that is passed over. */
-  const open = (id: string, row: CsvRow): Recording | undefined => {
-    const image = imageOf(id, row);
-    const film = sizes ? filmSize(sizes, id) : master?.get(id);
-    if (image === undefined) builder.passOver('calibration');
-    else if (!film) builder.passOverFilm(image);
-    else {
-      const { width, height } = film;
-      return builder.begin({ id, image, width, height, stamp: table === 'eye_gaze' ? 'end' : 'start' });
-    }
-    return undefined;
+/** Finds the table's columns, and returns what is called with each row. */
+function rowReader(source: Source, columns: readonly string[]): (row: CsvRow) => void {
+  const { file, table, builder, sizes, master } = source;
+  const column = (name: string): number => findColumn(file, columns, name);
+  const id = column('DICOM_ID');
+  const time = column('Time (in secs)');
+  const duration = table === 'fixations' ? column('FPOGD') : -1;
+  const [across, down] = sizes
+    ? [column('X_ORIGINAL'), column('Y_ORIGINAL')]
+    : [column('FPOGX'), column('FPOGY')];
+  return (row) => {
+    const { values } = row;
+    const name = values[id] as string;
+    builder.rows++;
+    const recording = builder.recording(name) ?? openRecording(source, name, row);
+    if (!recording) return;
+    const shown = sizes ? undefined : (master?.get(name) as Shown);
+    const x = cellNumber(values[across]);
+    const y = cellNumber(values[down]);
+    const onFilmX = shown ? x * screen.width - shown.left : x;
+    const onFilmY = shown ? y * screen.height - shown.top : y;
+    const end = cellNumber(values[time]);
+    if (duration < 0) recording.addSample(onFilmX, onFilmY, end, row);
+    else recording.add(onFilmX, onFilmY, end - cellNumber(values[duration]), end, row);
   };
-  const begin = (columns: readonly string[]) => {
-    const column = (name: string): number => findColumn(file, columns, name);
-    const id = column('DICOM_ID');
-    const time = column('Time (in secs)');
-    const duration = table === 'fixations' ? column('FPOGD') : -1;
-    const [across, down] = films
-      ? [column('X_ORIGINAL'), column('Y_ORIGINAL')]
-      : [column('FPOGX'), column('FPOGY')];
-    return (row: CsvRow): void => {
-      const { values } = row;
-      const name = values[id] as string;
-      builder.rows++;
-      const recording = builder.recording(name) ?? open(name, row);
-      if (!recording) return;
-      const shown = films ? undefined : (master?.get(name) as Shown);
-      const x = cellNumber(values[across]);
-      const y = cellNumber(values[down]);
-      const onFilmX = shown ? x * screen.width - shown.left : x;
-      const onFilmY = shown ? y * screen.height - shown.top : y;
-      const end = cellNumber(values[time]);
-      if (duration < 0) recording.addSample(onFilmX, onFilmY, end, row);
-      else recording.add(onFilmX, onFilmY, end - cellNumber(values[duration]), end, row);
-    };
-  };
-  await streamGaze(file, begin, onward);
-  return builder.finish(table === 'eye_gaze');
 }
 
-/** Whether a folder of EGD tells where on the screen its films lay. @internal */
-export async function hasMasterSheet(folder: string): Promise<boolean> {
-  return stat(path.join(folder, masterSheet)).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Where on the screen each film lay. */
-async function readMasterSheet(folder: string, optional: boolean): Promise<Map<string, Shown> | undefined> {
-  const file = path.join(folder, masterSheet);
-  if (!(await hasMasterSheet(folder))) {
-    if (optional) return undefined;
-    throw new CxrGazeError(
-      'ERR_FILE',
-      `${file} is not there. It tells where on the screen each film lay; without it the sizes of the films have to be given`,
-      { details: { file } },
-    );
+/** Begins the recording of a film; `undefined` for a row that is passed over, which is counted. */
+function openRecording(source: Source, id: string, row: CsvRow): Recording | undefined {
+  const { table, builder, imageOf, sizes, master } = source;
+  const image = imageOf(id, row);
+  const film = sizes ? filmSize(sizes, id) : master?.get(id);
+  if (image === undefined) builder.passOver('calibration');
+  else if (!film) builder.passOverFilm(image);
+  else {
+    const { width, height } = film;
+    return builder.begin({ id, image, width, height, stamp: table === 'eye_gaze' ? 'end' : 'start' });
   }
-  const table = await readCsv(file);
-  const id = table.column('dicom_id');
-  const [left, right, top, bottom] = ['left', 'right', 'top', 'bottom'].map((side) =>
-    padding(table, side),
-  ) as [number, number, number, number];
-  const films = new Map<string, Shown>();
-  for (let row = 0; row < table.length; row++) {
-    const name = checkedId(table.cell(row, id), { file, line: table.line(row), column: 'dicom_id' }, false);
-    if (films.has(name)) throw table.error(row, id, 'the film was given before');
-    const pad = (column: number): number => {
-      const value = cellNumber(table.cell(row, column));
-      if (value >= 0) return value;
-      throw table.error(row, column, 'the padding is not a number of at least 0');
-    };
-    const width = screen.width - pad(left) - pad(right);
-    const height = screen.height - pad(top) - pad(bottom);
-    if (width <= 0 || height <= 0)
-      throw table.error(row, width <= 0 ? left : top, 'the paddings leave no room on the screen');
-    films.set(name, { width, height, left: pad(left), top: pad(top) });
-  }
-  return films;
-}
-
-/** The makers' programs know the column under two names. */
-function padding(table: CsvTable, side: string): number {
-  const short = `image_${side}`;
-  return table.column(table.columns.includes(short) ? short : `image_${side}_pad`);
+  return undefined;
 }

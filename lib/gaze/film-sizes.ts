@@ -1,6 +1,6 @@
 /** How large the films are that gaze tables name. */
 import { forEachBounded, throwIfAborted } from '../data/bounded.js';
-import { someOf } from '../data/csv.js';
+import { someOf } from '../data/listed.js';
 import { CxrGazeError } from '../errors.js';
 import { knownKeys, number } from '../validate.js';
 import type { FilmSize } from './reading.js';

@@ -1,4 +1,5 @@
-import { type CsvRow, findColumn, firstLine } from '../data/csv.js';
+import { findColumn } from '../data/csv.js';
+import { type CsvRow, firstLine } from '../data/csv-text.js';
 import { featureName } from '../data/image-table.js';
 import { flag, invalidArgument, knownKeys, text } from '../validate.js';
 import { cellNumber, type GazeReadOptions, GazeTableBuilder, gazeReadOptionNames } from './builder.js';

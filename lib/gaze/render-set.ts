@@ -7,13 +7,14 @@ import { forEachBounded, throwIfAborted } from '../data/bounded.js';
 import type { Pixels } from '../data/dataset.js';
 import { pngOf } from '../data/png.js';
 import { resizeArea } from '../data/resize.js';
+import { type TeacherBranch, teacherBranches } from '../models/teacher.js';
 import { flag, integer, invalidArgument, knownKeys, number, oneOf, text } from '../validate.js';
 import { focalCluster } from './focal-cluster.js';
 import { fitsMap, readingPoints, renderHeatmaps, type WeightedPoints } from './heatmap.js';
 import { checkedName } from './names.js';
 import type { Reading } from './reading.js';
 import { drawScanpath } from './scanpath-picture.js';
-import { branchSigma, type GazeBranch, gazeBranches, teacherPoints } from './teacher-targets.js';
+import { branchSigma, teacherPoints } from './teacher-targets.js';
 import { maxWindows, publishedWindows, type WindowConvention, windowConventions } from './windows.js';
 
 /** Options of {@link writeHeatmaps}. */
@@ -21,7 +22,7 @@ export interface WriteHeatmapsOptions {
   /** Side of the square maps, or `'film'` for the size of each film. Default 224. */
   readonly size?: number | 'film';
   /** σ of the maps so far (global) and of single windows (focal), pixels of a film 2048 long. Default 64 and 128. */
-  readonly sigma?: Readonly<Partial<Record<GazeBranch, number>>>;
+  readonly sigma?: Readonly<Partial<Record<TeacherBranch, number>>>;
   /** Number of time windows, at most 64. Default 4. */
   readonly windows?: number;
   /** How windows are cut. Default `'half-open'`. */
@@ -57,7 +58,7 @@ export interface WrittenHeatmaps {
   /** Maps written as PNG. */
   readonly maps: number;
   /** Windows in which nobody looked at the film: they have no map. */
-  readonly empty: Readonly<Record<GazeBranch, number>>;
+  readonly empty: Readonly<Record<TeacherBranch, number>>;
   /** Names of the films that were asked for and not found. */
   readonly withoutFilm: readonly string[];
 }
@@ -76,7 +77,7 @@ const optionNames = [
 
 interface Plan {
   readonly size: number | 'film';
-  readonly sigma: Readonly<Record<GazeBranch, number>>;
+  readonly sigma: Readonly<Record<TeacherBranch, number>>;
   readonly windows: number;
   readonly convention: WindowConvention;
   readonly whole: boolean;
@@ -86,8 +87,8 @@ interface Plan {
 function resolve(options: WriteHeatmapsOptions): Plan {
   knownKeys('options', options, optionNames);
   const sigma = { ...branchSigma, ...options.sigma };
-  knownKeys('options.sigma', sigma, gazeBranches);
-  for (const branch of gazeBranches) number(`options.sigma.${branch}`, sigma[branch], { above: 0 });
+  knownKeys('options.sigma', sigma, teacherBranches);
+  for (const branch of teacherBranches) number(`options.sigma.${branch}`, sigma[branch], { above: 0 });
   const size = options.size ?? 224;
   return {
     size: size === 'film' ? size : integer('options.size', size, { min: 1, max: 8192 }),
@@ -179,7 +180,7 @@ async function renderAll(
   options: WriteHeatmapsOptions,
 ): Promise<Omit<WrittenHeatmaps, 'folder'>> {
   const { signal, onProgress, film, source = {} } = options;
-  const empty: Record<GazeBranch, number> = { global: 0, focal: 0 };
+  const empty: Record<TeacherBranch, number> = { global: 0, focal: 0 };
   const withoutFilm = new Set<string>();
   const entries = new Array<object>(readings.length);
   let maps = 0;
@@ -195,7 +196,7 @@ async function renderAll(
     if (film && !pixels) withoutFilm.add(reading.image);
     const picture = pixels ? await pictureOf(pixels) : undefined;
     const present = await renderReading(root, reading, names[index] as string, plan, picture);
-    for (const branch of gazeBranches) {
+    for (const branch of teacherBranches) {
       const shown = present[branch].filter(Boolean).length;
       maps += shown;
       empty[branch] += plan.windows - shown;
@@ -222,14 +223,14 @@ async function renderReading(
   name: string,
   plan: Plan,
   picture: Pixels | undefined,
-): Promise<Record<GazeBranch, boolean[]>> {
+): Promise<Record<TeacherBranch, boolean[]>> {
   const { width, height } = mapSize(reading, plan);
-  const present: Record<GazeBranch, boolean[]> = { global: [], focal: [] };
+  const present: Record<TeacherBranch, boolean[]> = { global: [], focal: [] };
   if (picture) {
     const drawn = await drawScanpath(picture, reading);
     await writeFile(path.join(root, 'overlays', `gaze_${name}.png`), await pngOf(drawn));
   }
-  const write = async (part: string, branch: GazeBranch, map: Float32Array): Promise<boolean> => {
+  const write = async (part: string, branch: TeacherBranch, map: Float32Array): Promise<boolean> => {
     if (!map.some((value) => value > 0)) return false;
     const file = path.join(part, `${branch}_${name}.png`);
     await writeFile(path.join(root, file), await pngOf(greyOf(map, width, height)));
@@ -239,7 +240,7 @@ async function renderReading(
     }
     return true;
   };
-  for (const branch of gazeBranches) {
+  for (const branch of teacherBranches) {
     const points = teacherPoints(reading, branch, plan.windows, plan.convention);
     const size = { width, height, sigma: plan.sigma[branch] };
     const maps = await renderHeatmaps(points, size);
@@ -259,7 +260,7 @@ async function renderReading(
 }
 
 /** As the windows weigh: by time, or as published each point the same. */
-function wholePoints(reading: Reading, branch: GazeBranch, { convention }: Plan): WeightedPoints {
+function wholePoints(reading: Reading, branch: TeacherBranch, { convention }: Plan): WeightedPoints {
   const part = branch === 'focal' ? focalCluster(reading) : reading;
   if (convention === 'half-open') return readingPoints(part);
   return readingPoints(

@@ -3,7 +3,7 @@ import { fileError } from '../checkpoints/fault.js';
 import { kindOf, PlainDict, type PlainValue } from '../checkpoints/pickle-values.js';
 import { readPlainPickle } from '../checkpoints/plain-pickle.js';
 import { throwIfAborted } from '../data/bounded.js';
-import { decodeText } from '../data/csv.js';
+import { decodeText } from '../data/csv-text.js';
 import { featureName } from '../data/image-table.js';
 import { CxrGazeError } from '../errors.js';
 import { knownKeys, text } from '../validate.js';

@@ -1,6 +1,7 @@
 /** Streaming gaze tables, twice where the sizes of their films have to be found first. */
 import { stat } from 'node:fs/promises';
-import { type CsvRow, findColumn, streamCsv } from '../data/csv.js';
+import { findColumn } from '../data/csv.js';
+import { type CsvRow, streamCsv } from '../data/csv-text.js';
 import type { GazeReadOptions } from './builder.js';
 import { type FilmSizes, type KnownSizes, lookUp } from './film-sizes.js';
 

@@ -1,3 +1,4 @@
+import { type TeacherBranch, teacherBranches } from '../models/teacher.js';
 import { integer, knownKeys, number, oneOf } from '../validate.js';
 import { readingPoints, renderHeatmaps, type WeightedPoints } from './heatmap.js';
 import type { Reading } from './reading.js';
@@ -9,22 +10,16 @@ import {
   type WindowConvention,
 } from './windows.js';
 
-/** GazeLT's teachers: what each learns to predict, in their order. */
-export const gazeBranches = ['global', 'focal'] as const;
-
-/** One of {@link gazeBranches}. */
-export type GazeBranch = (typeof gazeBranches)[number];
-
 /**
  * σ of each teacher's heat maps, in pixels of a film 2048 long: GazeLT's by the names global and focal. (Its program also
  * gives 64 to disintegration and 128 to integration, which would be the other way round.)
  */
-export const branchSigma: Readonly<Record<GazeBranch, number>> = { global: 64, focal: 128 };
+export const branchSigma: Readonly<Record<TeacherBranch, number>> = { global: 64, focal: 128 };
 
 /** Options of {@link teacherTargets}. */
 export interface TeacherTargetOptions {
   /** `'global'`: windows 0 to k together (TW-I). `'focal'`: window k alone (TW-D). */
-  readonly branch: GazeBranch;
+  readonly branch: TeacherBranch;
   /** Side of the square maps. Default 224. */
   readonly size?: number;
   /** Number of time windows, at most 64. Default 4. */
@@ -46,7 +41,7 @@ export interface TeacherTargets {
 /** The points behind each map of a teacher, window by window. */
 export function teacherPoints(
   reading: Reading,
-  branch: GazeBranch,
+  branch: TeacherBranch,
   windows = publishedWindows,
   convention: WindowConvention = 'half-open',
 ): WeightedPoints[] {
@@ -67,7 +62,7 @@ export async function teacherTargets(
   options: TeacherTargetOptions,
 ): Promise<TeacherTargets> {
   knownKeys('options', options, ['branch', 'size', 'windows', 'convention', 'sigma']);
-  const branch = oneOf('options.branch', options.branch, gazeBranches);
+  const branch = oneOf('options.branch', options.branch, teacherBranches);
   const size = integer('options.size', options.size ?? 224, { min: 1, max: 4096 });
   const windows = integer('options.windows', options.windows ?? publishedWindows, {
     min: 1,

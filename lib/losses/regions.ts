@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileError } from '../checkpoints/fault.js';
 import { scanJson } from '../checkpoints/json-keys.js';
-import { decodeText } from '../data/csv.js';
+import { decodeText } from '../data/csv-text.js';
 import { CxrGazeError } from '../errors.js';
 import { list, nearest, oneOf, text } from '../validate.js';
 

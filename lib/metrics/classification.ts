@@ -30,11 +30,37 @@ export interface ClassificationScores {
  * @param classes C
  */
 export function classificationScores(matrix: Float64Array, classes: number): ClassificationScores {
+  const totals = totalsOf(matrix, classes);
+  const { support, predicted, samples, correct } = totals;
+  const { precision, recall, f1 } = scoresByClass(matrix, totals);
+  const isTrue = (k: number) => (support[k] as number) > 0;
+  const isSeen = (k: number) => isTrue(k) || (predicted[k] as number) > 0;
+  const weighted = f1.reduce((sum, value, k) => sum + (support[k] as number) * value, 0);
+  return {
+    accuracy: samples > 0 ? correct / samples : 0,
+    balancedAccuracy: meanOf(recall, isTrue),
+    mcc: matthews(correct, samples, support, predicted),
+    macroF1: meanOf(f1, isSeen),
+    weightedF1: samples > 0 ? weighted / samples : 0,
+    ...{ support, predicted, precision, recall, f1 },
+  };
+}
+
+/** Sums of a confusion matrix. */
+interface Totals {
+  /** Of each row `[C]`. */
+  readonly support: Float64Array;
+  /** Of each column `[C]`. */
+  readonly predicted: Float64Array;
+  /** Of everything. */
+  readonly samples: number;
+  /** Of the diagonal. */
+  readonly correct: number;
+}
+
+function totalsOf(matrix: Float64Array, classes: number): Totals {
   const support = new Float64Array(classes);
   const predicted = new Float64Array(classes);
-  const precision = new Float64Array(classes);
-  const recall = new Float64Array(classes);
-  const f1 = new Float64Array(classes);
   let samples = 0;
   let correct = 0;
   for (let t = 0; t < classes; t++) {
@@ -46,11 +72,17 @@ export function classificationScores(matrix: Float64Array, classes: number): Cla
       if (t === p) correct += count;
     }
   }
-  let recalls = 0;
-  let inTruth = 0;
-  let f1s = 0;
-  let seen = 0;
-  let weighted = 0;
+  return { support, predicted, samples, correct };
+}
+
+function scoresByClass(
+  matrix: Float64Array,
+  { support, predicted }: Totals,
+): Pick<ClassificationScores, 'precision' | 'recall' | 'f1'> {
+  const classes = support.length;
+  const precision = new Float64Array(classes);
+  const recall = new Float64Array(classes);
+  const f1 = new Float64Array(classes);
   for (let k = 0; k < classes; k++) {
     const hit = matrix[k * classes + k] as number;
     const s = support[k] as number;
@@ -58,28 +90,14 @@ export function classificationScores(matrix: Float64Array, classes: number): Cla
     if (s > 0) recall[k] = hit / s;
     if (p > 0) precision[k] = hit / p;
     if (s + p > 0) f1[k] = (2 * hit) / (s + p);
-    if (s > 0) {
-      recalls += recall[k] as number;
-      inTruth++;
-    }
-    if (s + p > 0) {
-      f1s += f1[k] as number;
-      seen++;
-    }
-    weighted += s * (f1[k] as number);
   }
-  return {
-    accuracy: samples > 0 ? correct / samples : 0,
-    balancedAccuracy: inTruth > 0 ? recalls / inTruth : 0,
-    mcc: matthews(correct, samples, support, predicted),
-    macroF1: seen > 0 ? f1s / seen : 0,
-    weightedF1: samples > 0 ? weighted / samples : 0,
-    support,
-    predicted,
-    precision,
-    recall,
-    f1,
-  };
+  return { precision, recall, f1 };
+}
+
+/** The mean over the classes that count; 0 where none does. */
+function meanOf(values: Float64Array, counts: (k: number) => boolean): number {
+  const counted = values.filter((_, k) => counts(k));
+  return counted.length > 0 ? counted.reduce((sum, value) => sum + value, 0) / counted.length : 0;
 }
 
 /**

@@ -17,12 +17,15 @@ export const architectures = [
 /** One of {@link architectures}. */
 export type Architecture = (typeof architectures)[number];
 
+/** @internal All kinds of heads. */
+export const headKinds = ['linear', 'bottleneck64'] as const;
+
 /**
  * Classifier heads: `linear` is one layer in place of the backbone's own last one (`fc` of ResNets, `classifier.6` of
  * VGG16, `head` of PVT); `bottleneck64` is GazeLT's two layers with 64 numbers between and no activation (`fc.0`, `fc.1`;
  * `head.0`, `head.1`), for backbones whose head sees pooled features, which VGG16's does not.
  */
-export type HeadKind = 'linear' | 'bottleneck64';
+export type HeadKind = (typeof headKinds)[number];
 
 /** Channels of the published ResNets' and VGG16's first stage. */
 export const publishedWidth = 64;
@@ -172,11 +175,7 @@ export function createModel(options: ModelOptions): Model {
   return new Model({
     architecture,
     classes: integer('classes', options.classes, { min: 1 }),
-    head: checkHead(
-      'head',
-      oneOf('head', options.head ?? 'linear', ['linear', 'bottleneck64']),
-      architecture,
-    ),
+    head: checkHead('head', oneOf('head', options.head ?? 'linear', headKinds), architecture),
     width: checkWidth('width', options.width ?? publishedWidth, architecture),
     seed: integer('seed', options.seed ?? 0, { min: 0 }),
     dropout: dropoutOf(options.dropout, architecture),

@@ -3,36 +3,21 @@ import { parse } from 'csv-parse/sync';
 import { writeFileAtomic } from '../checkpoints/atomic.js';
 import { csvLine } from '../data/csv-row.js';
 import { CxrGazeError } from '../errors.js';
+import type { EpochHalf } from '../training/checkpoint.js';
 import { integer, invalidArgument, list, number, oneOf, text } from '../validate.js';
 import { pythonFloat } from './python-format.js';
 
 /** The two halves of an epoch. */
-export type Phase = 'train' | 'val';
+export type Phase = EpochHalf['phase'];
 
-/** One row of `history.csv`. */
-export interface HistoryRow {
-  /** Epoch, from 1. */
-  readonly epoch: number;
-  /** Training or validation. */
-  readonly phase: Phase;
-  /** Mean objective. */
-  readonly loss: number;
+/** One row of a classifier's `history.csv`. */
+export interface HistoryRow extends EpochHalf {
   /** Balanced accuracy. */
   readonly balancedAccuracy: number;
   /** Matthews correlation coefficient. */
   readonly mcc: number;
   /** Mean AUROC; `null` where no class has one, written as an empty cell. */
   readonly auroc: number | null;
-}
-
-/** What every history tells of half an epoch. */
-export interface HalfRow {
-  /** Epoch, from 1. */
-  readonly epoch: number;
-  /** Training or validation. */
-  readonly phase: Phase;
-  /** Mean objective. */
-  readonly loss: number;
 }
 
 /** A number of a history besides epoch and phase. */
@@ -69,7 +54,7 @@ function headerOf<Row>(columns: readonly HistoryColumn<Row>[]): string[] {
 }
 
 /** One row as text, floats with all their digits as Python prints them. */
-function historyLine<Row extends HalfRow>(row: Row, columns: readonly HistoryColumn<Row>[]): string {
+function historyLine<Row extends EpochHalf>(row: Row, columns: readonly HistoryColumn<Row>[]): string {
   return csvLine([
     String(integer('row.epoch', row.epoch, { min: 1 })),
     oneOf('row.phase', row.phase, ['train', 'val']),
@@ -89,7 +74,7 @@ function historyLine<Row extends HalfRow>(row: Row, columns: readonly HistoryCol
  * @param columns of the rows, such as {@link classificationColumns}
  * @throws `ERR_TABLE` with file and line where it is not such a file
  */
-export async function readHistory<Row extends HalfRow>(
+export async function readHistory<Row extends EpochHalf>(
   path: string,
   columns: readonly HistoryColumn<Row>[],
 ): Promise<Row[]> {
@@ -119,7 +104,7 @@ export async function readHistory<Row extends HalfRow>(
   return rows.map((cells, i) => historyRow({ path, line: i + 2 }, cells, columns));
 }
 
-function historyRow<Row extends HalfRow>(
+function historyRow<Row extends EpochHalf>(
   { path, line }: { readonly path: string; readonly line: number },
   cells: readonly string[],
   columns: readonly HistoryColumn<Row>[],
@@ -155,7 +140,7 @@ function tableError(path: string, line: number, problem: string): CxrGazeError {
  *
  * @typeParam Row what a row tells; a classifier's by default
  */
-export class HistoryFile<Row extends HalfRow = HistoryRow> {
+export class HistoryFile<Row extends EpochHalf = HistoryRow> {
   /** Where it is written. */
   readonly path: string;
   readonly #columns: readonly HistoryColumn<Row>[];
@@ -173,7 +158,7 @@ export class HistoryFile<Row extends HalfRow = HistoryRow> {
    * @param path the file
    * @param columns of the rows, such as {@link classificationColumns}
    */
-  static async create<Row extends HalfRow>(
+  static async create<Row extends EpochHalf>(
     path: string,
     columns: readonly HistoryColumn<Row>[],
   ): Promise<HistoryFile<Row>> {
@@ -190,7 +175,7 @@ export class HistoryFile<Row extends HalfRow = HistoryRow> {
    * @param columns of the rows
    * @param lastEpoch from 1; 0 keeps none
    */
-  static async resume<Row extends HalfRow>(
+  static async resume<Row extends EpochHalf>(
     path: string,
     columns: readonly HistoryColumn<Row>[],
     lastEpoch: number,

@@ -2,9 +2,9 @@ import { writeFileAtomic } from '../checkpoints/atomic.js';
 import type { MeanWithInterval } from '../metrics/mean.js';
 import type { TeacherEvaluation } from '../systems/gazelt/teacher-evaluate.js';
 import type { SaliencyMeasure, WindowSaliency } from '../systems/gazelt/teacher-saliency.js';
+import type { EpochHalf } from '../training/checkpoint.js';
 import { learningCurve } from './charts/curves.js';
 import { pageTheme } from './charts/theme.js';
-import type { HalfRow } from './history.js';
 import { dataUri, figure } from './html/figures.js';
 import { count, decimal, decimalRange, splitTitle } from './html/format.js';
 import type { Markup } from './html/markup.js';
@@ -26,7 +26,7 @@ export interface GazePicture {
 export interface TeacherReportData
   extends Pick<ReportData, 'title' | 'description' | 'date' | 'facts' | 'options' | 'notices' | 'bestEpoch'> {
   /** Rows of `history.csv`. */
-  readonly history: readonly HalfRow[];
+  readonly history: readonly EpochHalf[];
   /** Splits by name with how well gaze is predicted on them. */
   readonly evaluations: readonly { readonly split: string; readonly evaluation: TeacherEvaluation }[];
   /** Pictures of some readings of the first split. */

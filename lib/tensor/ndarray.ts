@@ -1,14 +1,10 @@
-import ndarray, { type NdArray } from 'ndarray';
+import type { NdArray } from 'ndarray';
 import { CxrGazeError } from '../errors.js';
 import { native } from '../native.js';
 import { invalidArgument } from '../validate.js';
 import { dtypeOf, isTensorData, type TensorData } from './dtype.js';
+import { toNdarrayOf } from './row-major.js';
 import { Tensor } from './tensor.js';
-
-/** A row-major `ndarray` over `data`. */
-export function toNdarrayOf(data: TensorData, shape: readonly number[]): NdArray<TensorData> {
-  return ndarray(data as Float64Array, [...shape]) as unknown as NdArray<TensorData>;
-}
 
 /**
  * A tensor with the elements of an `ndarray`, which are copied. Type, shape and strides are kept; an array with negative

@@ -4,7 +4,6 @@ import { native, type Reply, type TensorHandle } from '../native.js';
 import { flag, invalidArgument, knownKeys } from '../validate.js';
 import { currentScope } from './context.js';
 import { type DType, type TensorData, viewOf } from './dtype.js';
-import { toNdarrayOf } from './ndarray.js';
 import { inPlace, on, withSecond } from './operands.js';
 import {
   axes,
@@ -15,6 +14,7 @@ import {
   type ToOptions,
   type ValuesAndIndices,
 } from './options.js';
+import { toNdarrayOf } from './row-major.js';
 import { ask, runMany } from './run.js';
 import type { Work } from './work.js';
 

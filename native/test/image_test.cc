@@ -1,7 +1,8 @@
 #include <vector>
 
 #include "image/resize.h"
-#include "image/resize_bilinear.h"
+#include "image/resize_opencv.h"
+#include "image/resize_pillow.h"
 #include "image/rotate.h"
 #include "test/check.h"
 

@@ -6,11 +6,11 @@ import { LONG_TAILED_DATASETS, type LongTailedName } from '../../data/long-taile
 import type { NeededFiles } from '../../data/needed-files.js';
 import { dataThreads } from '../../data/resize.js';
 import { type PublishedRow, publishedRows } from '../../systems/gazelt/published.js';
-import { addDataOptions, type DataFlags, pickDataFlags } from '../data-options.js';
+import { absoluteDataFlags, addDataOptions, type DataFlags, pickDataFlags } from '../data-options.js';
 import { type OpenedData, openData, trainingSplits } from '../datasets.js';
 import { asChoice, asText, explicitFlags, option, usageError } from '../options.js';
+import { sayData } from '../say-data.js';
 import { Output, type Session } from '../session.js';
-import { absoluteDataFlags, sayData } from '../train.js';
 import { featuresNeeded } from '../train-flags.js';
 import { addTrainOptions } from '../train-options.js';
 import { locAttentionCommand } from './attention.js';

@@ -1,5 +1,5 @@
 import type { Draw } from './draw.js';
-import type { Finding } from './findings.js';
+import type { Finding } from './finding.js';
 import { overEllipse, smooth } from './raster.js';
 
 /**

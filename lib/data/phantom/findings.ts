@@ -1,17 +1,8 @@
-import type { Anatomy } from './anatomy.js';
 import { cardiomegaly, hernia } from './cardiac.js';
 import type { Draw } from './draw.js';
+import type { Finding } from './finding.js';
 import { consolidation, infiltration, mass } from './parenchyma.js';
 import { effusion, pneumoperitoneum, pneumothorax } from './pleura.js';
-import type { Scene } from './scene.js';
-
-/** What a finding does to a film. */
-export interface Finding {
-  /** Changes the build of the chest before anything is drawn. */
-  readonly anatomy?: (usual: Anatomy) => Anatomy;
-  /** Changes the soft tissues, before vessels and bones are drawn, and marks where the finding is. */
-  readonly apply: (scene: Scene) => void;
-}
 
 /**
  * The classes by falling frequency, and each one's share of a long-tailed set. The order and the rough proportions

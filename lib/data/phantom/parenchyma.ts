@@ -1,6 +1,6 @@
 import { sides } from './anatomy.js';
 import type { Draw } from './draw.js';
-import type { Finding } from './findings.js';
+import type { Finding } from './finding.js';
 import { clamp, overEllipse, type StrokePoint, smooth, stroke, valueNoise } from './raster.js';
 import { overPlaces } from './scene.js';
 

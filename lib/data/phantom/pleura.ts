@@ -1,6 +1,6 @@
 import { type Side, sides } from './anatomy.js';
 import type { Draw } from './draw.js';
-import type { Finding } from './findings.js';
+import type { Finding } from './finding.js';
 import { clamp, type StrokePoint, smooth, stroke } from './raster.js';
 import { overPlaces } from './scene.js';
 

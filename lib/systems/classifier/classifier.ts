@@ -11,6 +11,7 @@ import {
   checkWidth,
   createModel,
   type HeadKind,
+  headKinds,
   type Model,
   publishedWidth,
 } from '../../models/model.js';
@@ -36,7 +37,6 @@ import {
   cardToJson,
   classNames,
   countsFrom,
-  heads,
   imageSizes,
   type ModelCard,
   normalisationFrom,
@@ -146,7 +146,7 @@ export function buildClassifier(
   const classes = classNames('options.classes', options.classes);
   const { trainCounts } = options;
   const architecture = oneOf('options.architecture', options.architecture ?? 'resnet50', architectures);
-  const head = oneOf('options.head', options.head ?? defaults.head, heads);
+  const head = oneOf('options.head', options.head ?? defaults.head, headKinds);
   const card: ModelCard = {
     system: defaults.system,
     architecture,

@@ -11,6 +11,7 @@ import {
   checkHead,
   checkWidth,
   type HeadKind,
+  headKinds,
   publishedWidth,
 } from '../../models/model.js';
 import { stateFile } from '../../training/checkpoint.js';
@@ -50,9 +51,6 @@ export interface ModelCard {
 
 /** A card as a file holds it: those of versions that did not tell the system have `undefined` there. */
 export type StoredCard = Omit<ModelCard, 'system'> & { readonly system: ClassifierSystem | undefined };
-
-/** Heads by name. */
-export const heads: readonly HeadKind[] = ['linear', 'bottleneck64'];
 
 /** Sides of the square input that a backbone takes, in pixels. */
 export const imageSizes = { min: 32, max: 16384 };
@@ -149,7 +147,7 @@ function cardFrom(value: unknown): StoredCard {
   return {
     system,
     architecture,
-    head: checkHead('head', oneOf('head', card.head, heads), architecture),
+    head: checkHead('head', oneOf('head', card.head, headKinds), architecture),
     width: checkWidth('width', card.width ?? publishedWidth, architecture),
     classes,
     imageSize: integer('imageSize', card.imageSize, imageSizes),

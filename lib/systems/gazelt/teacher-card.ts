@@ -1,9 +1,8 @@
 import path from 'node:path';
 import { type Json, readJson } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
-import { gazeBranches } from '../../gaze/teacher-targets.js';
 import { publishedWindows } from '../../gaze/windows.js';
-import { publishedDropPath, type TeacherBranch, teacherSize } from '../../models/teacher.js';
+import { publishedDropPath, type TeacherBranch, teacherBranches, teacherSize } from '../../models/teacher.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
 import { integer, invalidArgument, knownKeys, number, oneOf } from '../../validate.js';
 
@@ -74,7 +73,7 @@ function cardFrom(value: unknown): TeacherCard {
     );
   knownKeys('card', card, ['system', 'branch', 'seed', 'dropPath', 'imageSize', 'normalisation']);
   integer('imageSize', card.imageSize, { min: teacherSize, max: teacherSize });
-  const branch = oneOf('branch', card.branch, gazeBranches);
+  const branch = oneOf('branch', card.branch, teacherBranches);
   return teacherCard({
     branch,
     seed: integer('seed', card.seed, { min: 0 }),

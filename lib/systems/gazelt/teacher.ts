@@ -6,12 +6,12 @@ import { readTensor } from '../../checkpoints/read-tensors.js';
 import { writeTensors } from '../../checkpoints/write-tensors.js';
 import type { Dataset } from '../../data/dataset.js';
 import { CxrGazeError } from '../../errors.js';
-import { gazeBranches } from '../../gaze/teacher-targets.js';
 import {
   createTeacher,
   loadTeacherBlock,
   type TeacherBranch,
   type TeacherNetwork,
+  teacherBranches,
 } from '../../models/teacher.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
@@ -121,7 +121,7 @@ export class GazeTeacher {
    */
   static create(options: GazeTeacherOptions): Promise<GazeTeacher> {
     knownKeys('options', options, ['branch', 'init', 'seed', 'dropPath', 'device']);
-    const branch = oneOf('options.branch', options.branch, gazeBranches);
+    const branch = oneOf('options.branch', options.branch, teacherBranches);
     const init = checkInit(options.init);
     const seed = integer('options.seed', options.seed ?? 0, { min: 0 });
     const device = text('options.device', options.device ?? 'cpu');
@@ -354,7 +354,7 @@ type HeldBlock = Pick<PublishedWeights, 'tensors' | 'prefix' | 'leftOut'>;
 /** Where the tensors of a block lie in a file, without what wrappers put before their keys. */
 async function openBlock(file: string, key: string | undefined): Promise<HeldBlock> {
   const { tensors } = await openTensorFile(file, key === undefined ? {} : { key });
-  const anchors = gazeBranches.map((branch) => `${branch}_encoder.patch_embed.proj.weight`);
+  const anchors = teacherBranches.map((branch) => `${branch}_encoder.patch_embed.proj.weight`);
   const { state, prefix, leftOut } = unwrap(file, tensors, anchors);
   return { tensors: state, prefix, leftOut };
 }
@@ -362,7 +362,7 @@ async function openBlock(file: string, key: string | undefined): Promise<HeldBlo
 /** Which branch a file of the authors is of, by its keys. */
 function branchOf(file: string, { tensors }: HeldBlock): TeacherBranch {
   const keys = [...tensors.keys()];
-  const branch = gazeBranches.find((name) => keys.some((key) => key.startsWith(`${name}_encoder.`)));
+  const branch = teacherBranches.find((name) => keys.some((key) => key.startsWith(`${name}_encoder.`)));
   if (branch) return branch;
   throw new CxrGazeError(
     'ERR_STATE_DICT',

@@ -6,6 +6,7 @@ import type { NeededFiles } from '../../data/needed-files.js';
 import { CxrGazeError } from '../../errors.js';
 import { callback, integer, invalidArgument, list, text } from '../../validate.js';
 import type { FitOptions } from '../classifier/fit.js';
+import type { PassOptions } from '../classifier/passes.js';
 import type { DistillationSettings } from './distillation.js';
 import { GazeTeacher } from './teacher.js';
 import { featurePrefixes, neededFeatures, TeacherFeatures } from './teacher-features.js';
@@ -83,6 +84,31 @@ function fromTeachers(
   { teacherImages, teacherBatchSize = 16, onTeach }: DistillationSettings,
   { train, validation, signal }: Films,
 ): VectorSource {
+  checkTeachers(teachers);
+  integer('options.distillation.teacherBatchSize', teacherBatchSize, { min: 1 });
+  callback('options.distillation.onTeach', onTeach);
+  const seen = teacherImages ?? { train, validation };
+  sameFilms('options.distillation.teacherImages.train', seen.train, train);
+  sameFilms('options.distillation.teacherImages.validation', seen.validation, validation);
+  const pass = {
+    batchSize: teacherBatchSize,
+    ...(onTeach ? { onTeach } : {}),
+    ...(signal ? { signal } : {}),
+  };
+  return {
+    teachers: teachers.length,
+    name: `the ${teachers.length} given`,
+    hold: () => holdAll(teachers),
+    record: async () => ({ teachers: await identities(teachers) }),
+    needs: async () => [],
+    vectors: async () => ({
+      train: await teach(teachers, seen.train, pass),
+      val: await teach(teachers, seen.validation, pass),
+    }),
+  };
+}
+
+function checkTeachers(teachers: readonly GazeTeacher[]): void {
   list('options.distillation.teachers', teachers, (name, teacher) => {
     if (!(teacher instanceof GazeTeacher)) throw invalidArgument(name, 'a GazeTeacher', teacher);
     if (teacher.network.disposed)
@@ -93,45 +119,40 @@ function fromTeachers(
   });
   if (teachers.length === 0)
     throw invalidArgument('options.distillation.teachers', 'at least one GazeTeacher', teachers);
-  integer('options.distillation.teacherBatchSize', teacherBatchSize, { min: 1 });
-  callback('options.distillation.onTeach', onTeach);
-  const seen = teacherImages ?? { train, validation };
-  sameFilms('options.distillation.teacherImages.train', seen.train, train);
-  sameFilms('options.distillation.teacherImages.validation', seen.validation, validation);
-  const vectorsOf = async (dataset: Dataset): Promise<TeacherFeatures> => {
-    const all: Float32Array[] = [];
-    for (const teacher of teachers) {
-      const { branch } = teacher.card;
-      const onProgress = (progress: { readonly done: number; readonly total: number }) =>
-        onTeach?.({ dataset: dataset.name, branch, ...progress });
-      const pass = { batchSize: teacherBatchSize, onProgress, ...(signal ? { signal } : {}) };
-      all.push(await allVectors(teacher, dataset, pass));
-    }
-    return new TeacherFeatures(all);
+}
+
+function holdAll(teachers: readonly GazeTeacher[]): () => void {
+  const releases = teachers.map((teacher) => teacher.hold());
+  return () => {
+    for (const release of releases) release();
   };
-  return {
-    teachers: teachers.length,
-    name: `the ${teachers.length} given`,
-    hold: () => {
-      const releases = teachers.map((teacher) => teacher.hold());
-      return () => {
-        for (const release of releases) release();
-      };
-    },
-    record: async () => {
-      const records: Json[] = [];
-      for (const { network, card } of teachers) {
-        const [teacher, projection] = [
-          await weightsHash(network, 'block'),
-          await weightsHash(network, 'projection'),
-        ];
-        records.push({ branch: card.branch, teacher, projection });
-      }
-      return { teachers: records };
-    },
-    needs: async () => [],
-    vectors: async () => ({ train: await vectorsOf(seen.train), val: await vectorsOf(seen.validation) }),
-  };
+}
+
+/** What tells teachers from others: their branches and hashes of their weights. */
+async function identities(teachers: readonly GazeTeacher[]): Promise<Json[]> {
+  const found: Json[] = [];
+  for (const { network, card } of teachers) {
+    const teacher = await weightsHash(network, 'block');
+    const projection = await weightsHash(network, 'projection');
+    found.push({ branch: card.branch, teacher, projection });
+  }
+  return found;
+}
+
+/** The vectors that teachers give of a data set's films. */
+async function teach(
+  teachers: readonly GazeTeacher[],
+  dataset: Dataset,
+  { onTeach, ...pass }: Pick<DistillationSettings, 'onTeach'> & Omit<PassOptions, 'onProgress'>,
+): Promise<TeacherFeatures> {
+  const all: Float32Array[] = [];
+  for (const teacher of teachers) {
+    const { branch } = teacher.card;
+    const onProgress = (progress: { readonly done: number; readonly total: number }) =>
+      onTeach?.({ dataset: dataset.name, branch, ...progress });
+    all.push(await allVectors(teacher, dataset, { ...pass, onProgress }));
+  }
+  return new TeacherFeatures(all);
 }
 
 /** Vectors belong to samples by index, so the films must be the same ones. */
