@@ -17,15 +17,15 @@ export const architectures = [
 /** One of {@link architectures}. */
 export type Architecture = (typeof architectures)[number];
 
-/** @internal All kinds of heads. */
-export const headKinds = ['linear', 'bottleneck64'] as const;
-
 /**
  * Classifier heads: `linear` is one layer in place of the backbone's own last one (`fc` of ResNets, `classifier.6` of
  * VGG16, `head` of PVT); `bottleneck64` is GazeLT's two layers with 64 numbers between and no activation (`fc.0`, `fc.1`;
  * `head.0`, `head.1`), for backbones whose head sees pooled features, which VGG16's does not.
  */
-export type HeadKind = (typeof headKinds)[number];
+export type HeadKind = 'linear' | 'bottleneck64';
+
+/** @internal All kinds of heads. */
+export const headKinds: readonly HeadKind[] = ['linear', 'bottleneck64'];
 
 /** Channels of the published ResNets' and VGG16's first stage. */
 export const publishedWidth = 64;
