@@ -7,6 +7,7 @@ import { readNpy } from '../../lib/checkpoints/npy.js';
 import { pngOf } from '../../lib/cli/png.js';
 import { Progress } from '../../lib/cli/progress.js';
 import { Baseline } from '../../lib/systems/baseline.js';
+import { loadClassifier } from '../../lib/systems/load-classifier.js';
 import { LungSegmenter } from '../../lib/systems/segmenter/segmenter.js';
 import { cli, linesOf } from '../support/cli.js';
 import { filmFlags, smallRun, smallRunFolder, writeFilms } from '../support/small-run.js';
@@ -286,7 +287,7 @@ t.test('predict and explain', async (t) => {
     readdirSync(at('arrays')).sort(),
     stems.flatMap((stem) => [`${stem}.npy`, `${stem}.png`]),
   );
-  using model = await Baseline.load(at(run));
+  using model = await loadClassifier(at(run));
   const maps = model.explain([at(first), at(second)], {
     method: 'layercam',
     layer: 'layer3.1',
