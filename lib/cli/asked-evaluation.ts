@@ -17,7 +17,7 @@ export interface AskedFlags extends DataFlags {
 }
 
 /** What {@link askedOf} finds out. */
-export interface Asked {
+export interface AskedEvaluation {
   /** Data flags, or a task of the sample that the run has learned. */
   readonly source: DataFlags | Omit<PhantomTaskFlags, 'image_size'>;
   /** Augmented copies, and what they are drawn from. */
@@ -31,7 +31,7 @@ export interface Asked {
  * @throws CxrGazeError `ERR_INVALID_ARGUMENT` where neither flags nor a run name data, or for options of a run that are not what
  *   `train` writes; what reading named frames throws
  */
-export async function askedOf(model: string, flags: AskedFlags, output: Output): Promise<Asked> {
+export async function askedOf(model: string, flags: AskedFlags, output: Output): Promise<AskedEvaluation> {
   const recorded = await recordedOptions(model);
   const source = sourceOf(model, flags, recorded);
   const copies = copiesOf(flags, recorded);
@@ -46,7 +46,7 @@ function recordedOptions(run: string): Promise<RecordedOptions> {
 }
 
 /** Augmented copies: a run is evaluated again as it was, unless flags say otherwise. */
-function copiesOf(flags: AskedFlags, recorded: RecordedOptions): Asked['copies'] {
+function copiesOf(flags: AskedFlags, recorded: RecordedOptions): AskedEvaluation['copies'] {
   const of = (name: 'tta' | 'seed'): number => {
     const given = flags[name] ?? recorded?.[name] ?? 0;
     return integer(`${name} of the run's options.json`, given, { min: 0 });
@@ -54,12 +54,15 @@ function copiesOf(flags: AskedFlags, recorded: RecordedOptions): Asked['copies']
   return { tta: of('tta'), seed: of('seed') };
 }
 
-function sourceOf(model: string, flags: AskedFlags, options: RecordedOptions): Asked['source'] {
+function sourceOf(model: string, flags: AskedFlags, options: RecordedOptions): AskedEvaluation['source'] {
   const given = pickDataFlags(flags);
-  // A split may be chosen among those of the run's own data.
-  const { test_split } = given;
   if (namesData(given)) return absoluteDataFlags(given);
-  const chosen = test_split === undefined ? {} : { test_split };
+  // Of the run's own data: which split, and whose the images are.
+  const { test_split, patients } = given;
+  const chosen = {
+    ...(test_split === undefined ? {} : { test_split }),
+    ...(patients === undefined ? {} : { patients }),
+  };
   const task = recordedTask(options ?? {});
   if (task !== undefined) return { ...task, ...chosen };
   const recorded = pickDataFlags(options ?? {});
@@ -69,7 +72,7 @@ function sourceOf(model: string, flags: AskedFlags, options: RecordedOptions): A
   return { ...recorded, ...chosen };
 }
 
-function namesData({ test_split: _, ...others }: DataFlags): boolean {
+function namesData({ test_split: _, patients: __, ...others }: DataFlags): boolean {
   return Object.keys(others).length > 0;
 }
 
@@ -78,7 +81,7 @@ async function framesOf(
   flags: AskedFlags,
   recorded: RecordedOptions,
   output: Output,
-): Promise<Asked['frames']> {
+): Promise<AskedEvaluation['frames']> {
   if (flags.finding_boxes !== undefined) return namedFrames(path.resolve(flags.finding_boxes));
   if (namesData(pickDataFlags(flags)) || typeof recorded?.finding_boxes !== 'string') return undefined;
   return namedFrames(recorded.finding_boxes).catch((cause: Error) => {

@@ -1,5 +1,4 @@
 /** Opens the data set that flags describe, and checks it as far as that goes without decoding. */
-
 import path from 'node:path';
 import { neededImages } from '../data/check-images.js';
 import { emptyClasses } from '../data/class-order.js';

@@ -12,7 +12,7 @@ import type { Classifier } from '../systems/classifier/classifier.js';
 import type { ModelCard } from '../systems/classifier/model-card.js';
 import { loadClassifier } from '../systems/load-classifier.js';
 import type { PrecisionChoice } from '../training/precision.js';
-import { type Asked, type AskedFlags, askedOf } from './asked-evaluation.js';
+import { type AskedEvaluation, type AskedFlags, askedOf } from './asked-evaluation.js';
 import { openPhantomTask } from './attention-data.js';
 import { addDataOptions } from './data-options.js';
 import { type OpenedData, openData } from './datasets.js';
@@ -94,7 +94,7 @@ async function evaluate(model: string, flags: EvaluateFlags, session: Session): 
 }
 
 async function openTests(
-  { source }: Asked,
+  { source }: AskedEvaluation,
   { classes, imageSize }: ModelCard,
   { on_error }: EvaluateFlags,
 ): Promise<OpenedData> {
@@ -118,7 +118,7 @@ interface EvaluationJob {
   readonly flags: EvaluateFlags;
   readonly bootstrap: EvaluationSettings['bootstrap'];
   readonly classifier: Classifier;
-  readonly asked: Asked;
+  readonly asked: AskedEvaluation;
   readonly data: OpenedData;
   /** When the command began, as `performance.now()` tells. */
   readonly begun: number;

@@ -208,18 +208,21 @@ async function writeVectors(
   const target = path.resolve(folder);
   const total = splits.reduce((sum, { length }) => sum + length, 0);
   const bar = session.progress(`${branch} vectors`, total);
-  const report = await model
-    .features(splits, {
+  try {
+    const report = await model.features(splits, {
       ...{ folder, batchSize: flags.batch_size, precision: flags.precision, onError: flags.on_error },
       signal: session.signal,
       onSkip: ({ error }) => output.warn('image-skipped', error.message),
       onProgress: ({ done }) => bar.update(done),
-    })
-    .finally(() => bar.end());
-  output.say(
-    `${report.written} vectors of the ${branch} teacher written to ${target}, ${report.kept} were there already.  ${notClinical}`,
-  );
-  output.event({ type: 'features', branch, folder: target, ...report });
+    });
+    bar.end();
+    output.say(
+      `${report.written} vectors of the ${branch} teacher written to ${target}, ${report.kept} were there already.  ${notClinical}`,
+    );
+    output.event({ type: 'features', branch, folder: target, ...report });
+  } finally {
+    bar.end();
+  }
 }
 
 function dataFlagsOf(flags: FeatureFlags, kind: Choice['kind']): DataFlags {

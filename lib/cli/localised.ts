@@ -1,5 +1,4 @@
 /** How well a trained network's maps meet findings whose place is known, where one asks for that or the sample knows. */
-
 import type { Dataset } from '../data/dataset.js';
 import { someOf } from '../data/listed.js';
 import { type FramedFindings, readNihBoxes } from '../data/nih-boxes.js';

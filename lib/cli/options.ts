@@ -78,7 +78,7 @@ interface Bounds {
 
 function bounds({ min, max, above }: Bounds): string {
   if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
-  if (above !== undefined) return ` above ${above}`;
+  if (above !== undefined) return ` above ${above}${max === undefined ? '' : `, at most ${max}`}`;
   return min === undefined ? '' : ` of at least ${min}`;
 }
 

@@ -49,7 +49,7 @@ export function addValidationShare(command: Command): Command {
       headings.data,
       '--val_share <share>',
       'of the patients of the recorded training films: these validate, drawn by --seed, instead of a split',
-      asNumber({ min: 0.01, max: 0.9 }),
+      asNumber({ above: 0, max: 0.9 }),
     ),
   );
 }

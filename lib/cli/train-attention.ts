@@ -133,7 +133,7 @@ export async function trainAttention(
   const device = await gpuDevice(flags.gpu);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const data = await openAttentionData(flags);
-  sayData(data, speakers.output);
+  sayAttentionData(data, speakers.output);
   const regions = await attentionRegions(flags, data.classes);
   const frames = await namedFrames(flags.finding_boxes);
   const options = attentionRecord(flags, command);
@@ -167,7 +167,7 @@ export async function trainAttention(
   }
 }
 
-function sayData(data: AttentionData, output: Output): void {
+function sayAttentionData(data: AttentionData, output: Output): void {
   const { train, validation } = trainingSplits(data);
   output.say(`Classes in label order: ${data.classes.join(', ')}`);
   const splits = new Map([['train', train], ['val', validation], ...data.tests] as const);

@@ -45,7 +45,7 @@ export class Baseline extends Classifier {
    * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_CHECKPOINT`, `ERR_FILE`, `ERR_STATE_DICT`
    */
   static load(folder: string, options: LoadOptions = {}): Promise<Baseline> {
-    return loadBuilt(folder, options, () => 'baseline').then(Baseline.of);
+    return loadBuilt(folder, options, 'baseline').then(Baseline.of);
   }
 
   override fit(options: FitOptions): Run<TrainEvent, TrainResult> {

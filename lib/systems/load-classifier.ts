@@ -17,7 +17,7 @@ const makers: Readonly<Record<ClassifierSystem, (built: BuiltClassifier) => Clas
 
 /**
  * Loads a classifier of whichever system its card tells, for those who want to predict, evaluate or explain with what they
- * are given. The card of a version that told no system is taken for GazeLT's.
+ * are given.
  *
  * @param folder that holds a saved model, a checkpoint or a run, or a file of weights with its card beside it:
  *   `NAME.safetensors` and `NAME.json`
@@ -32,7 +32,5 @@ const makers: Readonly<Record<ClassifierSystem, (built: BuiltClassifier) => Clas
  * ```
  */
 export function loadClassifier(folder: string, options: LoadOptions = {}): Promise<Classifier> {
-  return loadBuilt(folder, options, ({ system = 'gazelt' }) => system).then((built) =>
-    makers[built.card.system](built),
-  );
+  return loadBuilt(folder, options).then((built) => makers[built.card.system](built));
 }

@@ -164,7 +164,7 @@ export async function readState(folder: string): Promise<StateDocument> {
       progress: document.progress === null ? null : progressFrom(bag('progress', document.progress)),
       improvements: list('improvements', document.improvements, text),
       history: list('history', document.history, (name, value) => numbersFrom(name, bag(name, value))),
-      seconds: number('seconds', document.seconds ?? 0, { min: 0 }),
+      seconds: number('seconds', document.seconds, { min: 0 }),
     };
   } catch (error) {
     throw error instanceof CxrGazeError ? fail(error.message) : error;

@@ -41,7 +41,7 @@ export async function refuseOtherRun(
   const before = named(state);
   const now = named(notes);
   const changed = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
-    (key) => !isUntold(key, before) && JSON.stringify(before[key]) !== JSON.stringify(now[key]),
+    (key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]),
   );
   if (changed.length === 0) return;
   const list = changed.map((key) => `${key}: ${JSON.stringify(before[key])} -> ${JSON.stringify(now[key])}`);
@@ -52,11 +52,6 @@ export async function refuseOtherRun(
       details: { changed },
     },
   );
-}
-
-/** A run of a version that did not record its system goes on as the one that it is. */
-function isUntold(key: string, before: Readonly<Record<string, Json | undefined>>): boolean {
-  return key === 'card.system' && before[key] === undefined;
 }
 
 /** Options under their names, what the card says under `card.`: both may have a seed. */

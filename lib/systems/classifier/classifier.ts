@@ -33,7 +33,6 @@ import { type Localisation, type LocaliseOptions, localise } from './localise.js
 import {
   type ClassifierSystem,
   cardFile,
-  cardFor,
   cardToJson,
   classNames,
   countsFrom,
@@ -41,7 +40,7 @@ import {
   type ModelCard,
   normalisationFrom,
   readCard,
-  type StoredCard,
+  requireSystem,
 } from './model-card.js';
 import { type ImageInput, type Prediction, type PredictOptions, predictImages } from './predict.js';
 
@@ -169,19 +168,19 @@ export function buildClassifier(
 /**
  * @internal Checks at once, loads later.
  *
- * @param systemOf the system as which a card is loaded
+ * @param wanted the system that the card has to tell; any without it
  */
 export function loadBuilt(
   folder: string,
   options: LoadOptions,
-  systemOf: (card: StoredCard) => ClassifierSystem,
+  wanted?: ClassifierSystem,
 ): Promise<BuiltClassifier> {
   text('folder', folder);
   knownKeys('options', options, ['device']);
   const device = text('options.device', options.device ?? 'cpu');
   return findSaved(folder, cardFile).then(async (found) => {
-    const stored = await readCard(found.folder, found.card);
-    const card = cardFor(path.join(found.folder, found.card), stored, systemOf(stored));
+    const card = await readCard(found.folder, found.card);
+    if (wanted !== undefined) requireSystem(path.join(found.folder, found.card), card, wanted);
     return built(card, device, 0, async (network) => {
       await restoreWeights(found.folder, network, found.weights);
       return nothingToReport;

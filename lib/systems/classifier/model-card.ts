@@ -49,9 +49,6 @@ export interface ModelCard {
   readonly thresholds: GroupThresholds;
 }
 
-/** A card as a file holds it: those of versions that did not tell the system have `undefined` there. */
-export type StoredCard = Omit<ModelCard, 'system'> & { readonly system: ClassifierSystem | undefined };
-
 /** Sides of the square input that a backbone takes, in pixels. */
 export const imageSizes = { min: 32, max: 16384 };
 
@@ -89,7 +86,7 @@ export function cardToJson(card: ModelCard): { readonly [key: string]: Json } {
  * @param folder of a saved model (`model.json`, `NAME.json`) or of a checkpoint (`state.json`)
  * @throws CxrGazeError `ERR_CHECKPOINT` naming file and member
  */
-export async function readCard(folder: string, file: string): Promise<StoredCard> {
+export async function readCard(folder: string, file: string): Promise<ModelCard> {
   const name = path.join(folder, file);
   const document = await readJson(name);
   try {
@@ -101,15 +98,13 @@ export async function readCard(folder: string, file: string): Promise<StoredCard
 }
 
 /**
- * The card of a file for the class that loads it.
+ * Refuses the card of another system than that of the class that loads it.
  *
  * @param file for messages
- * @param wanted the system that the class is; a card that tells none becomes its own
  * @throws CxrGazeError `ERR_CHECKPOINT` naming file and both systems
  */
-export function cardFor(file: string, card: StoredCard, wanted: ClassifierSystem): ModelCard {
-  const { system = wanted } = card;
-  if (system === wanted) return { ...card, system };
+export function requireSystem(file: string, { system }: ModelCard, wanted: ClassifierSystem): void {
+  if (system === wanted) return;
   throw new CxrGazeError(
     'ERR_CHECKPOINT',
     `${file}: expected the card of system '${wanted}' but found '${system}': load it by that system's class, or by loadClassifier`,
@@ -124,17 +119,17 @@ export function cardFor(file: string, card: StoredCard, wanted: ClassifierSystem
  * @returns `undefined` for a file: weights without a card
  * @throws CxrGazeError `ERR_CHECKPOINT` for a folder that holds no classifier
  */
-export async function cardOf(given: string): Promise<StoredCard | undefined> {
+export async function cardOf(given: string): Promise<ModelCard | undefined> {
   const found = await stat(given).catch(() => undefined);
   if (!found?.isDirectory()) return undefined;
   const { folder, card } = await findSaved(given, cardFile);
   return readCard(folder, card);
 }
 
-function cardFrom(value: unknown): StoredCard {
+function cardFrom(value: unknown): ModelCard {
   const card = object('the model card', value);
   // First of all: the card of another kind of system has other members.
-  const system = card.system === undefined ? undefined : oneOf('system', card.system, classifierSystems);
+  const system = oneOf('system', card.system, classifierSystems);
   knownKeys('card', card, [
     ...['system', 'architecture', 'head', 'width', 'classes', 'imageSize', 'normalisation', 'interpolation'],
     'trainCounts',

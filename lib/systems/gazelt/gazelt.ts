@@ -61,7 +61,7 @@ export class GazeLT extends Classifier {
    * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_CHECKPOINT`, `ERR_FILE`, `ERR_STATE_DICT`
    */
   static load(folder: string, options: LoadOptions = {}): Promise<GazeLT> {
-    return loadBuilt(folder, options, () => 'gazelt').then(GazeLT.of);
+    return loadBuilt(folder, options, 'gazelt').then(GazeLT.of);
   }
 
   /** As {@link Classifier.fit}, with distillation. */

@@ -56,7 +56,7 @@ export class LocAttention extends Classifier {
    * @throws CxrGazeError `ERR_INVALID_ARGUMENT` at once; rejects with `ERR_CHECKPOINT`, `ERR_FILE`, `ERR_STATE_DICT`
    */
   static load(folder: string, options: LoadOptions = {}): Promise<LocAttention> {
-    return loadBuilt(folder, options, () => 'loc-attention').then(LocAttention.of);
+    return loadBuilt(folder, options, 'loc-attention').then(LocAttention.of);
   }
 
   /**
