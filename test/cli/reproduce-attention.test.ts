@@ -218,6 +218,10 @@ t.test('another t is the same training where rates, best epoch and end are the s
     'what follows another number knows no t',
   );
   t.notOk(sameCourse(parting.slice(0, 2), flagsOf('--select', 'loss'), 0.3), 'another epoch is the best');
+  // As float32 has it, the loss still falls where its parts stand still.
+  const still = course(Array.from({ length: 3 }, () => [0.4, 0.4]));
+  const rounded = still.map((row, i) => ({ ...row, crossEntropy: 0.5, loss: 0.45 - i * 1e-8 }));
+  t.ok(sameCourse(rounded, flagsOf('--select', 'loss'), 0.3), 'no epoch is better for its rounding');
   t.end();
 });
 
@@ -405,9 +409,31 @@ t.test('the published term is trained once for every t that changes no rate', as
   t.equal(linesOf(more).filter(({ type }) => type === 'start').length, 2);
   t.equal(folders('shared').length, 4);
   // A run that was begun before there was another t goes on as it was begun.
-  rmSync(at('alone', 'seed0', 'resnet18-w8_nf_e_ne_la0.5_t0.9', 'run.json'));
+  const begun = (file: string) => at('alone', 'seed0', 'resnet18-w8_nf_e_ne_la0.5_t0.9', file);
+  rmSync(begun('run.json'));
+  const was = ['history.csv', 'options.json'].map((file) => readFileSync(begun(file), 'utf8'));
+  // Nor do options lead astray that training has refused, in whatever way they came there.
+  writeFileSync(
+    begun('options.json'),
+    JSON.stringify({ ...JSON.parse(was[1] ?? ''), log_thresholds: [0.7] }),
+  );
   const grown = await cli(words('0.9,0.3', 'alone'), folder);
   t.equal(grown.code, 0, grown.stderr);
+  t.match(grown.stdout, /Going on from the last checkpoint: epoch 3/);
+  t.strictSame(
+    ['history.csv', 'options.json'].map((file) => readFileSync(begun(file), 'utf8')),
+    was,
+  );
+  const { argv } = JSON.parse(readFileSync(begun('run.json'), 'utf8')).command.match(/^cxr-gaze (?<argv>.*)$/)
+    .groups as { argv: string };
+  const refused = await cli([...argv.split(' '), '--log_thresholds', '0.2', '--resume'], folder);
+  t.match(refused, { code: 1, stderr: /ERR_RESUME: .*logThresholds: \[\] -> \[0\.2\]/ });
+  t.equal(readFileSync(begun('options.json'), 'utf8'), was[1], 'what was refused is not recorded');
+  // A training whose history cannot be read serves no other.
+  writeFileSync(begun('history.csv'), 'nothing\n');
+  const others = await cli(words('0.9,0.7', 'alone'), folder);
+  t.equal(others.code, 0, others.stderr);
+  t.ok(existsSync(at('alone', 'seed0', 'resnet18-w8_nf_e_ne_la0.5_t0.7', 'run.json')));
 });
 
 t.test('interrupted, it goes on to the table of an unbroken command', async (t) => {
