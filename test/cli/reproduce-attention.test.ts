@@ -123,7 +123,17 @@ t.test('t and λ are chosen on validation, and once more on test', async (t) => 
   t.match(ce, { note: null, figures: { accuracy: { range: { low: 0.6, high: 0.7 } } } });
   t.equal(ce?.figures?.accuracy?.value?.toFixed(6), '0.650000');
   t.strictSame(ce?.figures?.accuracy, ce?.figures?.accuracyBestOnTest, 'there is no t to choose');
-  t.match(half05?.note, 't 0.1 on validation; t 0.3 best on test');
+  t.equal(half05?.note, 't 0.1 on validation; t 0.3 best on test');
+  const sharing = (...seeds: readonly number[]) => {
+    const shared = seeds.map((seed): [string, FinishedRun] => {
+      const [name, one] = finished(`resnet_nih_ne_la0.5_t0.3_seed${seed}`, 14, 18);
+      return [name, { ...one, trainedAs: `resnet_nih_ne_la0.5_t0.1_seed${seed}` }];
+    });
+    return attentionTable({ ...progress, finished: new Map([...runs, ...shared]) }, facts).rows;
+  };
+  t.match(sharing(0, 1)[1]?.note, /best on test; one training for t 0\.1, 0\.3$/);
+  t.match(sharing(1)[1]?.note, /best on test; seed 1: one training for t 0\.1, 0\.3$/);
+  t.notMatch(sharing(0, 1)[3]?.note, /one training/, 'the row of the best refers to the others');
   t.match(half05?.figures, { accuracy: { value: 0.55 }, accuracyBestOnTest: { value: 0.9 } });
   t.ok(half05?.figures?.auroc?.interval);
   t.match(best?.note, 'λ adaptive, t 0.1 on validation; λ 0.5, t 0.3 best on test');
