@@ -115,7 +115,7 @@ function addLungs(command: Command): void {
       option(
         lungs,
         '--masks <folder>',
-        'instead of --unet: lung masks with the file names of the images',
+        'instead of --unet: lung masks with the file names of the images; with --on_error skip films without one are left out, also with --attention none',
         asText,
       ),
     );

@@ -528,7 +528,29 @@ t.test('what a later run cannot open is told before the first one is trained', a
   await refused(check({ ...task, masks }, at('gone.pth')), 'ERR_FILE', /gone\.pth/);
   await refused(check({ ...task, masks }, at('no-weights.pth')), 'ERR_CHECKPOINT', /no-weights\.pth/);
 
+  // Also where films without a mask may be left out: every class needs some that have one.
+  const of = (...films: readonly string[]) => {
+    const some = at(`masks-of-${films.length}`);
+    mkdirSync(some);
+    for (const film of films)
+      writeFileSync(path.join(some, film), readFileSync(path.join(masks, '00000001_000.png')));
+    return { ...task, masks: some, on_error: 'skip' };
+  };
+  const one = ['00000001_000.png', '00000003_000.png', '00000004_000.png'];
+  await refused(check(of('nobody.png')), 'ERR_DATASET', /6 of 6 masks of nf_e train are missing/);
+  await refused(check(of(...one)), 'ERR_DATASET', /each class of nf_e train but found none for 1Effusion:/);
+  const skipping = plansOf(of(...one, '00000002_001.png'));
+  t.strictSame(
+    skipping.map(({ flags: { masks: folder } }) => path.basename(folder ?? '')),
+    ['masks-of-4', 'masks-of-4', 'masks-of-4'],
+    'cross-entropy learns from the same films',
+  );
+  await new InputCheck().attention(
+    skipping,
+    await openAttentionData((skipping[0] as PlannedAttention).flags),
+  );
   const good = plansOf({ ...task, masks });
+  t.equal(good[0]?.flags.masks, undefined);
   await new InputCheck().attention(good, await openAttentionData((good[0] as PlannedAttention).flags));
 
   rmSync(path.join(masks, '00000003_001.png'));
