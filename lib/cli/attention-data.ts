@@ -2,8 +2,8 @@
 import path from 'node:path';
 import { scaleBox } from '../data/box.js';
 import { type PhantomTask, phantomTask, phantomTasks } from '../data/phantom/tasks.js';
-import { neededMasks } from '../systems/loc-attention/boxes.js';
 import type { LocAttentionFitOptions } from '../systems/loc-attention/fit.js';
+import { masksAtHand, neededMasks } from '../systems/loc-attention/masked-films.js';
 import type { AttentionFlags } from './attention-flags.js';
 import type { DataFlags } from './data-options.js';
 import { choose, type OpenedData, openData } from './datasets.js';
@@ -30,7 +30,7 @@ export async function openAttentionData(flags: AttentionFlags): Promise<Attentio
   const skipMissing = flags.on_error === 'skip';
   const needs = neededMasks({
     onError: flags.on_error,
-    ...(flags.masks === undefined ? {} : { masks: flags.masks }),
+    masks: flags.masks === undefined ? undefined : masksAtHand(flags.masks),
   });
   return openData(folder, { imageSize: flags.image_size, purpose: 'training', skipMissing, needs });
 }

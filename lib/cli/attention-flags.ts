@@ -101,7 +101,9 @@ function idleFlags(flags: AttentionFlags): Readonly<Record<string, unknown>> {
   const soft = { tau, penalise_outside };
   if (attention === 'differentiable') return {};
   if (attention === 'published') return soft;
-  const { lamda, isAdaptive, thresh, cam_class, log_thresholds, regions, unet, masks } = flags;
+  const { lamda, isAdaptive, thresh, cam_class, log_thresholds, regions, unet, on_error } = flags;
+  // Films without a mask are left out as with a term, so that the runs compare.
+  const masks = on_error === 'skip' ? undefined : flags.masks;
   return { ...soft, lamda, isAdaptive, thresh, cam_class, log_thresholds, regions, unet, masks };
 }
 

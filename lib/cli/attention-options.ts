@@ -20,6 +20,9 @@ import {
 const lungs = 'Lungs:';
 const objective = 'Loss:';
 
+/** Thresholds that `--log_thresholds` takes at most. */
+export const mostLoggedThresholds = 20;
+
 /** The original's short names of its networks. */
 const shortNames: Readonly<Record<string, string>> = {
   pvt: 'pvt_v2_b2_li',
@@ -112,7 +115,7 @@ function addLungs(command: Command): void {
       option(
         lungs,
         '--masks <folder>',
-        'instead of --unet: lung masks with the file names of the images',
+        'instead of --unet: lung masks with the file names of the images; with --on_error skip films without one are left out, also with --attention none',
         asText,
       ),
     );
@@ -197,7 +200,7 @@ function addObjective(command: Command): void {
         objective,
         '--log_thresholds <t,t,...>',
         'thresholds at which the published term is logged besides',
-        asNumbers(1, 20),
+        asNumbers(1, mostLoggedThresholds),
       ),
     )
     .addOption(

@@ -1,5 +1,5 @@
 /** `cxr-gaze explain`: where a network looked, as pictures. */
-import { access } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
 import { type CamActivations, type CamMethod, camActivations, camMethods } from '../cam/attention-map.js';
@@ -38,6 +38,7 @@ Each image becomes a PNG: the radiograph under the attention map of one class. A
 looked, not where a finding is. With a box around the lungs (--lungs, --masks or --unet), its outline is drawn and the share of
 the heat inside it is told; films whose lungs are missing, on one side only or implausible are listed. With --arrays the map
 itself lies beside NAME.png: NAME.npy, float32 of [height, width] in [0, 1), with a number for each pixel of the picture.
+The two are one: --overwrite without --arrays removes a NAME.npy that is there, which is of another explanation.
 ${notClinical}
 
 Examples:
@@ -166,17 +167,23 @@ async function explain(
   session.note(notClinical);
 }
 
-/** Writes the picture, and the map if it is asked for. @returns the file of the map */
+/**
+ * Writes the picture, and the map if it is asked for. Both are of one explanation: what lies there of an earlier one is refused or
+ * replaced as a pair, and a kill between the two leaves no map beside a picture of another.
+ *
+ * @returns the file of the map
+ */
 async function writePicture(
   file: string,
   { overlay, map }: ExplainedImage,
   { arrays, overwrite }: ExplainFlags,
 ): Promise<string | undefined> {
-  const array = arrays ? `${file.slice(0, -'.png'.length)}.npy` : undefined;
-  if (!overwrite)
-    for (const one of [file, ...(array === undefined ? [] : [array])]) await refuseExisting(one);
-  if (array !== undefined) await writeNpy(array, map.data, [map.height, map.width]);
+  const array = `${file.slice(0, -'.png'.length)}.npy`;
+  if (overwrite) await rm(array, { force: true });
+  else for (const one of [file, array]) await refuseExisting(one);
   await writeFileAtomic(file, await pngOf(overlay));
+  if (!arrays) return undefined;
+  await writeNpy(array, map.data, [map.height, map.width]);
   return array;
 }
 

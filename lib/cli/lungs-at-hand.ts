@@ -1,4 +1,5 @@
 /** Where the lungs of a run's images are: `--unet`, `--masks`, or what the sample knows. */
+import type { DataWarning } from '../data/data-warning.js';
 import { withoutMasksOf } from '../data/lung-boxes.js';
 import type { BoxOptions } from '../systems/loc-attention/boxes.js';
 import { LungSegmenter } from '../systems/segmenter/segmenter.js';
@@ -18,12 +19,24 @@ export interface LungsAtHand extends Disposable {
 
 /** Opens what the flags name; how far the search is, and what deserves a look, is shown. */
 export async function lungsAtHand(
-  { unet, masks, attention }: AttentionFlags,
+  { unet, masks, attention, on_error }: AttentionFlags,
   { boxes, splits }: AttentionData,
   device: string,
   { session, output }: { readonly session: Session; readonly output: Output },
 ): Promise<LungsAtHand> {
-  if (attention === 'none') return { options: {}, found: [], [Symbol.dispose]: () => {} };
+  const leftOut: DataWarning[] = [];
+  const ofMasks: BoxOptions =
+    masks === undefined
+      ? {}
+      : {
+          masks,
+          onLeftOut: (warning) => {
+            leftOut.push(warning);
+            output.warn(warning.kind, warning.message, { details: warning.details });
+          },
+        };
+  if (attention === 'none')
+    return { options: on_error === 'skip' ? ofMasks : {}, found: [], [Symbol.dispose]: () => {} };
   const segmenter = unet === undefined ? undefined : await LungSegmenter.load(unet, { device });
   const found: FoundLungs[] = [];
   let bar: Progress | undefined;
@@ -31,7 +44,7 @@ export async function lungsAtHand(
   return {
     options: {
       ...(segmenter ? { segmenter } : {}),
-      ...(masks === undefined ? {} : { masks }),
+      ...ofMasks,
       ...(boxes ? { boxes } : {}),
       onLungs: ({ dataset, done, total }) => {
         if (dataset !== of) bar = session.progress(`finding the lungs of ${dataset}`, total);
@@ -42,7 +55,8 @@ export async function lungsAtHand(
         bar?.end();
         // Training knows nothing of the films to test on, whose masks lie in the same folder.
         const warnings = withoutMasksOf(boxes.warnings, splits.values());
-        const lungs = foundLungs(of, { ...boxes, warnings });
+        const lacking = leftOut.filter(({ details }) => details.dataset === of);
+        const lungs = foundLungs(of, { ...boxes, warnings: [...lacking, ...warnings] });
         found.push(lungs);
         const { dataset, images, whole, one, none, implausible } = lungs;
         const findings = { whole, one: one.count, none: none.count, implausible: implausible.count };

@@ -145,7 +145,7 @@ async function build(folder: string, settings: QuickstartSettings, speakers: Spe
     ...{ classes, init: 'random', architecture: 'resnet18', width, imageSize: size, seed: 0, thresholds },
   });
   const run = await RunFolder.open(folder, 'refuse');
-  await run.writeJson('options.json', options);
+  await run.record(options);
   const { schedule } = await learn(model, splits, run, settings, speakers);
   throwIfStopped(session);
   const { evaluated, gallery } = await test(model, splits, folder, speakers);

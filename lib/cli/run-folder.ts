@@ -46,6 +46,7 @@ export class RunFolder<Row extends EpochHalf = HistoryRow> {
   readonly #isNew: boolean;
   readonly #columns: readonly HistoryColumn<Row>[];
   #history: HistoryFile<Row> | undefined;
+  #options: object | undefined;
   #begun = false;
 
   private constructor(
@@ -125,10 +126,20 @@ export class RunFolder<Row extends EpochHalf = HistoryRow> {
     await writeFileAtomic(path.join(this.path, name), `${JSON.stringify(content, null, 2)}\n`);
   }
 
+  /**
+   * Records the options in `options.json`. Those of a run that goes on wait for {@link RunFolder.begin}: what training refuses
+   * must not stand beside checkpoints that began otherwise.
+   */
+  async record(options: object): Promise<void> {
+    if (this.resumes) this.#options = options;
+    else await this.writeJson('options.json', options);
+  }
+
   /** What was moved aside has had its day: from here on the folder stays, whatever happens. */
   async begin(): Promise<void> {
     await recoverFolder(this.path);
     this.#begun = true;
+    if (this.#options !== undefined) await this.writeJson('options.json', this.#options);
   }
 
   /** Gives way to what was there before, where the run never began. */

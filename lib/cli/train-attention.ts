@@ -143,7 +143,7 @@ export async function trainAttention(
   try {
     using model = await LocAttention.create(attentionClassifier(flags, data.classes, device));
     sayHead(model, speakers.output);
-    await folder.writeJson('options.json', options);
+    await folder.record(options);
     const learned = await learn({ flags, data, folder, model, regions, ...speakers });
     // Of all sessions: preparing is part of each, training of those before is kept with the checkpoint.
     const seconds = () => learned.result.earlierSeconds + (performance.now() - begun) / 1000;

@@ -79,7 +79,7 @@ export async function trainRun(job: TrainJob, speakers: Speakers): Promise<Evalu
     const notices = noticesOf(system, flags);
     for (const { message } of notices) speakers.output.say(message);
     const options = recordOf(job);
-    await folder.writeJson('options.json', options);
+    await folder.record(options);
     const result = await (flags.decoupling_method === 'tau_norm' ? normalise : learn)(
       job,
       folder,

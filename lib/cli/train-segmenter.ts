@@ -167,7 +167,7 @@ async function trainSegmenter(
       ...{ init, imageSize: flags.size, width: flags.width, seed: flags.seed, device: flags.device },
     });
     sayLeftOut(segmenter.initReport, output);
-    await folder.writeJson('options.json', recordOf(flags));
+    await folder.record(recordOf(flags));
     const preparing = preparation(session, output);
     const run = segmenter.fit({
       ...{ train: pairs.train, validation: pairs.validation, ...preparing.callbacks },

@@ -132,7 +132,7 @@ async function trainTeacher(flags: TeacherFlags, session: Session): Promise<void
   try {
     using teacher = await GazeTeacher.create({ branch, init, seed: flags.seed, device: flags.device });
     sayLeftOut(teacher.initReport, output);
-    await folder.writeJson('options.json', options);
+    await folder.record(options);
     const preparing = preparation(session, output);
     const run = teacher.fit({
       ...{ train: gaze.train, validation: gaze.validation, ...preparing.callbacks },

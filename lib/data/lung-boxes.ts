@@ -69,7 +69,17 @@ export function lungBoxesOfMasks(
 ): Promise<LungBoxes> {
   requireDataset('dataset', dataset);
   text('folder', folder);
-  return fromMasks(dataset, folder, { ...options, size: checkLungBoxOptions(options) });
+  const checked = { ...options, size: checkLungBoxOptions(options) };
+  return MaskFolder.open(folder).then((masks) => fromMasks(dataset, masks, checked));
+}
+
+/** @internal As {@link lungBoxesOfMasks}, of a folder that has been listed. */
+export function lungBoxesIn(
+  masks: MaskFolder,
+  dataset: Dataset,
+  options: LungBoxOptions = {},
+): Promise<LungBoxes> {
+  return fromMasks(dataset, masks, { ...options, size: checkLungBoxOptions(options) });
 }
 
 /** Masks decoded at once. */
@@ -77,10 +87,10 @@ const concurrency = 4;
 
 async function fromMasks(
   dataset: Dataset,
-  folder: string,
+  folder: MaskFolder,
   { size, cacheDir, onProgress, signal }: LungBoxOptions & { readonly size: number },
 ): Promise<LungBoxes> {
-  const { masks, unused } = (await MaskFolder.open(folder)).masksOf(dataset);
+  const { masks, unused } = folder.masksOf(dataset);
   const cache =
     cacheDir === undefined ? undefined : await BoxCache.open(cacheDir, `masks, size ${size}, rule 2`);
   const lungs = new Array<LungBox>(dataset.length);
@@ -100,7 +110,7 @@ async function fromMasks(
     onProgress?.({ done: ++done, total: dataset.length });
   });
   await cache?.save();
-  const warnings = [...severalSizes(dataset, lungs), ...withoutImage(folder, unused)];
+  const warnings = [...severalSizes(dataset, lungs), ...withoutImage(folder.folder, unused)];
   return lungBoxes(dataset, size, lungs, { reused, warnings });
 }
 

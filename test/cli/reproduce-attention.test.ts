@@ -123,7 +123,17 @@ t.test('t and λ are chosen on validation, and once more on test', async (t) => 
   t.match(ce, { note: null, figures: { accuracy: { range: { low: 0.6, high: 0.7 } } } });
   t.equal(ce?.figures?.accuracy?.value?.toFixed(6), '0.650000');
   t.strictSame(ce?.figures?.accuracy, ce?.figures?.accuracyBestOnTest, 'there is no t to choose');
-  t.match(half05?.note, 't 0.1 on validation; t 0.3 best on test');
+  t.equal(half05?.note, 't 0.1 on validation; t 0.3 best on test');
+  const sharing = (...seeds: readonly number[]) => {
+    const shared = seeds.map((seed): [string, FinishedRun] => {
+      const [name, one] = finished(`resnet_nih_ne_la0.5_t0.3_seed${seed}`, 14, 18);
+      return [name, { ...one, trainedAs: `resnet_nih_ne_la0.5_t0.1_seed${seed}` }];
+    });
+    return attentionTable({ ...progress, finished: new Map([...runs, ...shared]) }, facts).rows;
+  };
+  t.match(sharing(0, 1)[1]?.note, /best on test; one training for t 0\.1, 0\.3$/);
+  t.match(sharing(1)[1]?.note, /best on test; seed 1: one training for t 0\.1, 0\.3$/);
+  t.notMatch(sharing(0, 1)[3]?.note, /one training/, 'the row of the best refers to the others');
   t.match(half05?.figures, { accuracy: { value: 0.55 }, accuracyBestOnTest: { value: 0.9 } });
   t.ok(half05?.figures?.auroc?.interval);
   t.match(best?.note, 'λ adaptive, t 0.1 on validation; λ 0.5, t 0.3 best on test');
@@ -218,6 +228,10 @@ t.test('another t is the same training where rates, best epoch and end are the s
     'what follows another number knows no t',
   );
   t.notOk(sameCourse(parting.slice(0, 2), flagsOf('--select', 'loss'), 0.3), 'another epoch is the best');
+  // As float32 has it, the loss still falls where its parts stand still.
+  const still = course(Array.from({ length: 3 }, () => [0.4, 0.4]));
+  const rounded = still.map((row, i) => ({ ...row, crossEntropy: 0.5, loss: 0.45 - i * 1e-8 }));
+  t.ok(sameCourse(rounded, flagsOf('--select', 'loss'), 0.3), 'no epoch is better for its rounding');
   t.end();
 });
 
@@ -405,9 +419,31 @@ t.test('the published term is trained once for every t that changes no rate', as
   t.equal(linesOf(more).filter(({ type }) => type === 'start').length, 2);
   t.equal(folders('shared').length, 4);
   // A run that was begun before there was another t goes on as it was begun.
-  rmSync(at('alone', 'seed0', 'resnet18-w8_nf_e_ne_la0.5_t0.9', 'run.json'));
+  const begun = (file: string) => at('alone', 'seed0', 'resnet18-w8_nf_e_ne_la0.5_t0.9', file);
+  rmSync(begun('run.json'));
+  const was = ['history.csv', 'options.json'].map((file) => readFileSync(begun(file), 'utf8'));
+  // Nor do options lead astray that training has refused, in whatever way they came there.
+  writeFileSync(
+    begun('options.json'),
+    JSON.stringify({ ...JSON.parse(was[1] ?? ''), log_thresholds: [0.7] }),
+  );
   const grown = await cli(words('0.9,0.3', 'alone'), folder);
   t.equal(grown.code, 0, grown.stderr);
+  t.match(grown.stdout, /Going on from the last checkpoint: epoch 3/);
+  t.strictSame(
+    ['history.csv', 'options.json'].map((file) => readFileSync(begun(file), 'utf8')),
+    was,
+  );
+  const { argv } = JSON.parse(readFileSync(begun('run.json'), 'utf8')).command.match(/^cxr-gaze (?<argv>.*)$/)
+    .groups as { argv: string };
+  const refused = await cli([...argv.split(' '), '--log_thresholds', '0.2', '--resume'], folder);
+  t.match(refused, { code: 1, stderr: /ERR_RESUME: .*logThresholds: \[\] -> \[0\.2\]/ });
+  t.equal(readFileSync(begun('options.json'), 'utf8'), was[1], 'what was refused is not recorded');
+  // A training whose history cannot be read serves no other.
+  writeFileSync(begun('history.csv'), 'nothing\n');
+  const others = await cli(words('0.9,0.7', 'alone'), folder);
+  t.equal(others.code, 0, others.stderr);
+  t.ok(existsSync(at('alone', 'seed0', 'resnet18-w8_nf_e_ne_la0.5_t0.7', 'run.json')));
 });
 
 t.test('interrupted, it goes on to the table of an unbroken command', async (t) => {
@@ -492,7 +528,29 @@ t.test('what a later run cannot open is told before the first one is trained', a
   await refused(check({ ...task, masks }, at('gone.pth')), 'ERR_FILE', /gone\.pth/);
   await refused(check({ ...task, masks }, at('no-weights.pth')), 'ERR_CHECKPOINT', /no-weights\.pth/);
 
+  // Also where films without a mask may be left out: every class needs some that have one.
+  const of = (...films: readonly string[]) => {
+    const some = at(`masks-of-${films.length}`);
+    mkdirSync(some);
+    for (const film of films)
+      writeFileSync(path.join(some, film), readFileSync(path.join(masks, '00000001_000.png')));
+    return { ...task, masks: some, on_error: 'skip' };
+  };
+  const one = ['00000001_000.png', '00000003_000.png', '00000004_000.png'];
+  await refused(check(of('nobody.png')), 'ERR_DATASET', /6 of 6 masks of nf_e train are missing/);
+  await refused(check(of(...one)), 'ERR_DATASET', /each class of nf_e train but found none for 1Effusion:/);
+  const skipping = plansOf(of(...one, '00000002_001.png'));
+  t.strictSame(
+    skipping.map(({ flags: { masks: folder } }) => path.basename(folder ?? '')),
+    ['masks-of-4', 'masks-of-4', 'masks-of-4'],
+    'cross-entropy learns from the same films',
+  );
+  await new InputCheck().attention(
+    skipping,
+    await openAttentionData((skipping[0] as PlannedAttention).flags),
+  );
   const good = plansOf({ ...task, masks });
+  t.equal(good[0]?.flags.masks, undefined);
   await new InputCheck().attention(good, await openAttentionData((good[0] as PlannedAttention).flags));
 
   rmSync(path.join(masks, '00000003_001.png'));

@@ -309,6 +309,18 @@ t.test('predict and explain', async (t) => {
     { code: 1, stderr: /ERR_EXISTS: .*\.npy is there already/ },
     'an array is not overwritten either',
   );
+  const alone = ['explain', run, first, '--class', 'Effusion', '--out_dir', 'arrays'];
+  t.match(
+    await cli(alone, folder),
+    { code: 1, stderr: /ERR_EXISTS: .*\.npy is there already/ },
+    'no picture beside the map of another class',
+  );
+  const replaced = await cli([...alone, '--overwrite'], folder);
+  t.equal(replaced.code, 0, replaced.stderr);
+  t.strictSame(readdirSync(at('arrays')).sort(), [
+    `${stems[0]}.png`,
+    ...[`${stems[1]}.npy`, `${stems[1]}.png`],
+  ]);
 
   // Lungs that deserve a look are told as segment tells them.
   mkdirSync(at('odd'));

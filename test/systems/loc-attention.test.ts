@@ -1,7 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { pngOf } from '../../lib/cli/png.js';
+import type { DataWarning } from '../../lib/data/data-warning.js';
+import { subsetOf } from '../../lib/data/dataset.js';
 import type { LungBoxes } from '../../lib/data/lung-boxes.js';
+import { MaskFolder } from '../../lib/data/mask-folder.js';
 import type { Region } from '../../lib/losses/regions.js';
 import type { ClassifierOptions } from '../../lib/systems/classifier/classifier.js';
 import type { LocAttentionFitOptions } from '../../lib/systems/loc-attention/fit.js';
@@ -267,6 +271,71 @@ t.test(
     const failed = model.fit(options({ lambda: 0.5, boxes: undefined, segmenter, train: lost } as object));
     await t.rejects(failed.result, { code: 'ERR_DATASET' });
     await learn().result;
+  },
+);
+
+t.test(
+  'films without a mask are left out: of the class weights, and of what a run goes on with',
+  async (t) => {
+    const folder = temporaryFolder(t);
+    const masks = path.join(folder, 'masks');
+    mkdirSync(masks);
+    const lungs = Uint8Array.from({ length: 32 * 32 }, (_, i) => (i % 32 > 4 && i % 32 < 28 ? 255 : 0));
+    const mask = await pngOf({ width: 32, height: 32, channels: 1, data: lungs });
+    const add = (name: string) => writeFileSync(path.join(masks, `${name}.png`), mask);
+    for (let i = 1; i < 6; i++) add(`train-${i}`);
+    for (let i = 0; i < 3; i++) add(`validation-${i}`);
+
+    const told: DataWarning[] = [];
+    const skipping = {
+      ...{ lambda: 0.5, weighting: 'balanced', boxes: undefined, masks, onError: 'skip' },
+      onLeftOut: (warning: DataWarning) => told.push(warning),
+    } as unknown as Partial<LocAttentionFitOptions>;
+    const rowsFrom = async (own: Partial<LocAttentionFitOptions>) => {
+      using model = await create();
+      return rowsOf(await eventsOf(model, own));
+    };
+    const listed = t.capture(MaskFolder, 'open', MaskFolder.open);
+    const left = await rowsFrom(skipping);
+    t.equal(listed().length, 1, 'the folder is listed once');
+    t.match(told, [
+      { message: /1 of 6 masks of train/, details: { ids: ['train-0.png'] } },
+      { message: /1 of 4 masks of validation/, details: { ids: ['validation-3.png'] } },
+    ]);
+    const train = subsetOf(tinyDataset('train', 6), [1, 2, 3, 4, 5]);
+    const validation = subsetOf(tinyDataset('validation', 4), [0, 1, 2]);
+    t.strictSame(await rowsFrom({ ...skipping, onError: 'throw', train, validation }), left);
+
+    // With cross-entropy alone, too, where that is asked for.
+    const none = { attention: 'none', weighting: 'balanced' } as const;
+    const { lambda: _, boxes: __, ...ofNone } = { ...skipping, ...none };
+    told.length = 0;
+    t.strictSame(await rowsFrom(ofNone), await rowsFrom({ ...none, train, validation }));
+    t.equal(told.length, 2);
+    using model = await create();
+    t.throws(() => model.fit(options({ ...ofNone, onError: 'throw' })), {
+      code: 'ERR_INVALID_ARGUMENT',
+      message: /nothing with options\.attention 'none'/,
+    });
+
+    const checkpoints = path.join(folder, 'run');
+    await eventsOf(model, { ...skipping, checkpoints });
+    add('train-0');
+    await t.rejects(eventsOf(model, { ...skipping, checkpoints, resume: true }), {
+      code: 'ERR_RESUME',
+      message:
+        /differ: filmsWithMasks: "5 of 6 to train, 3 of 4 to validate, ids \w+" -> "6 of 6 to train, 3 of 4 to validate, ids/,
+    });
+    rmSync(path.join(masks, 'train-2.png'));
+    await t.rejects(eventsOf(model, { ...skipping, checkpoints, resume: true }), {
+      code: 'ERR_RESUME',
+      message: /"5 of 6 .*" -> "5 of 6 /,
+    });
+    rmSync(path.join(masks, 'train-5.png'));
+    await t.rejects(eventsOf(model, skipping), {
+      code: 'ERR_DATASET',
+      message: /each class of train but found none for left: 2 of 6 masks of train are missing/,
+    });
   },
 );
 

@@ -52,9 +52,11 @@ const handedDown = [
 
 const help = `
 One table for each task: a row for each backbone and λ, and for each backbone the best of the proposed λ. Each figure stands
-there twice: with t (and λ) chosen on validation, and best on test, as published. Each run has a folder of its own, as train
-leaves it; the same command again goes on. With λ = 1 the loss is cross-entropy alone: one run for all thresholds. The published
-term has no gradient, so t acts on the rate alone: a t with which it would have fallen at the same epochs is not trained again.
+there twice: with t (and λ) chosen on validation, and best on test, as published. Each training has a folder of its own, as train
+leaves it; the same command again goes on. With λ = 1 the loss is cross-entropy alone: one training for all thresholds. The
+published term has no gradient, so t acts on rates and choice of the best epoch alone: a t with which these would have been the
+same has no folder, and the row says which t share a training. With --on_error skip and --masks, films without a mask are left
+out of every run of a table, also of those with λ = 1.
 
 Data:
   nih     --path holds nofind_effusion, nofind_pneumothorax, nofind_effusion_pneumothorax, as prepare-tasks leaves them

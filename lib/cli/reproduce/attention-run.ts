@@ -53,7 +53,7 @@ export interface PlannedAttention {
 }
 
 /** Without an attention term these would be without effect, which `train` refuses. */
-const ofTerm = new Set(['regions', 'unet', 'masks', 'tau', 'penalise_outside', 'cam_class']);
+const ofTerm = ['regions', 'unet', 'tau', 'penalise_outside', 'cam_class'];
 
 /** Works out one run. @throws CxrGazeError `ERR_INVALID_ARGUMENT` where its flags do not go together */
 export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttention {
@@ -69,7 +69,10 @@ export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttent
           ...(attention === 'published' ? loggedBesides(threshold, place.thresholds) : []),
         ];
   const results = path.join(folder, `seed${seed}`);
-  const given = [...common].filter(([name]) => threshold !== null || !ofTerm.has(name));
+  // Where films without a mask are left out, all runs of a table learn from the same ones.
+  const leavesOut = common.get('on_error')?.includes('skip') ?? false;
+  const useless = new Set(threshold !== null ? [] : leavesOut ? ofTerm : [...ofTerm, 'masks']);
+  const given = [...common].filter(([name]) => !useless.has(name));
   const argv = [
     ...[...place.data, '--backbone', backbone, ...term, '--seed', String(seed), '--results', results],
     ...(weights === undefined ? [] : ['--weights', weights]),

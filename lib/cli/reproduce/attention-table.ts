@@ -179,7 +179,7 @@ function rowOf(choice: RowChoice, progress: AttentionProgress, facts: AttentionF
   return {
     ...common,
     status: 'done',
-    note: noteOf(chosen, flattering, lambdas.length > 1),
+    note: noteOf(chosen, flattering, lambdas.length > 1, sharedText(runs, progress)),
     resampled: resampledOf(chosen, facts),
     figures: Object.fromEntries(
       diagnosticFigureNames.flatMap((figure): [string, Figure][] => [
@@ -203,14 +203,41 @@ function resampledOf({ runs }: Setting, { bootstrap }: AttentionFacts): Resample
   return (runs[0] as FinishedRun).test.patients === null ? 'image' : 'patient';
 }
 
-function noteOf(chosen: Setting, flattering: Setting, isAnyLambda: boolean): string | null {
+/** Which t share a training, seed by seed where the seeds differ in it. */
+function sharedText(
+  runs: readonly AttentionRun[],
+  { finished, runs: all, grid }: AttentionProgress,
+): string[] {
+  const ofSeed = (seed: number): string => {
+    const sharing = new Map<number | null, (number | null)[]>();
+    for (const run of runs) {
+      const trainedAs = finished.get(run.name)?.trainedAs;
+      const trained = all.find(({ name }) => name === trainedAs);
+      if (run.seed !== seed || trained === undefined) continue;
+      sharing.set(trained.threshold, [...(sharing.get(trained.threshold) ?? []), run.threshold]);
+    }
+    return [...sharing].map(([t, others]) => `one training for t ${[t, ...others].join(', ')}`).join('; ');
+  };
+  const texts = grid.seeds.map(ofSeed);
+  if (new Set(texts).size === 1) return texts.slice(0, 1).filter((text) => text !== '');
+  return grid.seeds.flatMap((seed, i) => (texts[i] === '' ? [] : [`seed ${seed}: ${texts[i]}`]));
+}
+
+function noteOf(
+  chosen: Setting,
+  flattering: Setting,
+  isAnyLambda: boolean,
+  shared: readonly string[],
+): string | null {
   const text = ({ lambda, threshold }: Setting) =>
     [
       ...(isAnyLambda ? [`λ ${lambdaText(lambda)}`] : []),
       ...(threshold === null ? [] : [`t ${threshold}`]),
     ].join(', ');
   if (chosen.threshold === null) return null;
-  return `${text(chosen)} on validation; ${text(flattering)} best on test`;
+  const choice = `${text(chosen)} on validation; ${text(flattering)} best on test`;
+  // The rows of each λ tell it already.
+  return [choice, ...(isAnyLambda ? [] : shared)].join('; ');
 }
 
 function publishedOf(

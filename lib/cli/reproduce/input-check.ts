@@ -1,7 +1,7 @@
 /** What the rows of a table begin with, opened before the first of them is trained: a later one takes days to come. */
-import { MaskFolder } from '../../data/mask-folder.js';
 import { refuseMissing } from '../../data/needed-files.js';
 import { LocAttention } from '../../systems/loc-attention/loc-attention.js';
+import { masksAtHand, withMasks } from '../../systems/loc-attention/masked-films.js';
 import { LungSegmenter } from '../../systems/segmenter/segmenter.js';
 import type { AttentionData } from '../attention-data.js';
 import { attentionClassifier, attentionRegions } from '../attention-flags.js';
@@ -66,11 +66,11 @@ export class InputCheck {
   }
 }
 
-/** Films that are left out need no mask, and which these are is known only when they are read. */
+/** Films that are left out need no mask, but some of each class must be left. */
 async function checkMasks(folder: string, data: AttentionData, onError: 'throw' | 'skip'): Promise<void> {
-  const masks = await MaskFolder.open(folder);
-  if (onError === 'skip') return;
-  const { train, validation } = trainingSplits(data);
+  const atHand = masksAtHand(folder);
+  const { train, validation } = await withMasks({ masks: atHand, onError }, trainingSplits(data));
+  const masks = await atHand();
   refuseMissing([train, validation].map((films) => masks.lackingOf(films, data.splits.values()).needed));
   for (const films of [train, validation]) masks.masksOf(films);
 }

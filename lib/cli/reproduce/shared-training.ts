@@ -3,31 +3,53 @@
  * on what is selected by it: where these would have come out the same, so would the weights, and one training serves both.
  */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { readJson } from '../../checkpoints/folder.js';
+import { CxrGazeError } from '../../errors.js';
 import { readHistory } from '../../report/history.js';
 import { locAttentionScoring, selectionGoal } from '../../systems/loc-attention/scoring.js';
 import { attentionSettings } from '../../systems/loc-attention/settings.js';
 import { PlateauSchedule } from '../../training/plateau-schedule.js';
 import { type AttentionFlags, attentionOptions } from '../attention-flags.js';
+import { mostLoggedThresholds } from '../attention-options.js';
 import { type AttentionRow, attentionColumns } from '../train-attention.js';
 import type { FinishedRun } from './attention-plan.js';
 import type { PlannedAttention } from './attention-run.js';
 
-/** Thresholds that `--log_thresholds` takes at most. */
-const mostLogged = 20;
-
 /** The thresholds at which a run logs its term besides its own, so that it may serve them: as tokens. */
 export function loggedBesides(own: number, thresholds: readonly number[]): string[] {
-  const others = thresholds.filter((t) => t !== own).slice(0, mostLogged);
+  const others = thresholds.filter((t) => t !== own).slice(0, mostLoggedThresholds);
   return others.length === 0 ? [] : ['--log_thresholds', others.join(',')];
 }
 
-/** The thresholds that a run in a folder was begun with; `undefined` where no run is there. */
+const historyOf = (target: string) => path.join(target, 'history.csv');
+
+/**
+ * The thresholds that the run in a folder logs, by its history: `options.json` tells what was asked for last, which training may
+ * have refused.
+ *
+ * @returns `undefined` where no epoch has begun
+ */
 export async function recordedThresholds(target: string): Promise<readonly number[] | undefined> {
-  const options = await readJson(path.join(target, 'options.json')).catch(() => undefined);
-  if (options === undefined) return undefined;
-  return (options.log_thresholds ?? []) as readonly number[];
+  const content = await readFile(historyOf(target), 'utf8').catch(() => undefined);
+  if (content === undefined) return undefined;
+  const [header = ''] = content.split(/\r?\n/, 1);
+  return header.split(',').flatMap((name) => {
+    const logged = /^attention_t(.+)$/.exec(name)?.[1];
+    return logged === undefined ? [] : [Number(logged)];
+  });
+}
+
+/** The history of the run in a folder; `undefined` where none can be read. */
+async function historyThere(target: string): Promise<readonly AttentionRow[] | undefined> {
+  const log_thresholds = await recordedThresholds(target);
+  if (log_thresholds === undefined) return undefined;
+  try {
+    return await readHistory(historyOf(target), attentionColumns({ log_thresholds }));
+  } catch (error) {
+    if (error instanceof CxrGazeError) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -57,9 +79,13 @@ export function sameCourse(
   return (
     validated.length > 0 &&
     validated.every((row) => {
-      const other = withThreshold(row, threshold);
-      if (other === undefined) return false;
-      const [own, its] = [row, other].map((one, i) => {
+      // Both from the means, as the recorded loss was rounded otherwise: only t may tell them apart.
+      const [ofOwn, ofOther] = [
+        withAttention(row, row.attention),
+        withAttention(row, row[`attention@${threshold}`]),
+      ];
+      if (ofOwn === undefined || ofOther === undefined) return false;
+      const [own, its] = [ofOwn, ofOther].map((one, i) => {
         const schedule = schedules[i] as PlateauSchedule;
         schedule.finish(select(one), follow?.(one) ?? one.loss);
         const { learningRate: rate, bestEpoch } = schedule.state;
@@ -70,9 +96,8 @@ export function sameCourse(
   );
 }
 
-/** What an epoch would have told with another t; `undefined` where the term was not logged at it. */
-function withThreshold(row: AttentionRow, threshold: number): AttentionRow | undefined {
-  const attention = row[`attention@${threshold}`];
+/** What an epoch tells with the term at some t; `undefined` where it was not logged at that. */
+function withAttention(row: AttentionRow, attention: number | null | undefined): AttentionRow | undefined {
   if (attention === undefined || attention === null) return undefined;
   const { crossEntropy, lambda } = row;
   return { ...row, attention, loss: lambda * crossEntropy + (1 - lambda) * attention };
@@ -97,11 +122,9 @@ export async function twinOf(
     const isSibling = backbone === run.backbone && lambda === run.lambda && seed === run.seed;
     const done = finished.get(name);
     if (!isSibling || t === threshold || done === undefined || done.trainedAs !== undefined) continue;
-    const log_thresholds = await recordedThresholds(other.target);
-    if (log_thresholds === undefined) continue;
-    const columns = attentionColumns({ log_thresholds });
-    const history = await readHistory(path.join(other.target, 'history.csv'), columns);
-    if (sameCourse(history, other.flags, threshold)) return { ...done, run, trainedAs: name };
+    const history = await historyThere(other.target);
+    if (history !== undefined && sameCourse(history, other.flags, threshold))
+      return { ...done, run, trainedAs: name };
   }
   return undefined;
 }

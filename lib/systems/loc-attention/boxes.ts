@@ -3,16 +3,14 @@ import path from 'node:path';
 import type { Json } from '../../checkpoints/folder.js';
 import type { Box } from '../../data/box.js';
 import type { DataWarning } from '../../data/data-warning.js';
-import { type Dataset, subsetOf } from '../../data/dataset.js';
-import { type LungBoxes, lungBoxesOfMasks, strayMasks, withoutMasksOf } from '../../data/lung-boxes.js';
-import { MaskFolder } from '../../data/mask-folder.js';
-import { missingText, type NeededFiles, refuseMissing } from '../../data/needed-files.js';
+import { type LungBoxes, lungBoxesIn, strayMasks, withoutMasksOf } from '../../data/lung-boxes.js';
 import type { PreparedImages } from '../../data/prepare.js';
 import { CxrGazeError } from '../../errors.js';
 import type { CommonFitOptions } from '../../training/fit-options.js';
 import { callback, integer, invalidArgument, knownKeys, list, object, text } from '../../validate.js';
 import { LungSegmenter } from '../segmenter/segmenter.js';
 import { stateHash } from '../state-hash.js';
+import type { MaskedHalves, MasksAtHand } from './masked-films.js';
 import type { AttentionForm } from './settings.js';
 
 /** Boxes around the lungs that are known already, in the order of the data sets. */
@@ -29,7 +27,9 @@ export interface BoxOptions {
   readonly segmenter?: LungSegmenter;
   /**
    * Instead, a folder of lung masks: `NAME.png` or `NAME_mask.png` for the image `NAME`. With `onError: 'skip'` films without
-   * one are left out, and told by `onBoxes`; else all of them are an error before any image is read.
+   * one are left out, and told by `onLeftOut`; else all of them are an error before any image is read. Without a term
+   * (`attention: 'none'`) masks are taken with `onError: 'skip'` alone: such a run leaves out the same films as one with a term,
+   * so that the two compare.
    */
   readonly masks?: string;
   /** Instead, the boxes themselves. */
@@ -40,6 +40,8 @@ export interface BoxOptions {
     readonly done: number;
     readonly total: number;
   }) => void;
+  /** Called before any image is read, once for each data set of which films without a mask are left out. */
+  readonly onLeftOut?: (warning: DataWarning) => void;
   /** Called once the lungs of a data set are found, with what deserves a look. */
   readonly onBoxes?: (boxes: LungBoxes) => void;
 }
@@ -47,7 +49,7 @@ export interface BoxOptions {
 const sources = ['segmenter', 'masks', 'boxes'] as const;
 
 /** Names of {@link BoxOptions}. */
-export const boxKeys: readonly (keyof BoxOptions)[] = [...sources, 'onLungs', 'onBoxes'];
+export const boxKeys: readonly (keyof BoxOptions)[] = [...sources, 'onLungs', 'onLeftOut', 'onBoxes'];
 
 /** The boxes of both halves: x, y, width, height of each prepared image in a row. */
 export interface SplitBoxes {
@@ -61,16 +63,21 @@ export interface SplitBoxes {
  * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
  */
 export function checkBoxSource(
-  options: BoxOptions & { readonly train: { length: number }; readonly validation: { length: number } },
+  options: BoxOptions &
+    CommonFitOptions & { readonly train: { length: number }; readonly validation: { length: number } },
   attention: AttentionForm,
 ): void {
   callback('options.onLungs', options.onLungs);
+  callback('options.onLeftOut', options.onLeftOut);
   callback('options.onBoxes', options.onBoxes);
   const given = sources.filter((name) => options[name] !== undefined);
   const [source, other] = given;
   if (attention === 'none') {
-    if (source === undefined) return;
-    throw invalidArgument(`options.${source}`, "nothing with options.attention 'none'", options[source]);
+    const useless = given.find((name) => name !== 'masks' || options.onError !== 'skip');
+    if (useless !== undefined)
+      throw invalidArgument(`options.${useless}`, "nothing with options.attention 'none'", options[useless]);
+    if (options.masks !== undefined) text('options.masks', options.masks);
+    return;
   }
   if (source === undefined || other !== undefined)
     throw new CxrGazeError(
@@ -108,63 +115,14 @@ export async function boxRecord({ segmenter, masks, boxes }: BoxOptions): Promis
 
 const fourOf = ({ x, y, width, height }: Box) => [x, y, width, height];
 
-/** The data sets as they were given, before images were left out. */
-interface Halves {
-  readonly train: Dataset;
-  readonly validation: Dataset;
-}
-
-/** The masks that a fit needs of a data set; `undefined` where it needs none, or may leave films out. */
-export function neededMasks({
-  masks,
-  onError,
-}: BoxOptions & CommonFitOptions):
-  | ((dataset: Dataset, all: Iterable<Dataset>) => Promise<readonly NeededFiles[]>)
-  | undefined {
-  if (masks === undefined || onError === 'skip') return undefined;
-  return async (dataset, all) => [(await MaskFolder.open(masks)).lackingOf(dataset, all).needed];
-}
-
-/** Both halves as they are trained on, and what is to be told of films that were left out. */
-export interface MaskedHalves extends Halves {
-  readonly leftOut: { readonly train: readonly DataWarning[]; readonly validation: readonly DataWarning[] };
-}
-
-/**
- * Leaves films without a mask out of both halves, where a fit may.
- *
- * @throws CxrGazeError `ERR_DATASET` where no film of a half would be left
- */
-export async function withMasks({
-  masks,
-  onError,
-  train,
-  validation,
-}: BoxOptions & CommonFitOptions & Halves): Promise<MaskedHalves> {
-  if (masks === undefined || onError !== 'skip')
-    return { train, validation, leftOut: { train: [], validation: [] } };
-  const folder = await MaskFolder.open(masks);
-  const kept = [train, validation].map((dataset) => {
-    const { indices, needed } = folder.lackingOf(dataset, [train, validation]);
-    if (indices.length === 0) return { dataset, warnings: [] };
-    if (indices.length === dataset.length) refuseMissing([needed]);
-    const lacking = new Set(indices);
-    const others = Array.from({ length: dataset.length }, (_, i) => i).filter((i) => !lacking.has(i));
-    const message = `${missingText([needed])}; these films are left out`;
-    const details = { dataset: dataset.name, ids: indices.map((i) => dataset.sample(i).id) };
-    return { dataset: subsetOf(dataset, others), warnings: [{ kind: 'mask-missing', message, details }] };
-  });
-  const [ofTrain, ofValidation] = kept as [(typeof kept)[number], (typeof kept)[number]];
-  return {
-    ...{ train: ofTrain.dataset, validation: ofValidation.dataset },
-    leftOut: { train: ofTrain.warnings, validation: ofValidation.warnings },
-  };
-}
+/** Where boxes are looked for: the options of a fit, with the folder of masks as it is at hand. */
+type BoxSearch = Omit<BoxOptions, 'masks'> &
+  Pick<CommonFitOptions, 'cacheDir' | 'signal'> & { readonly masks: MasksAtHand | undefined };
 
 /** The boxes of the images that were prepared; those of images that were left out are left out with them. */
 export async function boxesOf(
   images: { readonly train: PreparedImages; readonly validation: PreparedImages },
-  options: BoxOptions & CommonFitOptions & MaskedHalves,
+  options: BoxSearch & MaskedHalves,
   size: number,
 ): Promise<SplitBoxes> {
   const { boxes } = options;
@@ -173,17 +131,17 @@ export async function boxesOf(
       train: keptOf(boxes.train, images.train),
       validation: keptOf(boxes.validation, images.validation),
     };
-  const { onBoxes, train, validation, leftOut } = options;
+  const { onBoxes, train, validation } = options;
   // Both halves look into one folder of masks, which holds those of the other: what belongs to neither is told once.
   const ofTrain = (lungs: LungBoxes) =>
     onBoxes?.({
       ...lungs,
-      warnings: [...leftOut.train, ...withoutMasksOf(lungs.warnings, [train, validation])],
+      warnings: withoutMasksOf(lungs.warnings, [train, validation]),
     });
   const ofValidation = (lungs: LungBoxes) =>
     onBoxes?.({
       ...lungs,
-      warnings: [...leftOut.validation, ...lungs.warnings.filter(({ kind }) => kind !== strayMasks)],
+      warnings: lungs.warnings.filter(({ kind }) => kind !== strayMasks),
     });
   return {
     train: await found(images.train, { ...options, onBoxes: ofTrain }, size),
@@ -197,7 +155,7 @@ function keptOf(boxes: readonly Box[], { kept }: PreparedImages): Int32Array {
 
 async function found(
   { dataset }: PreparedImages,
-  { segmenter, masks, cacheDir, signal, onLungs, onBoxes }: BoxOptions & CommonFitOptions,
+  { segmenter, masks, cacheDir, signal, onLungs, onBoxes }: BoxSearch,
   size: number,
 ): Promise<Int32Array> {
   const settings = {
@@ -209,7 +167,7 @@ async function found(
   };
   const lungs = segmenter
     ? await segmenter.boxes(dataset, settings)
-    : await lungBoxesOfMasks(dataset, masks as string, settings);
+    : await lungBoxesIn(await (masks as MasksAtHand)(), dataset, settings);
   onBoxes?.(lungs);
   return packed(lungs.boxes);
 }

@@ -28,16 +28,8 @@ import { integer, number, oneOf } from '../../validate.js';
 import { sameClasses } from '../classifier/evaluate.js';
 import { cardToJson, type ModelCard } from '../classifier/model-card.js';
 import type { ClassifierLike } from '../classifier/passes.js';
-import {
-  type BoxOptions,
-  boxesOf,
-  boxKeys,
-  boxRecord,
-  checkBoxSource,
-  neededMasks,
-  type SplitBoxes,
-  withMasks,
-} from './boxes.js';
+import { type BoxOptions, boxesOf, boxKeys, boxRecord, checkBoxSource, type SplitBoxes } from './boxes.js';
+import { type MaskedHalves, masksAtHand, neededMasks, withMasks } from './masked-films.js';
 import { type LocAttentionResult, locAttentionObjective } from './objective.js';
 import { type RegionChoice, regionsOf } from './region-choice.js';
 import { type LocAttentionScores, locAttentionScoring, selectionGoal } from './scoring.js';
@@ -96,7 +88,6 @@ type LocAttentionSettings = CourseSettings &
 export interface CheckedLocAttentionFit {
   readonly options: LocAttentionFitOptions;
   readonly settings: LocAttentionSettings;
-  readonly criterion: Criterion;
   readonly card: ModelCard;
 }
 
@@ -112,7 +103,6 @@ export function checkedLocAttentionFit(
   }
   const attention = attentionSettings(options);
   const { weighting = null } = options;
-  const counts = classCounts(options.train);
   const settings: LocAttentionSettings = {
     ...courseOf(
       { ...options, learningRate: options.learningRate ?? 1e-5 },
@@ -131,21 +121,18 @@ export function checkedLocAttentionFit(
   };
   checkBoxSource(options, attention.attention);
   integer('options.patience', settings.patience, { min: 1 });
-  const criterion = criterionOf(settings, counts, card.classes);
+  // A class without films is told at once; the weights themselves are of the films that are left, see prepareLocAttentionFit.
+  criterionOf(settings, options.train);
   // The sets are balanced by design: no head, medium and tail, which evaluation would form from counts.
-  return { options, settings, criterion, card };
+  return { options, settings, card };
 }
 
-function criterionOf(
-  { weighting, beta }: LocAttentionSettings,
-  counts: readonly number[],
-  classes: readonly string[],
-): Criterion {
+function criterionOf({ weighting, beta }: LocAttentionSettings, train: Dataset): Criterion {
   if (weighting === null) return classificationLoss({ loss: 'ce' });
   const own = weighting === 'class-balanced' ? { beta } : {};
   return classificationLoss({
     loss: 'ce',
-    weights: classWeights({ method: weighting, counts, classes, ...own }),
+    weights: classWeights({ method: weighting, counts: classCounts(train), classes: train.classes, ...own }),
   });
 }
 
@@ -155,16 +142,32 @@ export type LocAttentionTrainer = Trainer<Model, LocAttentionResult, LocAttentio
 /** @internal Prepares images, boxes, network and optimizer for training. */
 export async function prepareLocAttentionFit(
   { network, device }: ClassifierLike,
-  { options, settings, criterion, card }: CheckedLocAttentionFit,
+  { options, settings, card }: CheckedLocAttentionFit,
 ): Promise<PreparedRun<LocAttentionTrainer>> {
   const datasets = [options.train, options.validation];
   const recorded = { ...settings, boxes: await boxRecord(options) };
-  const masksOf = neededMasks(options);
+  const masks = options.masks === undefined ? undefined : masksAtHand(options.masks);
+  const rule = { masks, onError: options.onError };
+  const masksOf = neededMasks(rule);
   const needs = masksOf && ((dataset: Dataset) => masksOf(dataset, datasets));
-  const plan = { options, settings: recorded, card: cardToJson(card), device, datasets, needs };
+  let halves: MaskedHalves | undefined;
+  const furtherSettings = async () => {
+    halves = await withMasks(rule, options);
+    return halves.record === null ? {} : { filmsWithMasks: halves.record };
+  };
+  const plan = {
+    options,
+    settings: recorded,
+    furtherSettings,
+    card: cardToJson(card),
+    device,
+    datasets,
+    needs,
+  };
   return prepareRun(plan, async ({ precision, own, common }) => {
-    const films = { ...options, ...(await withMasks(options)) };
-    const images = await preparedHalves(card, films, own);
+    const films = { ...options, masks, ...(halves as MaskedHalves) };
+    for (const warning of films.leftOut) options.onLeftOut?.(warning);
+    const images = await preparedHalves(card, options, films, own);
     const boxes = settings.attention === 'none' ? undefined : await boxesOf(images, films, card.imageSize);
     if (precision === 'float64') network.to({ dtype: 'float64' });
     else network.to({ channelsLast: precision === 'bfloat16' });
@@ -173,7 +176,7 @@ export async function prepareLocAttentionFit(
       ...{ ...common, model: network, optimizer: own(await adamFor(network, learningRate)) },
       ...loadersOf(images, options, settings),
       objective: locAttentionObjective(settings, {
-        criterion,
+        criterion: criterionOf(settings, films.train),
         regions: regions ?? [],
         boxes: (batch, phase) => boxesOfBatch(boxes as SplitBoxes, batch, phase),
       }),
@@ -196,11 +199,12 @@ export interface PreparedHalves {
 
 async function preparedHalves(
   card: ModelCard,
-  options: LocAttentionFitOptions,
+  options: CommonFitOptions,
+  { train, validation }: MaskedHalves,
   own: RunParts['own'],
 ): Promise<PreparedHalves> {
-  const train = own(await prepareFor(options.train, card, options));
-  return { train, validation: own(await prepareFor(options.validation, card, options)) };
+  const prepared = own(await prepareFor(train, card, options));
+  return { train: prepared, validation: own(await prepareFor(validation, card, options)) };
 }
 
 // As the original: no augmentation, which would move the image away from its box.
