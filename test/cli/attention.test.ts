@@ -230,7 +230,11 @@ t.test(
     writeFileSync(at('others.csv'), read('patients.csv').replaceAll(',one', ',two'));
     const others = ['--patients', 'others.csv', '--out_dir', 'others', '--bootstrap', '0'];
     const again = await cli(['evaluate', run1, ...others], folder);
-    t.match(again, { code: 0, stderr: /two \(test, train, val\)/ }, "of the run's own films, by another table");
+    t.match(
+      again,
+      { code: 0, stderr: /two \(test, train, val\)/ },
+      "of the run's own films, by another table",
+    );
     t.equal(skipped.code, 0, skipped.stderr);
     const lines = linesOf(skipped);
     t.match(
