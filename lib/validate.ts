@@ -99,12 +99,10 @@ export function checkSignal(name: string, value: unknown): void {
 /** One of a list of strings. */
 export function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
   if (typeof value === 'string' && (allowed as readonly string[]).includes(value)) return value as T;
+  const names = allowed.map((one) => `'${one}'`).join(', ');
+  if (allowed.length === 1) throw invalidArgument(name, names, value);
   const near = typeof value === 'string' ? nearest(value, allowed) : undefined;
-  throw invalidArgument(
-    name,
-    `one of ${allowed.map((a) => `'${a}'`).join(', ')}${near ? ` (nearest: '${near}')` : ''}`,
-    value,
-  );
+  throw invalidArgument(name, `one of ${names}${near ? ` (nearest: '${near}')` : ''}`, value);
 }
 
 /** An array whose items all pass `item(name[i], value[i])`. */

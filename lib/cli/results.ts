@@ -1,13 +1,11 @@
 /** Writes what is known of evaluated splits: shared by `train`, `evaluate` and `quickstart`. */
 import path from 'node:path';
 import process from 'node:process';
-import type { Notice } from '../metrics/types.js';
 import { native } from '../native.js';
 import { writeCurveFiles, writeEvaluationFiles, writeLearningCurves } from '../report/evaluation-files.js';
-import type { HistoryRow } from '../report/history.js';
 import { writeReport } from '../report/html.js';
 import { writeMetricsJson } from '../report/metrics-json.js';
-import type { GalleryItem, OptionValue } from '../report/report-data.js';
+import type { GalleryItem, ReportData } from '../report/report-data.js';
 import type { Classifier } from '../systems/classifier/classifier.js';
 import type { Evaluation } from '../systems/classifier/evaluate.js';
 import { processor } from '../training/precision.js';
@@ -18,13 +16,9 @@ import { type LocalisedSplit, localisedRows, meansOf } from './localised.js';
 import { duration } from './progress.js';
 
 /** All that a folder of results tells besides its evaluations. */
-export interface ResultFacts {
-  readonly title: string;
+export interface ResultFacts
+  extends Pick<ReportData, 'title' | 'options' | 'notices' | 'history' | 'bestEpoch'> {
   readonly description: string;
-  readonly options: Readonly<Record<string, OptionValue>>;
-  readonly notices: readonly Notice[];
-  readonly history: readonly HistoryRow[];
-  readonly bestEpoch: number | null;
   /** Arithmetic of training; `null` where nothing was trained. */
   readonly trainingPrecision: string | null;
   readonly device: string;

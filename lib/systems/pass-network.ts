@@ -12,7 +12,7 @@ import {
 } from '../training/precision.js';
 
 /** What a pass over images needs of a system's network. */
-export interface Asked<N extends Network> {
+export interface SystemLike<N extends Network> {
   /** The network. */
   readonly network: N;
   /** What its input is. */
@@ -30,27 +30,27 @@ export class PassNetwork<N extends Network> {
   readonly network: N;
   /** Arithmetic. */
   readonly precision: Precision;
-  readonly #asked: Asked<N>;
+  readonly #system: SystemLike<N>;
 
-  private constructor(asked: Asked<N>, network: N, precision: Precision) {
-    this.#asked = asked;
+  private constructor(system: SystemLike<N>, network: N, precision: Precision) {
+    this.#system = system;
     this.network = network;
     this.precision = precision;
   }
 
   /**
-   * @param asked whose network
+   * @param system whose network
    * @param choice of the pass; in `float64` it computes with a copy of the weights as they are now
    * @param copy makes another network of that kind; its weights are of no concern
    */
   static async open<N extends Network>(
-    asked: Asked<N>,
+    system: SystemLike<N>,
     choice: PrecisionChoice,
     copy: (network: N) => N,
   ): Promise<PassNetwork<N>> {
-    const precision = await resolvePrecision(choice, asked.device);
-    const network = precision === 'float64' ? await copyInDouble(asked, copy) : asked.network;
-    return new PassNetwork(asked, network, precision);
+    const precision = await resolvePrecision(choice, system.device);
+    const network = precision === 'float64' ? await copyInDouble(system, copy) : system.network;
+    return new PassNetwork(system, network, precision);
   }
 
   /**
@@ -60,7 +60,7 @@ export class PassNetwork<N extends Network> {
   run<T>(batch: Batch, fn: (network: N, images: Tensor) => T): T {
     // A network that is being trained in float64 meanwhile takes nothing else.
     const precision = this.network.dtype === 'float64' ? 'float64' : this.precision;
-    const { card, device } = this.#asked;
+    const { card, device } = this.#system;
     const place = { epoch: 1, step: 0, normalisation: card.normalisation, precision, device };
     const { images } = toInputs(batch, place);
     // bfloat16 convolutions are fast in this order only.
@@ -75,12 +75,12 @@ export class PassNetwork<N extends Network> {
 
   /** Frees the copy, if it is one. */
   [Symbol.dispose](): void {
-    if (this.network !== this.#asked.network) this.network.dispose();
+    if (this.network !== this.#system.network) this.network.dispose();
   }
 }
 
 async function copyInDouble<N extends Network>(
-  { network, device }: Asked<N>,
+  { network, device }: SystemLike<N>,
   make: (network: N) => N,
 ): Promise<N> {
   const copy = make(network);

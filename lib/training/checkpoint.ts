@@ -138,7 +138,7 @@ export interface StateDocument extends CheckpointNotes {
   readonly improvements: readonly string[];
   /** The halves of the epochs that are done. */
   readonly history: readonly StoredNumbers[];
-  /** Seconds of training so far; 0 where none were written. */
+  /** Seconds of training so far. */
   readonly seconds: number;
 }
 

@@ -392,7 +392,7 @@ t.test('what does not fit is refused', async (t) => {
   t.match(await failure(LungSegmenter.load(path.join(folder, 'empty'))), { code: 'ERR_CHECKPOINT' });
   t.match(await failure(LungSegmenter.load(path.join(folder, 'other'))), {
     code: 'ERR_CHECKPOINT',
-    message: /lung segmenter/,
+    message: /'lung-segmenter' for system but received "gazelt-teacher"/,
   });
   t.match(await failure(LungSegmenter.load(path.join(folder, 'nothing'))), { code: 'ERR_FILE' });
   const file = path.join(folder, 'other.safetensors');

@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
-import path from 'node:path';
-import { type Json, readJson } from '../../checkpoints/folder.js';
+import type { Json } from '../../checkpoints/folder.js';
 import { type Interpolation, interpolations } from '../../data/resize.js';
 import { CxrGazeError } from '../../errors.js';
 import { checkThresholds, defaultGroupThresholds } from '../../metrics/groups.js';
@@ -14,9 +13,9 @@ import {
   headKinds,
   publishedWidth,
 } from '../../models/model.js';
-import { stateFile } from '../../training/checkpoint.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
 import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../../validate.js';
+import { readCardFile, type StoredCard } from '../card-file.js';
 import { findSaved } from '../saved.js';
 
 /** The systems that are classifiers, as their cards name them. */
@@ -86,15 +85,8 @@ export function cardToJson(card: ModelCard): { readonly [key: string]: Json } {
  * @param folder of a saved model (`model.json`, `NAME.json`) or of a checkpoint (`state.json`)
  * @throws CxrGazeError `ERR_CHECKPOINT` naming file and member
  */
-export async function readCard(folder: string, file: string): Promise<ModelCard> {
-  const name = path.join(folder, file);
-  const document = await readJson(name);
-  try {
-    return cardFrom(file === stateFile ? document.card : document);
-  } catch (cause) {
-    if (!(cause instanceof CxrGazeError)) throw cause;
-    throw new CxrGazeError('ERR_CHECKPOINT', `${name}: ${cause.message}`, { cause, details: { file: name } });
-  }
+export function readCard(folder: string, file: string): Promise<ModelCard> {
+  return readCardFile(folder, file, classifierSystems, cardFrom);
 }
 
 /**
@@ -126,10 +118,7 @@ export async function cardOf(given: string): Promise<ModelCard | undefined> {
   return readCard(folder, card);
 }
 
-function cardFrom(value: unknown): ModelCard {
-  const card = object('the model card', value);
-  // First of all: the card of another kind of system has other members.
-  const system = oneOf('system', card.system, classifierSystems);
+function cardFrom(card: StoredCard<ClassifierSystem>): ModelCard {
   knownKeys('card', card, [
     ...['system', 'architecture', 'head', 'width', 'classes', 'imageSize', 'normalisation', 'interpolation'],
     'trainCounts',
@@ -140,7 +129,7 @@ function cardFrom(value: unknown): ModelCard {
   const cuts = thresholds === undefined ? defaultGroupThresholds : object('thresholds', thresholds);
   const architecture = oneOf('architecture', card.architecture, architectures);
   return {
-    system,
+    system: card.system,
     architecture,
     head: checkHead('head', oneOf('head', card.head, headKinds), architecture),
     width: checkWidth('width', card.width ?? publishedWidth, architecture),

@@ -7,11 +7,11 @@ import { SequentialSampler } from '../../data/samplers.js';
 import type { Model } from '../../models/model.js';
 import { type PrecisionChoice, precisionChoices } from '../../training/precision.js';
 import { callback, checkSignal, integer, knownKeys, oneOf } from '../../validate.js';
-import type { Asked } from '../pass-network.js';
+import type { SystemLike } from '../pass-network.js';
 import type { ModelCard } from './model-card.js';
 
 /** What a pass over images needs of a classifier. */
-export interface ClassifierLike extends Asked<Model> {
+export interface ClassifierLike extends SystemLike<Model> {
   readonly card: ModelCard;
 }
 

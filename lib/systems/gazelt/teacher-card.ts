@@ -1,10 +1,9 @@
-import path from 'node:path';
-import { type Json, readJson } from '../../checkpoints/folder.js';
-import { CxrGazeError } from '../../errors.js';
+import type { Json } from '../../checkpoints/folder.js';
 import { publishedWindows } from '../../gaze/windows.js';
 import { publishedDropPath, type TeacherBranch, teacherBranches, teacherSize } from '../../models/teacher.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
-import { integer, invalidArgument, knownKeys, number, oneOf } from '../../validate.js';
+import { integer, knownKeys, number, oneOf } from '../../validate.js';
+import { readCardFile, type StoredCard } from '../card-file.js';
 
 /** Time windows of a reading: one map each. */
 export const teacherWindows = publishedWindows;
@@ -23,6 +22,9 @@ export interface TeacherCard {
   readonly normalisation: Normalisation;
 }
 
+/** A teacher, as its card names it. */
+const system = 'gazelt-teacher';
+
 /** Name of the card's file beside `model.safetensors`. */
 export const teacherCardFile = 'teacher.json';
 
@@ -40,7 +42,7 @@ export function teacherCardToJson(card: TeacherCard): { readonly [key: string]: 
   const { branch, seed, dropPath, imageSize, normalisation } = card;
   const { mean, std } = normalisation;
   return {
-    ...{ system: 'gazelt-teacher', branch, seed, imageSize, normalisation: { mean, std } },
+    ...{ system, branch, seed, imageSize, normalisation: { mean, std } },
     ...(dropPath === publishedDropPath[branch] ? {} : { dropPath }),
   };
 }
@@ -51,26 +53,11 @@ export function teacherCardToJson(card: TeacherCard): { readonly [key: string]: 
  * @param folder of a saved teacher (`teacher.json`) or of a checkpoint (`state.json`)
  * @throws CxrGazeError `ERR_CHECKPOINT` naming file and member
  */
-export async function readTeacherCard(folder: string, file: string): Promise<TeacherCard> {
-  const name = path.join(folder, file);
-  const document = await readJson(name);
-  try {
-    return cardFrom(file === teacherCardFile ? document : document.card);
-  } catch (cause) {
-    if (!(cause instanceof CxrGazeError)) throw cause;
-    throw new CxrGazeError('ERR_CHECKPOINT', `${name}: ${cause.message}`, { cause, details: { file: name } });
-  }
+export function readTeacherCard(folder: string, file: string): Promise<TeacherCard> {
+  return readCardFile(folder, file, [system], cardFrom);
 }
 
-function cardFrom(value: unknown): TeacherCard {
-  if (typeof value !== 'object' || value === null) throw invalidArgument('the card', 'an object', value);
-  const card = value as Readonly<Record<string, unknown>>;
-  if (card.system !== 'gazelt-teacher')
-    throw invalidArgument(
-      'the card',
-      "that of a gaze teacher ('gazelt-teacher')",
-      card.system ?? 'a classifier',
-    );
+function cardFrom(card: StoredCard<typeof system>): TeacherCard {
   knownKeys('card', card, ['system', 'branch', 'seed', 'dropPath', 'imageSize', 'normalisation']);
   integer('imageSize', card.imageSize, { min: teacherSize, max: teacherSize });
   const branch = oneOf('branch', card.branch, teacherBranches);

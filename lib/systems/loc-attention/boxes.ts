@@ -134,15 +134,9 @@ export async function boxesOf(
   const { onBoxes, train, validation } = options;
   // Both halves look into one folder of masks, which holds those of the other: what belongs to neither is told once.
   const ofTrain = (lungs: LungBoxes) =>
-    onBoxes?.({
-      ...lungs,
-      warnings: withoutMasksOf(lungs.warnings, [train, validation]),
-    });
+    onBoxes?.({ ...lungs, warnings: withoutMasksOf(lungs.warnings, [train, validation]) });
   const ofValidation = (lungs: LungBoxes) =>
-    onBoxes?.({
-      ...lungs,
-      warnings: lungs.warnings.filter(({ kind }) => kind !== strayMasks),
-    });
+    onBoxes?.({ ...lungs, warnings: lungs.warnings.filter(({ kind }) => kind !== strayMasks) });
   return {
     train: await found(images.train, { ...options, onBoxes: ofTrain }, size),
     validation: await found(images.validation, { ...options, onBoxes: ofValidation }, size),

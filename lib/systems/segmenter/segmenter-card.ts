@@ -1,11 +1,10 @@
-import path from 'node:path';
-import { type Json, readJson } from '../../checkpoints/folder.js';
+import type { Json } from '../../checkpoints/folder.js';
 import type { Interpolation } from '../../data/resize.js';
-import { CxrGazeError } from '../../errors.js';
 import { widths } from '../../models/model.js';
 import { segmentationStep } from '../../models/segmentation.js';
 import { type Normalisation, noNormalisation } from '../../training/inputs.js';
 import { integer, invalidArgument, knownKeys } from '../../validate.js';
+import { readCardFile, type StoredCard } from '../card-file.js';
 
 /** What a saved lung segmenter is. */
 export interface SegmenterCard {
@@ -18,6 +17,9 @@ export interface SegmenterCard {
   /** OpenCV's bilinear filter, as the original. */
   readonly interpolation: Interpolation;
 }
+
+/** A segmenter, as its card names it. */
+const system = 'lung-segmenter';
 
 /** Name of the card's file beside `model.safetensors`. */
 export const segmenterCardFile = 'segmenter.json';
@@ -48,7 +50,7 @@ export function segmenterCard(
 export function segmenterCardToJson({ imageSize, width, interpolation }: SegmenterCard): {
   readonly [key: string]: Json;
 } {
-  return { system: 'lung-segmenter', imageSize, width, interpolation };
+  return { system, imageSize, width, interpolation };
 }
 
 /**
@@ -57,26 +59,11 @@ export function segmenterCardToJson({ imageSize, width, interpolation }: Segment
  * @param folder of a saved segmenter (`segmenter.json`) or of a checkpoint (`state.json`)
  * @throws CxrGazeError `ERR_CHECKPOINT` naming file and member
  */
-export async function readSegmenterCard(folder: string, file: string): Promise<SegmenterCard> {
-  const name = path.join(folder, file);
-  const document = await readJson(name);
-  try {
-    return cardFrom(file === segmenterCardFile ? document : document.card);
-  } catch (cause) {
-    if (!(cause instanceof CxrGazeError)) throw cause;
-    throw new CxrGazeError('ERR_CHECKPOINT', `${name}: ${cause.message}`, { cause, details: { file: name } });
-  }
+export function readSegmenterCard(folder: string, file: string): Promise<SegmenterCard> {
+  return readCardFile(folder, file, [system], cardFrom);
 }
 
-function cardFrom(value: unknown): SegmenterCard {
-  if (typeof value !== 'object' || value === null) throw invalidArgument('the card', 'an object', value);
-  const card = value as Readonly<Record<string, unknown>>;
-  if (card.system !== 'lung-segmenter')
-    throw invalidArgument(
-      'the card',
-      "that of a lung segmenter ('lung-segmenter')",
-      card.system ?? 'a classifier',
-    );
+function cardFrom(card: StoredCard<typeof system>): SegmenterCard {
   knownKeys('card', card, ['system', 'imageSize', 'width', 'interpolation']);
   const { imageSize, width } = card;
   const made = segmenterCard('', { imageSize, width });

@@ -1,12 +1,12 @@
 import { createSegmentationNetwork, type SegmentationNetwork } from '../../models/segmentation.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { PrecisionChoice } from '../../training/precision.js';
-import { type Asked, PassNetwork } from '../pass-network.js';
+import { PassNetwork, type SystemLike } from '../pass-network.js';
 import type { SegmenterCard } from './segmenter-card.js';
 import { lungLogits } from './segmenter-objective.js';
 
 /** @internal What a pass needs of a segmenter. */
-export interface SegmenterLike extends Asked<SegmentationNetwork> {
+export interface SegmenterLike extends SystemLike<SegmentationNetwork> {
   readonly card: SegmenterCard;
 }
 
