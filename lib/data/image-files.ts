@@ -5,7 +5,7 @@ import { CxrGazeError } from '../errors.js';
 import { text } from '../validate.js';
 import type { DataWarning } from './data-warning.js';
 import { someOf } from './listed.js';
-import { surveyFiles } from './paths.js';
+import { linksHint, surveyFiles } from './paths.js';
 
 /** Extensions of files that are taken for images in a folder; what a file is, its content decides. */
 export const IMAGE_EXTENSIONS = [
@@ -28,8 +28,9 @@ export interface FolderListing {
 }
 
 /**
- * Lists the images of a folder and its subfolders. Links to files are followed if they stay inside;
- * links to folders are not walked and count as other files.
+ * Lists the images of a folder and its subfolders. Links to files are followed if they stay inside, or lead into a folder
+ * that the environment variable `CXR_GAZE_LINKS` names (several are separated as in `PATH`); links to folders are not walked
+ * and count as other files.
  *
  * @param folder to look through
  * @throws `ERR_FILE` if it cannot be read, `ERR_PATH_ESCAPE` for a link out of it
@@ -41,9 +42,11 @@ export async function listImages(folder: string): Promise<FolderListing> {
   const states = await surveyFiles(links, root);
   const outside = states.indexOf('outside');
   if (outside >= 0)
-    throw new CxrGazeError('ERR_PATH_ESCAPE', `The symbolic link ${links[outside]} leads out of ${folder}`, {
-      details: { path: links[outside], root: folder },
-    });
+    throw new CxrGazeError(
+      'ERR_PATH_ESCAPE',
+      `The symbolic link ${links[outside]} leads out of ${folder}; ${linksHint}`,
+      { details: { path: links[outside], root: folder } },
+    );
   const dead = new Set(links.filter((_, i) => states[i] !== 'file'));
   const images: string[] = [];
   const others: string[] = [];

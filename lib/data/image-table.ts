@@ -5,7 +5,7 @@ import type { CsvTable } from './csv.js';
 import type { DataWarning } from './data-warning.js';
 import { type Dataset, requireDataset, type Sample } from './dataset.js';
 import { IMAGE_EXTENSIONS } from './image-files.js';
-import { resolveInside, surveyFiles } from './paths.js';
+import { linksHint, resolveInside, surveyFiles } from './paths.js';
 
 /** What an {@link ImageTable} is made of; all lists have one entry a sample. */
 export interface ImageTableParts {
@@ -153,7 +153,7 @@ export async function readPaths({ table, column, rows, root }: PathColumn): Prom
   throw table.error(
     rows[outside] as number,
     column,
-    `a symbolic link leads the path ${JSON.stringify(paths[outside])} out of ${root}${count > 1 ? ` (and ${count - 1} more)` : ''}`,
+    `a symbolic link leads the path ${JSON.stringify(paths[outside])} out of ${root}${count > 1 ? ` (and ${count - 1} more)` : ''}; ${linksHint}`,
     { path: paths[outside], root, count },
     'ERR_PATH_ESCAPE',
   );

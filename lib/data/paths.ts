@@ -1,7 +1,8 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import process from 'node:process';
 import { CxrGazeError } from '../errors.js';
-import { text } from '../validate.js';
+import { invalidArgument, text } from '../validate.js';
 
 /** What is found at a path: a file, nothing, something that is no file, or a place outside the root. */
 export type FileState = 'file' | 'missing' | 'not-a-file' | 'outside';
@@ -10,6 +11,10 @@ export type FileState = 'file' | 'missing' | 'not-a-file' | 'outside';
 const CONCURRENCY = 16;
 /** With more wanted files in a folder than this, listing the folder beats asking for each. */
 const LIST_FROM = 32;
+/** Names the folders, separated as in `PATH`, that links may lead into: whose machine it is knows them, no table does. */
+const LINKS = 'CXR_GAZE_LINKS';
+/** What the error of a link that leads elsewhere says of it. @internal */
+export const linksHint = `${LINKS} names folders that links may lead into`;
 
 /**
  * The absolute path of a table's or archive's relative one. Only the text is judged here: absolute
@@ -44,20 +49,22 @@ function escapes(relative: string): string | undefined {
  * Looks for many files at once, folder by folder: a folder of 100,000 wanted images is one listing.
  *
  * @param paths absolute paths
- * @param root if given, the real path of each file (links followed) has to lie in the root's real path
+ * @param root if given, the real path of each file (links followed) has to lie in the root's real path, or in a folder that the
+ *   environment variable `CXR_GAZE_LINKS` names
  * @returns the state of each path, in order
- * @throws `ERR_FILE` if a folder may not be read
+ * @throws `ERR_FILE` if a folder may not be read; `ERR_INVALID_ARGUMENT` if `CXR_GAZE_LINKS` names one that is not there
  */
 export async function surveyFiles(paths: readonly string[], root?: string): Promise<FileState[]> {
   const states = new Array<FileState>(paths.length).fill('missing');
   const realRoot = root === undefined ? undefined : await realPath(root);
   if (root !== undefined && realRoot === undefined) return states;
+  const allowed = realRoot === undefined ? undefined : [realRoot, ...(await linkTargets())];
   const folders = [...byFolder(paths)];
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let folder = folders[next++]; folder; folder = folders[next++]) {
       const [name, indices] = folder;
-      await surveyFolder(name, indices, paths, realRoot, states);
+      await surveyFolder(name, indices, paths, allowed, states);
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
@@ -79,12 +86,12 @@ async function surveyFolder(
   folder: string,
   indices: readonly number[],
   paths: readonly string[],
-  realRoot: string | undefined,
+  allowed: readonly string[] | undefined,
   states: FileState[],
 ): Promise<void> {
   const realFolder = await realPath(folder);
   if (realFolder === undefined) return;
-  if (!isInside(realRoot, realFolder)) {
+  if (!isInside(allowed, realFolder)) {
     for (const index of indices) states[index] = 'outside';
     return;
   }
@@ -93,7 +100,7 @@ async function surveyFolder(
     const file = paths[index] as string;
     const name = path.basename(file);
     if (listing?.files.has(name)) states[index] = 'file';
-    else if (!listing || listing.folded.has(fold(name))) states[index] = await fileState(file, realRoot);
+    else if (!listing || listing.folded.has(fold(name))) states[index] = await fileState(file, allowed);
   }
 }
 
@@ -116,19 +123,31 @@ function fold(name: string): string {
   return name.normalize('NFC').toLowerCase();
 }
 
-async function fileState(file: string, realRoot: string | undefined): Promise<FileState> {
+async function fileState(file: string, allowed: readonly string[] | undefined): Promise<FileState> {
   const link = await tolerant(file, lstat(file));
   if (!link) return 'missing';
   if (!link.isSymbolicLink()) return link.isFile() ? 'file' : 'not-a-file';
   const target = await realPath(file);
   if (target === undefined) return 'missing';
-  if (!isInside(realRoot, target)) return 'outside';
+  if (!isInside(allowed, target)) return 'outside';
   return (await tolerant(target, stat(target)))?.isFile() ? 'file' : 'not-a-file';
 }
 
-function isInside(realRoot: string | undefined, real: string): boolean {
-  if (realRoot === undefined || real === realRoot) return true;
-  return real.startsWith(realRoot.endsWith(path.sep) ? realRoot : realRoot + path.sep);
+function isInside(allowed: readonly string[] | undefined, real: string): boolean {
+  const within = (root: string) =>
+    real === root || real.startsWith(root.endsWith(path.sep) ? root : root + path.sep);
+  return allowed === undefined || allowed.some(within);
+}
+
+async function linkTargets(): Promise<string[]> {
+  const named = (process.env[LINKS] ?? '').split(path.delimiter).filter((folder) => folder !== '');
+  return Promise.all(
+    named.map(async (folder) => {
+      const real = path.isAbsolute(folder) ? await realPath(folder) : undefined;
+      if (real !== undefined) return real;
+      throw invalidArgument(LINKS, 'absolute paths of folders that are there', folder);
+    }),
+  );
 }
 
 function realPath(file: string): Promise<string | undefined> {

@@ -1,7 +1,8 @@
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { delimiter, join, relative, sep } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
+import { listImages } from '../../lib/data/image-files.js';
 import { resolveInside, surveyFiles } from '../../lib/data/paths.js';
 
 t.test('paths are judged by their text', async (t) => {
@@ -106,6 +107,40 @@ t.test('the state of files, links followed', async (t) => {
     'a neighbour with a longer name',
   );
   t.strictSame(await surveyFiles([], root), []);
+});
+
+t.test('links may lead where the environment allows', async (t) => {
+  const dir = t.testdir({
+    root: {},
+    films: { 'a.png': 'a' },
+    more: { 'b.png': 'b' },
+    'films-2': { 'c.png': 'c' },
+  });
+  const root = join(dir, 'root');
+  const targets = { 'a.png': 'films', 'b.png': 'more', 'c.png': 'films-2' };
+  for (const [name, folder] of Object.entries(targets))
+    await symlink(join(dir, folder, name), join(root, name));
+  const paths = Object.keys(targets).map((name) => join(root, name));
+  const allow = (...folders: string[]) => {
+    process.env.CXR_GAZE_LINKS = folders.join(delimiter);
+  };
+  t.teardown(() => delete process.env.CXR_GAZE_LINKS);
+  t.strictSame(await surveyFiles(paths, root), ['outside', 'outside', 'outside'], 'nothing by default');
+  allow(join(dir, 'films'));
+  t.strictSame(await surveyFiles(paths, root), ['file', 'outside', 'outside'], 'a longer name is another');
+  allow(join(dir, 'films'), join(dir, 'more'));
+  t.strictSame(await surveyFiles(paths, root), ['file', 'file', 'outside'], 'several');
+  t.strictSame((await listImages(join(dir, 'more'))).images, ['b.png']);
+  await t.rejects(listImages(root), {
+    code: 'ERR_PATH_ESCAPE',
+    message: /c\.png leads out of .*root; CXR_GAZE_LINKS names folders/,
+  });
+  allow(dir);
+  t.strictSame((await listImages(root)).images, ['a.png', 'b.png', 'c.png']);
+  for (const wrong of [join(dir, 'none'), 'films']) {
+    allow(dir, wrong);
+    await t.rejects(surveyFiles(paths, root), { code: 'ERR_INVALID_ARGUMENT', message: /CXR_GAZE_LINKS/ });
+  }
 });
 
 t.test('a folder of many', async (t) => {

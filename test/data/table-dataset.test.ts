@@ -205,7 +205,7 @@ t.test('paths out of the root', async (t) => {
   } as const;
   await t.rejects(openTable(table), {
     code: 'ERR_PATH_ESCAPE',
-    message: /line 3, column 'path': a symbolic link leads/,
+    message: /line 3, column 'path': a symbolic link leads .* CXR_GAZE_LINKS/,
   });
 });
 
