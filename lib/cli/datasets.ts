@@ -43,6 +43,8 @@ export interface OpenOptions {
   readonly classes?: readonly string[];
   /** Which splits are wanted of a published set, whose splits are files of their own; default all. */
   readonly purpose: 'training' | 'evaluation';
+  /** Whether labels are of no concern, so that a table needs no column of them unless one is named; default no. */
+  readonly unlabelled?: boolean;
   /** Whether missing images are left out, as bad ones are under `--on_error skip`, and warned of; default no. */
   readonly skipMissing?: boolean;
   /** Further files that training needs of an image, such as teacher vectors, given all splits besides; default none. */
@@ -124,7 +126,7 @@ async function openCsv(flags: DataFlags, options: OpenOptions): Promise<OpenedDa
   const table = await openTable({
     ...{ csv, root: flags.data_dir ?? path.dirname(csv) },
     ...(flags.path_column === undefined ? {} : { pathColumn: flags.path_column }),
-    ...(flags.label_column === undefined ? {} : { labelColumn: flags.label_column }),
+    ...labelColumnOf(flags, options),
     ...(flags.split_column === undefined ? {} : { splitColumn: flags.split_column }),
     ...(flags.patient_column === undefined ? {} : { patientColumn: flags.patient_column }),
     ...(flags.empty_label === undefined ? {} : { emptyLabel: flags.empty_label }),
@@ -150,6 +152,15 @@ async function openCsv(flags: DataFlags, options: OpenOptions): Promise<OpenedDa
       ({ kind }) => options.purpose === 'training' || kind !== 'class-without-training-images',
     ),
   };
+}
+
+/** A flag about labels says that they are wanted after all. */
+function labelColumnOf(
+  { label_column: named, empty_label }: DataFlags,
+  { unlabelled = false }: OpenOptions,
+): { readonly labelColumn?: string | null } {
+  if (named !== undefined) return { labelColumn: named };
+  return unlabelled && empty_label === undefined ? { labelColumn: null } : {};
 }
 
 async function openFolder(flags: DataFlags, options: OpenOptions): Promise<OpenedData> {

@@ -37,7 +37,7 @@ interface FeatureFlags extends Omit<DataFlags, 'dataset' | 'data_dir' | 'label_d
 const help = `
 Writes BRANCH_NAME.npy, 64 float32 each, for every film of every split, with the projection to 64 numbers and a manifest
 beside. All splits must come from one teacher and one projection: a folder of another one is refused. What is there
-already is kept, so an interrupted extraction goes on with the same command.
+already is kept, so an interrupted extraction goes on with the same command. A table of films needs no column of labels.
 
 The flags of the original (gaze_models.py) mean the same here; as there, where several branches or data sets are named the
 first of --global --nih, --focal --nih, --global --mimic, --focal --mimic counts.
@@ -183,7 +183,7 @@ async function openFilms(flags: FeatureFlags, { kind }: Choice, output: Output):
   // Of a published set only those files are opened that are asked for.
   const purpose = flags.mode === 'bal' ? 'evaluation' : 'training';
   const skipMissing = flags.on_error === 'skip';
-  const asked = { imageSize: teacherSize, purpose, skipMissing } as const;
+  const asked = { imageSize: teacherSize, purpose, unlabelled: true, skipMissing } as const;
   const opened = await openData(dataFlagsOf(flags, kind), asked);
   sayRemarks(opened, output);
   return splitsOf(opened, flags, kind);

@@ -44,8 +44,8 @@ import { bootstrapOf } from './train-flags.js';
 import { notClinical, preparation, resumable, sayLeftOut } from './train-run.js';
 
 const help = `
-The films are the images of the data set; the gaze is read from --egd, --reflacx, --siim or --gaze and belongs to a film by
-its file name without extension. The embedded sample brings simulated readings.
+The films are the images of the data set (a table of them needs no column of labels); the gaze is read from --egd, --reflacx,
+--siim or --gaze and belongs to a film by its file name without extension. The embedded sample brings simulated readings.
 
 Validation: the split for it, or with --val_share a share of the recorded training films; nih-cxr-lt and mimic-cxr-lt take a
 share of ${validationShare} where balanced-val has no recorded film.
@@ -122,7 +122,8 @@ async function trainTeacher(flags: TeacherFlags, session: Session): Promise<void
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const dataFlags = absoluteDataFlags(pickDataFlags(flags));
   const skipMissing = flags.on_error === 'skip';
-  const data = await openData(dataFlags, { imageSize: teacherSize, purpose: 'training', skipMissing });
+  const asked = { imageSize: teacherSize, purpose: 'training', unlabelled: true, skipMissing } as const;
+  const data = await openData(dataFlags, asked);
   sayRemarks(data, output);
   const gaze = await openSplits(data, flags, session, output);
   const options = recordOf(flags, dataFlags);

@@ -8,7 +8,7 @@ import { listImages } from './image-files.js';
 import { featureName, ImageTable } from './image-table.js';
 import { someOf } from './listed.js';
 import { MaskFolder, withoutSuffix } from './mask-folder.js';
-import { resolveInside } from './paths.js';
+import { linksHint, resolveInside, surveyFiles } from './paths.js';
 import { PhantomDataset } from './phantom/splits.js';
 import { openTable, type WhereClause } from './table-dataset.js';
 
@@ -115,7 +115,7 @@ export interface PairTableOptions {
   readonly maskColumn?: string;
   /** Column that tells train, val and test apart; without it all rows form one split `all`. */
   readonly splitColumn?: string;
-  /** Name of the split to train on, which has to be there; default `train`. */
+  /** Name of the split to train on, which has to be there where groups are named: it orders them; default `train`. */
   readonly trainSplit?: string;
   /** Column of the patient; without it patients are unknown. */
   readonly patientColumn?: string;
@@ -139,16 +139,27 @@ export async function openPairTable(options: PairTableOptions): Promise<FoundPai
   const { csv, root, imageColumn = 'image', maskColumn = 'mask', groupColumn, ...rest } = options;
   const table = await openTable({
     ...{ csv, root, pathColumn: imageColumn, idColumn: maskColumn, ...rest },
-    // Any column that has no empty cell will do where nothing is scored apart.
-    labelColumn: groupColumn ?? imageColumn,
+    labelColumn: groupColumn ?? null,
   });
   const pairs = new Map<string, MaskPairs>();
   for (const [split, images] of table.splits) {
-    const masks = images.ids.map((id): ImageSource => ({ kind: 'file', path: resolveInside(root, id) }));
+    const masks = await masksWithin(root, images);
     const groups = Array.from(images.labels, (label) => images.classes[label] as string);
     pairs.set(split, { images, masks, ...(groupColumn === undefined ? {} : { groups }) });
   }
   return { pairs, warnings: table.warnings.filter(({ kind }) => kind !== 'class-without-training-images') };
+}
+
+/** The masks of a table's images, whose ids are their paths; no link may lead out of the root either. */
+async function masksWithin(root: string, images: ImageTable): Promise<ImageSource[]> {
+  const paths = images.ids.map((id) => resolveInside(root, id));
+  const outside = (await surveyFiles(paths, root)).indexOf('outside');
+  if (outside < 0) return paths.map((file) => ({ kind: 'file', path: file }));
+  throw new CxrGazeError(
+    'ERR_PATH_ESCAPE',
+    `${images.origin(outside)}: a symbolic link leads the mask ${images.ids[outside]} out of ${root}; ${linksHint}`,
+    { details: { path: paths[outside], root } },
+  );
 }
 
 /** Phantoms, with the lung masks that they were drawn with. */

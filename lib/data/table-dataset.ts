@@ -24,8 +24,11 @@ export interface TableOptions {
   readonly root: string;
   /** Column of the image path; `'path'` by default. */
   readonly pathColumn?: string;
-  /** Column of the class name; `'label'` by default. */
-  readonly labelColumn?: string;
+  /**
+   * Column of the class name; `'label'` by default. `null` for films whose classes are not asked for, as a teacher's: no column is
+   * read, and all rows are of one class, `unlabelled`.
+   */
+  readonly labelColumn?: string | null;
   /** Column that tells train, val and test apart; without it all rows form one split `'all'`. */
   readonly splitColumn?: string;
   /** Column of the patient; without it patients are unknown. */
@@ -83,12 +86,18 @@ const OPTIONS = [
   'skipUnknownLabels',
 ] as const;
 
+/** Classes in label order, and labels by row. */
+interface Labels {
+  readonly classes: readonly string[];
+  readonly labels: ReadonlyMap<number, number>;
+}
+
 /** Options with their defaults, checked. */
 interface Plan {
   readonly csv: string;
   readonly root: string;
   readonly pathColumn: string;
-  readonly labelColumn: string;
+  readonly labelColumn: string | null;
   readonly splitColumn: string | undefined;
   readonly patientColumn: string | undefined;
   readonly idColumn: string;
@@ -110,14 +119,11 @@ export async function openTable(options: TableOptions): Promise<TableSplits> {
   const plan = checkOptions(options);
   const table = await readCsv(plan.csv);
   const wanted = rowsWhere(table, plan.where);
-  const label = table.column(plan.labelColumn);
-  const labelled = rowsWithLabel(table, wanted, label, plan.emptyLabel);
+  const label = plan.labelColumn === null ? null : table.column(plan.labelColumn);
+  const labelled = label === null ? wanted : rowsWithLabel(table, wanted, label, plan.emptyLabel);
   const groups = rowsBySplit(table, labelled, plan.splitColumn);
-  const classes = plan.classes ?? orderClasses(table, groups, label, plan);
-  const known = plan.skipUnknownLabels
-    ? labelled.filter((row) => classes.includes(table.cell(row, label)))
-    : labelled;
-  const labels = labelIndices(table, known, label, classes);
+  const { classes, labels } = label === null ? unlabelled(labelled) : labelRows(table, groups, label, plan);
+  const known = labelled.filter((row) => labels.has(row));
   const id = table.column(plan.idColumn);
   const emptyId = known.find((row) => table.cell(row, id).trim() === '');
   if (emptyId !== undefined)
@@ -157,16 +163,15 @@ export function parseWhere(clause: string): WhereClause {
 
 function checkOptions(options: TableOptions): Plan {
   knownKeys('options', options, OPTIONS);
-  const column = (
-    key: 'pathColumn' | 'labelColumn' | 'splitColumn' | 'patientColumn' | 'idColumn',
-  ): string | undefined => (options[key] === undefined ? undefined : text(`options.${key}`, options[key]));
+  const column = (key: 'pathColumn' | 'splitColumn' | 'patientColumn' | 'idColumn'): string | undefined =>
+    options[key] === undefined ? undefined : text(`options.${key}`, options[key]);
   const pathColumn = column('pathColumn') ?? 'path';
   const splitColumn = column('splitColumn');
   return {
     csv: text('options.csv', options.csv),
     root: path.resolve(text('options.root', options.root)),
     pathColumn,
-    labelColumn: column('labelColumn') ?? 'label',
+    labelColumn: checkLabelColumn(options),
     splitColumn,
     patientColumn: column('patientColumn'),
     idColumn: column('idColumn') ?? pathColumn,
@@ -179,6 +184,16 @@ function checkOptions(options: TableOptions): Plan {
     ),
     skipUnknownLabels: flag('options.skipUnknownLabels', options.skipUnknownLabels ?? false),
   };
+}
+
+/** Whatever sorts rows by their labels is without effect where no labels are read. */
+function checkLabelColumn(options: TableOptions): string | null {
+  const { labelColumn = 'label' } = options;
+  if (labelColumn !== null) return text('options.labelColumn', labelColumn);
+  for (const key of ['emptyLabel', 'classes', 'skipUnknownLabels'] as const)
+    if (options[key] !== undefined)
+      throw invalidArgument(`options.${key}`, 'nothing where labelColumn is null', options[key]);
+  return null;
 }
 
 function checkClause(name: string, value: unknown): CheckedClause {
@@ -216,6 +231,25 @@ function orderClasses(
   for (const row of train)
     counts.set(table.cell(row, label), (counts.get(table.cell(row, label)) as number) + 1);
   return orderByFrequency(counts);
+}
+
+/** The classes, and the label of each row that has one of them. */
+function labelRows(
+  table: CsvTable,
+  groups: ReadonlyMap<string, readonly number[]>,
+  label: number,
+  plan: Plan,
+): Labels {
+  const classes = plan.classes ?? orderClasses(table, groups, label, plan);
+  const rows = [...groups.values()].flat().sort((a, b) => a - b);
+  const known = plan.skipUnknownLabels
+    ? rows.filter((row) => classes.includes(table.cell(row, label)))
+    : rows;
+  return { classes, labels: labelIndices(table, known, label, classes) };
+}
+
+function unlabelled(rows: readonly number[]): Labels {
+  return { classes: ['unlabelled'], labels: new Map(rows.map((row) => [row, 0])) };
 }
 
 function labelIndices(

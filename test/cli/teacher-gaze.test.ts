@@ -127,11 +127,15 @@ t.test('a published set, of whose films a share validates', async (t) => {
 t.test("a table of one's own without a split to validate on", async (t) => {
   const names = Array.from({ length: 10 }, (_, i) => `film-${i}`);
   const folder = t.testdir({
-    'films.csv': ['path,label,split', ...names.map((name) => `${name}.png,x,train`)].join('\n'),
+    'films.csv': ['path,split', ...names.map((name) => `${name}.png,train`)].join('\n'),
     'gaze.csv': ['id,x,y,start,end', ...names.map((name) => `${name},1,1,0,1`)].join('\n'),
   });
   const table = { csv: path.join(folder, 'films.csv'), split_column: 'split' };
-  const data = await openData(table, { imageSize: 32, purpose: 'training', skipMissing: true });
+  const asked = { imageSize: 32, purpose: 'training', skipMissing: true } as const;
+  await t.rejects(openData(table, asked), { code: 'ERR_TABLE', message: /no column 'label'/ });
+  const data = await openData(table, { ...asked, unlabelled: true });
+  const labelled = openData({ ...table, empty_label: 'skip' }, { ...asked, unlabelled: true });
+  await t.rejects(labelled, { message: /no column 'label'/ }, 'whoever sorts rows by labels wants them');
   const source = {
     gaze: path.join(folder, 'gaze.csv'),
     film_size: [4, 4],

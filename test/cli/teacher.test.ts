@@ -22,10 +22,18 @@ t.before(async () => {
   if (code !== 0) throw new Error(stderr);
   // A few of the films: the teachers are large.
   const [header = '', ...rows] = read('films/labels.csv').trim().split('\n');
+  const label = header.split(',').indexOf('label');
   const of = (split: string, films: number) =>
     rows.filter((row) => row.split(',')[3] === split).slice(0, films);
   const few = [header, ...of('train', 2), ...of('val', 1), ...of('balanced-test', 1)];
   writeFileSync(at('few.csv'), `${few.join('\n')}\n`);
+  const plain = few.map((row) =>
+    row
+      .split(',')
+      .filter((_, i) => i !== label)
+      .join(','),
+  );
+  writeFileSync(at('unlabelled.csv'), `${plain.join('\n')}\n`);
 });
 
 t.test('train teacher leaves a run with its report', async (t) => {
@@ -75,7 +83,8 @@ t.test('features writes the vectors, and the student learns from files or from t
   const first = await cli([...features, ...source], folder);
   t.equal(first.code, 0, first.stderr);
   t.match(first.stdout, /4 vectors of the focal teacher written to .*features, 0 were there already/);
-  const again = await cli([...features, ...source, '--json'], folder);
+  const unlabelled = features.map((argument) => (argument === 'few.csv' ? 'unlabelled.csv' : argument));
+  const again = await cli([...unlabelled, ...source, '--json'], folder);
   t.match(linesOf(again).at(-1), { type: 'features', branch: 'focal', written: 0, kept: 4 });
 
   const student = [

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import t from 'tap';
@@ -224,6 +224,12 @@ t.test('pairs of folders, of a table, of phantoms', async (t) => {
   t.same(table.warnings, []);
   writeFileSync(csv, `image,mask\nimages/train/a.png,../x.png\n`);
   t.match(await failure(openPairTable({ csv, root: folder })), { code: 'ERR_PATH_ESCAPE' });
+  symlinkSync(at('others', 'x.png'), at('images', 'out.png'));
+  writeFileSync(csv, `image,mask\ntrain/a.png,train/b.png\ntrain/b.png,out.png\n`);
+  t.match(await failure(openPairTable({ csv, root: at('images') })), {
+    code: 'ERR_PATH_ESCAPE',
+    message: /pairs\.csv, line 3: a symbolic link leads the mask out\.png out of/,
+  });
 
   const films = phantomPairs(
     phantomSplits({ size: 64, train: 20, valPerClass: 1, testPerClass: 0, test: 0 }).train,

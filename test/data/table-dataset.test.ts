@@ -176,6 +176,37 @@ t.test('what is wrong with a table names file, line and column', async (t) => {
   );
 });
 
+t.test('films whose classes are not asked for', async (t) => {
+  const lines = TABLE.map((line) =>
+    line
+      .split(',')
+      .filter((_, i) => i !== 4)
+      .join(','),
+  );
+  const { classes, splits, skipped, warnings } = await open(t, lines, { labelColumn: null });
+  t.strictSame(classes, ['unlabelled']);
+  t.strictSame(
+    [...splits].map(([name, { length, classCounts }]) => [name, length, classCounts]),
+    [
+      ['train', 3, [3]],
+      ['val', 1, [1]],
+      ['test', 2, [2]],
+    ],
+    'no row is left out',
+  );
+  t.strictSame([skipped, warnings], [{ where: 0, emptyLabel: 0, unknownLabel: 0 }, []]);
+  t.equal(
+    (await open(t, TABLE, { labelColumn: null })).splits.get('test')?.length,
+    2,
+    'labels are not looked at',
+  );
+  for (const idle of [{ emptyLabel: 'skip' }, { classes: ['Mass'] }, { skipUnknownLabels: true }] as const)
+    await t.rejects(open(t, TABLE, { labelColumn: null, ...idle }), {
+      code: 'ERR_INVALID_ARGUMENT',
+      message: /nothing where labelColumn is null/,
+    });
+});
+
 t.test('patients in two splits and rows without one are told', async (t) => {
   const { warnings } = await open(t, changed(6, '011', '007'), { emptyLabel: 'skip' });
   t.match(warnings[0], {
