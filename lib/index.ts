@@ -438,7 +438,9 @@ export type {
 export type { TeacherFitOptions } from './systems/gazelt/teacher-fit.js';
 export type { TeacherScores } from './systems/gazelt/teacher-objective.js';
 export type {
+  ReadingSaliency,
   SaliencyMeasure,
+  SaliencyScores,
   WindowSaliency,
 } from './systems/gazelt/teacher-saliency.js';
 export { loadClassifier } from './systems/load-classifier.js';

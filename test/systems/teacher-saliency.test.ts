@@ -8,16 +8,10 @@ const units = (n: number) => resamplingUnits(n, undefined);
 
 t.test('means are over the readings that have the window, and over the windows of a reading', (t) => {
   const table = new SaliencyTable(3, 2);
-  for (const [reading, window, cc] of [
-    [0, 0, 0.2],
-    [0, 1, 0.6],
-    [1, 0, 0.4],
-    [2, 1, 0.8],
-  ] as const) {
-    table.set({ reading, window }, 'teacher', scores(cc));
-    table.set({ reading, window }, 'centreBias', scores(cc - 0.1));
-    table.set({ reading, window }, 'uniform', scores(0));
-  }
+  const every = (cc: number) => ({ teacher: scores(cc), centreBias: scores(cc - 0.1), uniform: scores(0) });
+  table.enter(0, [every(0.2), every(0.6)]);
+  table.enter(1, [every(0.4), null]);
+  table.enter(2, [null, every(0.8)]);
   const [first, second, all] = table.summary(true, units(3), null);
   const near = (found: number | null | undefined, expected: number) =>
     t.ok(Math.abs((found ?? Number.NaN) - expected) < 1e-12, `${found} is ${expected}`);
@@ -37,9 +31,7 @@ t.test('differences are paired: what is the same in every reading has no width',
   const table = new SaliencyTable(40, 1);
   for (let reading = 0; reading < 40; reading++) {
     const cc = (reading % 7) / 10;
-    table.set({ reading, window: 0 }, 'teacher', scores(cc + 0.05));
-    table.set({ reading, window: 0 }, 'centreBias', scores(cc));
-    table.set({ reading, window: 0 }, 'uniform', scores(0));
+    table.enter(reading, [{ teacher: scores(cc + 0.05), centreBias: scores(cc), uniform: scores(0) }]);
   }
   const [first] = table.summary(true, units(40), bootstrap);
   const { teacher, difference } = first ?? {};
@@ -53,8 +45,7 @@ t.test('differences are paired: what is the same in every reading has no width',
 
 t.test('without a baseline there is none, and an empty window has no number', (t) => {
   const table = new SaliencyTable(2, 2);
-  table.set({ reading: 0, window: 0 }, 'teacher', scores(0.5));
-  table.set({ reading: 0, window: 0 }, 'uniform', scores(0));
+  table.enter(0, [{ teacher: scores(0.5), centreBias: null, uniform: scores(0) }, null]);
   const [first, second] = table.summary(false, units(2), bootstrap);
   t.match(first, { centreBias: null, difference: null, readings: 1 });
   t.same(second?.teacher.cc, { mean: null, interval: null });

@@ -418,6 +418,16 @@ t.test('gaze is predicted for each window that was looked at', async (t) => {
   t.ok(all?.teacher.cc.interval, 'asked for');
   t.equal(all?.uniform.cc.mean, 0);
   t.ok((all?.uniform.kl.mean as number) > (all?.centreBias?.kl.mean as number));
+  const ofWindow = (w: number) => readings.flatMap(({ scores }) => scores[w]?.centreBias?.nss ?? []);
+  t.same(
+    readings.map(({ scores }) => scores.map((one) => one !== null)),
+    readings.map(({ recorded }) => recorded.map((map) => map !== null)),
+  );
+  for (const [w, { centreBias: bias }] of evaluation.windows.slice(0, 4).entries()) {
+    const of = ofWindow(w);
+    const mean = of.reduce((sum, value) => sum + value, 0) / of.length;
+    t.ok(Math.abs(mean - (bias?.nss.mean as number)) < 1e-9, `${mean}: the scores told are those counted`);
+  }
   const { teacher: own, centreBias, difference } = all ?? {};
   t.ok(
     Math.abs((difference?.cc.mean as number) - ((own?.cc.mean as number) - (centreBias?.cc.mean as number))) <

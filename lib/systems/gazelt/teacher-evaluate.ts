@@ -15,7 +15,12 @@ import { checkPass, type PassOptions, passOver } from '../classifier/passes.js';
 import type { PassNetwork } from '../pass-network.js';
 import { type GazeDataset, requireGaze } from './gaze-dataset.js';
 import { teacherWindows } from './teacher-card.js';
-import { SaliencyTable, type WindowSaliency } from './teacher-saliency.js';
+import {
+  type ReadingSaliency,
+  type SaliencyScores,
+  SaliencyTable,
+  type WindowSaliency,
+} from './teacher-saliency.js';
 import {
   batchTargets,
   type ReadableGaze,
@@ -35,6 +40,8 @@ export interface PredictedReading {
   readonly predicted: readonly Float32Array[];
   /** Recorded heat map, maximum 1; `null` where the window has no fixation. */
   readonly recorded: readonly (Float32Array | null)[];
+  /** Scores of each window; `null` where it has no fixation. */
+  readonly scores: readonly (ReadingSaliency | null)[];
 }
 
 /** Options of `GazeTeacher.evaluate`. */
@@ -127,10 +134,11 @@ async function evaluate(
     for (const [i, reading] of chosen.entries()) {
       const recorded = targets.map((window) => recordedMap(window, i));
       const maps = predicted.map((window) => window[i] as Float32Array);
-      enterScores(table, { row: seen.length, reading, predicted: maps, recorded, baseline, target });
+      const scores = scoresOf({ reading, predicted: maps, recorded, baseline, target });
+      table.enter(seen.length, scores);
       seen.push(places[i] as number);
       const index = kept[places[i] as number] as number;
-      await options.onReading?.({ index, id: ids[i] as string, predicted: maps, recorded });
+      await options.onReading?.({ index, id: ids[i] as string, predicted: maps, recorded, scores });
     }
   }
   if (seen.length === 0)
@@ -187,8 +195,6 @@ function recordedMap({ rows, maps }: WindowTargets, reading: number): Float32Arr
 }
 
 interface Compared {
-  /** Of the table. */
-  readonly row: number;
   readonly reading: Reading;
   readonly predicted: readonly Float32Array[];
   readonly recorded: readonly (Float32Array | null)[];
@@ -199,23 +205,23 @@ interface Compared {
 /** A map that is the same everywhere. */
 const uniform = new Float32Array(pixels).fill(1 / pixels);
 
-function enterScores(table: SaliencyTable, compared: Compared): void {
-  const { row, reading, predicted, recorded, baseline, target } = compared;
+function scoresOf({ reading, predicted, recorded, baseline, target }: Compared): (ReadingSaliency | null)[] {
   // NSS is read at the places that the recorded map is made of.
   const points = teacherPoints(reading, target.branch, teacherWindows, target.windows);
-  for (const [window, map] of recorded.entries()) {
-    if (map === null) continue;
-    const place = { reading: row, window };
+  return recorded.map((map, window) => {
+    if (map === null) return null;
     const looked = lookedAt(points[window] as (typeof points)[number]);
-    const scores = (prediction: Float32Array) => ({
+    const scores = (prediction: Float32Array): SaliencyScores => ({
       cc: cc(prediction, map),
       kl: klDivergence(map, prediction),
       nss: nss(prediction, { width: teacherSize, height: teacherSize }, looked),
     });
-    table.set(place, 'teacher', scores(predicted[window] as Float32Array));
-    if (baseline) table.set(place, 'centreBias', scores(baseline[window] as Float32Array));
-    table.set(place, 'uniform', scores(uniform));
-  }
+    return {
+      teacher: scores(predicted[window] as Float32Array),
+      centreBias: baseline ? scores(baseline[window] as Float32Array) : null,
+      uniform: scores(uniform),
+    };
+  });
 }
 
 function lookedAt({ width, height, x, y }: ReturnType<typeof teacherPoints>[number]): LookedAt {

@@ -16,8 +16,18 @@ export type SaliencyMeasure = 'cc' | 'kl' | 'nss';
 
 const saliencyMeasures: readonly SaliencyMeasure[] = ['cc', 'kl', 'nss'];
 
+/** How well one window of one reading is predicted. */
+export interface ReadingSaliency {
+  /** By the teacher's map. */
+  readonly teacher: SaliencyScores;
+  /** By the mean training target of the same window; `null` where no readings were given for it. */
+  readonly centreBias: SaliencyScores | null;
+  /** By a map that is the same everywhere. */
+  readonly uniform: SaliencyScores;
+}
+
 /** What is compared with the recorded maps. */
-export type Predictor = 'teacher' | 'centreBias' | 'uniform';
+type Predictor = keyof ReadingSaliency;
 
 /** The numbers of one time window. */
 export interface WindowSaliency {
@@ -50,14 +60,13 @@ export class SaliencyTable {
     this.#windows = windows;
   }
 
-  /** Enters the scores of one reading in one window. */
-  set(
-    place: { readonly reading: number; readonly window: number },
-    of: Predictor,
-    scores: SaliencyScores,
-  ): void {
-    for (const measure of saliencyMeasures)
-      this.#column(of, measure, place.window)[place.reading] = scores[measure];
+  /** Enters the scores of one reading, window by window; `null` where a window has no fixation. */
+  enter(reading: number, windows: readonly (ReadingSaliency | null)[]): void {
+    for (const [window, all] of windows.entries())
+      for (const [of, scores] of Object.entries(all ?? {}) as [Predictor, SaliencyScores | null][])
+        if (scores !== null)
+          for (const measure of saliencyMeasures)
+            this.#column(of, measure, window)[reading] = scores[measure];
   }
 
   #column(of: Predictor, measure: SaliencyMeasure, window: number): Column {
