@@ -79,6 +79,13 @@ export function object<T extends object>(name: string, value: T): T {
   throw invalidArgument(name, 'an object', value);
 }
 
+/** An object with members by name, as JSON has them: no array. */
+export function record(name: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw invalidArgument(name, 'an object', value);
+}
+
 /** A function. */
 export function callable<T>(name: string, value: T): T {
   if (typeof value === 'function') return value;
@@ -111,20 +118,33 @@ export function list<T>(name: string, value: unknown, item: (name: string, value
   return value.map((entry, index) => item(`${name}[${index}]`, entry));
 }
 
+/** Class names: at least so many, each once. */
+export function classNames(name: string, value: unknown, atLeast = 1): string[] {
+  const names = list(name, value, text);
+  if (names.length < atLeast)
+    throw invalidArgument(name, atLeast === 1 ? 'at least one class' : `at least ${atLeast} classes`, value);
+  const twice = names.findIndex((one, i) => names.indexOf(one) !== i);
+  if (twice >= 0)
+    throw invalidArgument(`${name}[${twice}]`, 'a name that did not occur before', names[twice]);
+  return names;
+}
+
 /** Refuses keys of an options object that nobody reads, offering the nearest known one. */
 export function knownKeys(name: string, options: object, known: readonly string[]): void {
   object(name, options);
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
     const near = nearest(key, known);
-    throw new CxrGazeError(
-      'ERR_INVALID_ARGUMENT',
-      `Unknown option ${name}.${key}${near ? `; did you mean '${near}'?` : ''}`,
-      {
-        details: { argument: `${name}.${key}`, known },
-      },
-    );
+    const hint = near === undefined ? '' : didYouMean(near);
+    throw new CxrGazeError('ERR_INVALID_ARGUMENT', `Unknown option ${name}.${key}${hint}`, {
+      details: { argument: `${name}.${key}`, known },
+    });
   }
+}
+
+/** How a sentence ends that something is not known, for another to follow: with the nearest known name, if any is near. */
+export function didYouMean(near: string | undefined): string {
+  return near === undefined ? '.' : `; did you mean '${near}'?`;
 }
 
 /** The known name nearest to a misspelt one by edit distance, if any is near. */

@@ -35,6 +35,20 @@ DataEnvironment& DataEnvironment::of(Napi::Env env) {
 
 Napi::Promise DataEnvironment::submit(Napi::Env env, std::vector<Napi::ObjectReference> inputs, Work work) {
   const uint64_t id = nextId_++;
+  auto deferred = Napi::Promise::Deferred::New(env);
+  // Before the work is queued: the lane reads their memory from then on.
+  open_.emplace(id, Open{deferred, std::move(inputs)});
+  mailbox_->hold(env);
+  try {
+    post(id, std::move(work));
+  } catch (...) {
+    drop(env, id);
+    throw;
+  }
+  return deferred.Promise();
+}
+
+void DataEnvironment::post(uint64_t id, Work work) {
   const bool queued = DataLane::instance().post(*queue_, [id, mailbox = mailbox_, work = std::move(work)] {
     Result result;
     FailurePtr failure;
@@ -51,22 +65,23 @@ Napi::Promise DataEnvironment::submit(Napi::Env env, std::vector<Napi::ObjectRef
         [id, result, failure](Napi::Env env) { DataEnvironment::of(env).settle(env, id, result, failure); });
   });
   if (!queued) throw Error("ERR_CLOSED", "This thread is leaving: no more work can be queued");
-  auto deferred = Napi::Promise::Deferred::New(env);
-  open_.emplace(id, Open{deferred, std::move(inputs)});
-  mailbox_->hold(env);
-  return deferred.Promise();
+}
+
+void DataEnvironment::drop(Napi::Env env, uint64_t id) {
+  open_.erase(id);
+  mailbox_->letGo(env);
 }
 
 void DataEnvironment::settle(Napi::Env env, uint64_t id, const Result& result, const FailurePtr& failure) {
   auto found = open_.find(id);
   if (found == open_.end()) return;
   auto deferred = found->second.deferred;
-  open_.erase(found);
-  mailbox_->letGo(env);
+  drop(env, id);
+  auto& environment = Environment::of(env);
   if (failure) {
-    deferred.Reject(Environment::of(env).makeError(env, failure->code, failure->message, failure));
+    deferred.Reject(environment.makeError(env, failure->code, failure->message, failure));
   } else {
-    deferred.Resolve(result(env));
+    environment.settle(env, deferred, result);
   }
 }
 

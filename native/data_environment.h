@@ -42,6 +42,9 @@ class DataEnvironment {
     std::vector<Napi::ObjectReference> inputs;
   };
 
+  /// Queues work whose promise is among the open ones. Throws where the environment is leaving.
+  void post(uint64_t id, Work work);
+  void drop(Napi::Env env, uint64_t id);
   void settle(Napi::Env env, uint64_t id, const Result& result, const FailurePtr& failure);
   std::shared_ptr<DataLane::Queue> queue_;
   std::shared_ptr<Mailbox> mailbox_;

@@ -13,16 +13,9 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
-import {
-  GazeLT,
-  GazeTeacher,
-  groupsFromCounts,
-  phantomSplits,
-  readNpy,
-  rng,
-  writeNpy,
-} from '../../dist/lib/index.js';
-import { budget, hasCheckpoint, readJson, run, say, settingsFrom, table, write } from './support.mjs';
+import { groupsFromCounts, phantomSplits, readNpy, rng, writeNpy } from '../../dist/lib/index.js';
+import { extractVectors, runStudent, studentResult } from './students.mjs';
+import { budget, run, say, settingsFrom, table, write } from './support.mjs';
 
 const settings = settingsFrom({
   out: 'runs/gaze-helps',
@@ -62,23 +55,6 @@ const { classes } = splits.train;
 const thresholds = { head: Math.floor(settings.train / 8), tail: Math.ceil(settings.train / 32) };
 const features = path.join(settings.out, 'features');
 
-/** The teachers see the films at their own size; a film's name tells whose the vector is. */
-async function extract() {
-  const { train, 'balanced-val': validation } = splitsAt(224);
-  const branches = [];
-  for (const source of settings.teachers) {
-    const teacher = await GazeTeacher.load(source);
-    try {
-      const report = await teacher.features([train, validation], { folder: features, signal });
-      say(`${teacher.card.branch} vectors: ${report.written} written, ${report.kept} there`);
-      branches.push(teacher.card.branch);
-    } finally {
-      teacher.dispose();
-    }
-  }
-  return branches;
-}
-
 /** Both teachers' vectors of another film of the same split, drawn for each seed. */
 async function shuffle(seed, branches) {
   const folder = path.join(settings.out, `features-shuffled-seed${seed}`);
@@ -110,50 +86,17 @@ function derangement(length, random) {
   return order;
 }
 
-function methodOf(arm, featuresDir, set) {
-  if (arm === 'softmax') return { loss: 'ce' };
-  const rw = { loss: 'ldam', weighting: 'balanced', deferred: { epoch: settings.drw_epoch } };
-  if (arm === 'rw-ldam-drw') return rw;
-  return { ...rw, distillation: { features: set, featuresDir, weight: settings.kd_weight } };
-}
-
-async function runOne(arm, seed, branches) {
-  const folder = path.join(settings.out, `${arm}-seed${seed}`);
-  const result = path.join(folder, 'result.json');
-  if (existsSync(result)) return;
-  const featuresDir = arm === 'shuffled' ? await shuffle(seed, branches) : features;
-  const set = branches.length === 2 ? 'gazelt' : branches[0];
-  const model = await GazeLT.create({
-    ...{ classes, init: 'random', architecture: settings.architecture, imageSize: settings.size },
-    ...{ head: 'bottleneck64', seed, thresholds },
+async function runOne(arm, seed, { branches, set }) {
+  await runStudent({
+    ...{ arm, seed, settings, signal, folder: path.join(settings.out, `${arm}-seed${seed}`) },
+    vectors: { set, folder: arm === 'shuffled' ? await shuffle(seed, branches) : features },
+    create: {
+      ...{ classes, architecture: settings.architecture, imageSize: settings.size },
+      ...{ head: 'bottleneck64', thresholds },
+    },
+    splits: { train: splits.train, validation: splits['balanced-val'] },
+    tests: { 'balanced-test': splits['balanced-test'], test: splits.test },
   });
-  try {
-    const checkpoints = path.join(folder, 'checkpoints');
-    const fit = model.fit({
-      ...{ train: splits.train, validation: splits['balanced-val'], ...methodOf(arm, featuresDir, set) },
-      ...{ maxEpochs: settings.epochs, patience: settings.epochs, batchSize: settings.batch, seed },
-      ...{ learningRate: settings.lr, precision: settings.precision, checkpoints, signal },
-      resume: await hasCheckpoint(checkpoints),
-    });
-    const { schedule } = await fit.result;
-    const evaluated = {};
-    for (const split of ['balanced-test', 'test']) {
-      const { probabilities, labels, patients } = await model.evaluate(splits[split], { signal });
-      const predicted = Array.from(labels, (_, i) => argmax(probabilities, i));
-      evaluated[split] = { labels: [...labels], predicted, patients };
-    }
-    write(result, { arm, seed, settings, schedule, evaluated });
-    say(`${arm} seed ${seed}: best epoch ${schedule.bestEpoch}, validation ${schedule.best.toFixed(3)}`);
-  } finally {
-    model.dispose();
-  }
-}
-
-function argmax(probabilities, row) {
-  let best = 0;
-  const at = row * classes.length;
-  for (let k = 1; k < classes.length; k++) if (probabilities[at + k] > probabilities[at + best]) best = k;
-  return best;
 }
 
 const groups = groupsFromCounts(splits.train.classCounts, thresholds);
@@ -203,7 +146,7 @@ function summarise() {
   const results = new Map();
   for (const arm of arms)
     for (const seed of settings.seeds) {
-      const result = readJson(path.join(settings.out, `${arm}-seed${seed}`, 'result.json'));
+      const result = studentResult(path.join(settings.out, `${arm}-seed${seed}`));
       if (result) results.set(`${arm} ${seed}`, result);
     }
   const seeds = settings.seeds.filter((seed) => arms.every((arm) => results.has(`${arm} ${seed}`)));
@@ -274,9 +217,12 @@ function difference({ arm, measure, m, plain, draws }) {
 
 await run(async () => {
   const taught = settings.arms.some((arm) => arm === 'gazelt' || arm === 'shuffled');
-  const branches = taught ? await extract() : [];
+  // The teachers see the films at their own size; a film's name tells whose the vector is.
+  const { train, 'balanced-val': validation } = splitsAt(224);
+  const films = [train, validation];
+  const vectors = await extractVectors(taught ? settings.teachers : [], films, { folder: features, signal });
   for (const seed of settings.seeds) {
-    for (const arm of settings.arms) await runOne(arm, seed, branches);
+    for (const arm of settings.arms) await runOne(arm, seed, vectors);
     summarise();
   }
 }, settings);

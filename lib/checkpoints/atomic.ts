@@ -100,7 +100,7 @@ async function syncPath(path: string): Promise<void> {
 }
 
 /** Flushes every file and folder of a tree to disk, leaves first. */
-export async function syncTree(path: string): Promise<void> {
+async function syncTree(path: string): Promise<void> {
   const entries = await attempt(path, 'could not be listed', () => readdir(path, { withFileTypes: true }));
   for (const entry of entries) {
     if (entry.isDirectory()) await syncTree(join(path, entry.name));

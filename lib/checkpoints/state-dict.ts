@@ -1,5 +1,5 @@
 import type { CxrGazeError } from '../errors.js';
-import { nearest } from '../validate.js';
+import { didYouMean, nearest } from '../validate.js';
 import { checkpointError } from './fault.js';
 import { isModule, moduleState } from './module-state.js';
 import { isTensorRecord, kindOf, type PickleRecord, PlainDict, type PlainValue } from './pickle-values.js';
@@ -43,10 +43,9 @@ export function selectTensors(file: string, root: PlainValue, key?: string | nul
   if (chosen === undefined) {
     const keys = topKeys(root);
     const near = nearest(key, keys);
-    const hint = near === undefined ? '' : `; did you mean '${near}'?`;
     throw checkpointError(
       file,
-      `there is no key ${JSON.stringify(key)}${hint} The file has ${listed(keys)}`,
+      `there is no key ${JSON.stringify(key)}${didYouMean(near)} The file has ${listed(keys)}`,
       { key, keys },
     );
   }

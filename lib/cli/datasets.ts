@@ -11,7 +11,7 @@ import { missingText, type NeededFiles, refuseMissing } from '../data/needed-fil
 import { phantomSplits } from '../data/phantom/splits.js';
 import { openTable } from '../data/table-dataset.js';
 import { CxrGazeError } from '../errors.js';
-import { nearest } from '../validate.js';
+import { didYouMean, nearest } from '../validate.js';
 import { type DataFlags, type DataKind, dataKind } from './data-options.js';
 import { usageError } from './options.js';
 
@@ -234,9 +234,7 @@ function named(splits: ReadonlyMap<string, Dataset>, name: string): Dataset {
 
 function unknownSplit(name: string, known: readonly string[]): CxrGazeError {
   const near = nearest(name, known);
-  return usageError(
-    `There is no split '${name}'${near ? `; did you mean '${near}'?` : ''} The splits are ${known.join(', ')}`,
-  );
+  return usageError(`There is no split '${name}'${didYouMean(near)} The splits are ${known.join(', ')}`);
 }
 
 /** Train and validation, which training cannot do without. */

@@ -26,6 +26,7 @@ interface FeatureFlags extends Omit<DataFlags, 'dataset' | 'data_dir' | 'label_d
   readonly save_features_path?: string;
   readonly mode: string;
   readonly projection_seed: number;
+  readonly projection?: string;
   readonly batch_size: number;
   readonly on_error: 'throw' | 'skip';
   readonly device: string;
@@ -84,6 +85,14 @@ function addTeacher(command: Command): void {
         "of the projection to 64 numbers, for the authors' files, which have none",
         asInteger({ min: 0, max: 2 ** 32 - 1 }),
         0,
+      ),
+    )
+    .addOption(
+      option(
+        teacher,
+        '--projection <file>',
+        'instead of a seed: BRANCH_projection.safetensors beside vectors that were written before',
+        asText,
       ),
     );
 }
@@ -174,7 +183,11 @@ async function features(flags: FeatureFlags, session: Session): Promise<void> {
       'Both --global and --focal are named: as in the original the first counts, --global',
     );
   const splits = await openFilms(flags, choice, output);
-  using model = await GazeTeacher.load(source, { seed: flags.projection_seed, device: flags.device });
+  const { projection, projection_seed: seed, device } = flags;
+  using model = await GazeTeacher.load(source, {
+    ...{ seed, device },
+    ...(projection === undefined ? {} : { projection }),
+  });
   refuseOtherBranch(model, choice, source);
   await writeVectors(model, splits, folder, flags, { session, output });
 }

@@ -48,17 +48,28 @@ export function addPairOptions(command: Command): Command {
 }
 
 function addFolders(command: Command): void {
-  const share = asNumber({ min: 0, max: 0.9 });
   command
     .addOption(option(heading, '--images <folder>', 'images, paired with --masks by file name', asText))
     .addOption(
       option(heading, '--masks <folder>', 'masks: NAME.png or NAME_mask.png for the image NAME', asText),
     )
     .addOption(
-      option(heading, '--val_share <share>', 'of the pairs of two folders, for validation', share, 0.1),
+      option(
+        heading,
+        '--val_share <share>',
+        'of the pairs of two folders, for validation',
+        asNumber({ above: 0, max: 0.9 }),
+        0.1,
+      ),
     )
     .addOption(
-      option(heading, '--test_share <share>', 'of the pairs of two folders, for testing', share, 0.1),
+      option(
+        heading,
+        '--test_share <share>',
+        'of the pairs of two folders, for testing',
+        asNumber({ min: 0, max: 0.9 }),
+        0.1,
+      ),
     );
 }
 

@@ -1,5 +1,5 @@
 /** One cell of a CSV file: quoted only where it has to be (RFC 4180). */
-export function csvCell(value: string): string {
+function csvCell(value: string): string {
   return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 

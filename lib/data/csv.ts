@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { CxrGazeError, type ErrorCode } from '../errors.js';
-import { nearest, text } from '../validate.js';
+import { didYouMean, nearest, text } from '../validate.js';
 import { type CsvRow, decodeText, emptyTable, firstLine, parseRows, unreadable } from './csv-text.js';
 import { listed } from './listed.js';
 
@@ -104,7 +104,7 @@ export function findColumn(file: string, columns: readonly string[], name: strin
   const problem =
     index >= 0
       ? `has more than one column '${name}'`
-      : `has no column '${name}'${near ? `; did you mean '${near}'?` : ''} Its columns are ${listed(known)}`;
+      : `has no column '${name}'${didYouMean(near)} Its columns are ${listed(known)}`;
   throw new CxrGazeError('ERR_TABLE', `${file}, line 1: the table ${problem}`, {
     details: { file, line: 1, column: name, columns, ...(near ? { nearest: near } : {}) },
   });

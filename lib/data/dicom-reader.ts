@@ -50,7 +50,7 @@ function wide(data: Uint8Array): Uint16Array {
  *
  * @param bits of a code: BitsStored, or the precision of a compressed stream. @internal
  */
-export function greyTable(scale: GreyScale, bits: number): Uint8Array {
+function greyTable(scale: GreyScale, bits: number): Uint8Array {
   const { bitsStored, signed, slope, intercept, inverted } = scale;
   const lowest = signed ? -(2 ** (bitsStored - 1)) : 0;
   const ends = [lowest, lowest + 2 ** bitsStored - 1].map((stored) => slope * stored + intercept);

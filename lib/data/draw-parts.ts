@@ -37,10 +37,19 @@ export function drawParts({ keys, shares, seed, purpose }: DrawParts): number[][
   );
 }
 
+/** The key of a sample in {@link DrawParts}: its patient, or the sample itself where that is not known. @internal */
+export function patientKey(patient: string | undefined, sample: string): string {
+  return patient === undefined ? `sample ${sample}` : `${ofPatient}${patient}`;
+}
+
+const ofPatient = 'patient ';
+
 /** The error for too few patients to train on some and validate on others. @internal */
 export function tooFewPatients(name: string, keys: readonly string[], validation: number): CxrGazeError {
+  const what = keys.every((key) => key.startsWith(ofPatient)) ? 'patients' : 'images of patients unknown';
+  const percent = Number((100 * validation).toPrecision(6));
   return new CxrGazeError(
     'ERR_DATASET',
-    `${name}: ${new Set(keys).size} patients are too few to train on some and validate on ${100 * validation} % of them`,
+    `${name}: ${new Set(keys).size} ${what} are too few to train on some and validate on ${percent} % of them`,
   );
 }

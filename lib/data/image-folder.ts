@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
-import { knownKeys, list, nearest, oneOf, text } from '../validate.js';
+import { classNames, didYouMean, knownKeys, nearest, oneOf, text } from '../validate.js';
 import { emptyClasses, orderByFrequency } from './class-order.js';
 import type { DataWarning } from './data-warning.js';
 import { listImages, otherFiles } from './image-files.js';
@@ -54,7 +54,7 @@ interface Entry {
 /**
  * Opens a folder whose subfolders are the classes. The id of a sample is its path below `root`. Patients are known where
  * `patients` tells them, or every image of the folder is called as NIH's are, `PPPPPPPP_FFF.png` with the patient before `_`; one
- * who is in two splits is warned of. Images lie directly in the folder of their class.
+ * who is in two splits is warned of. Images lie directly in the folder of their class, unless `layout` is named.
  *
  * @throws `ERR_DATASET` for an image that fits no layout or an unknown class, or one without a patient; `ERR_TABLE` for a
  *   table of patients that is none, `ERR_FILE` for a folder or table that cannot be read, `ERR_PATH_ESCAPE` for a link out of it
@@ -63,7 +63,7 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Imag
   knownKeys('options', options, ['root', 'layout', 'classes', 'classOrder', 'trainSplit', 'patients']);
   const root = path.resolve(text('options.root', options.root));
   if (options.layout !== undefined) oneOf('options.layout', options.layout, ['split/class', 'class']);
-  const own = options.classes === undefined ? undefined : list('options.classes', options.classes, text);
+  const own = options.classes === undefined ? undefined : classNames('options.classes', options.classes);
   const order = oneOf('options.classOrder', options.classOrder ?? 'frequency', ['frequency', 'name']);
   const { images, others } = await listImages(root);
   const patients =
@@ -159,7 +159,7 @@ function splitTable(
     const near = nearest(label, classes);
     throw new CxrGazeError(
       'ERR_DATASET',
-      `The folder of ${path.join(root, file)} is not one of the ${classes.length} classes${near ? `; did you mean '${near}'?` : ''} They are ${listed(classes)}`,
+      `The folder of ${path.join(root, file)} is not one of the ${classes.length} classes${didYouMean(near)} They are ${listed(classes)}`,
       { details: { file, found: label, expected: classes } },
     );
   });

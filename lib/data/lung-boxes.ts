@@ -169,13 +169,16 @@ export function lungBoxes(
   more: {
     readonly reused: number;
     readonly warnings?: readonly DataWarning[];
+    /** Whether an image was left out, which tells nothing of its lungs; default none was. */
+    readonly unseen?: (index: number) => boolean;
     /** What becomes of an image without a lung. */
     readonly withoutLung?: string;
   },
 ): LungBoxes {
-  const { withoutLung = 'so their box is the whole image' } = more;
+  const { withoutLung = 'so their box is the whole image', unseen = () => false } = more;
   const all = lungs.map((_, i) => dataset.sample(i).id);
-  const idsOf = (finding: LungBox['finding']) => all.filter((_, i) => lungs[i]?.finding === finding);
+  const idsOf = (finding: LungBox['finding']) =>
+    all.filter((_, i) => lungs[i]?.finding === finding && !unseen(i));
   const about = (finding: LungBox['finding'], kind: string, what: string, notes = ''): DataWarning[] => {
     const ids = idsOf(finding);
     if (ids.length === 0) return [];

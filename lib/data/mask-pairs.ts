@@ -3,7 +3,7 @@ import { CxrGazeError } from '../errors.js';
 import { integer, invalidArgument, knownKeys, number, object, text } from '../validate.js';
 import type { DataWarning } from './data-warning.js';
 import { type Dataset, type ImageSource, requireDataset, subsetOf } from './dataset.js';
-import { drawParts, tooFewPatients } from './draw-parts.js';
+import { drawParts, patientKey, tooFewPatients } from './draw-parts.js';
 import { listImages } from './image-files.js';
 import { featureName, ImageTable } from './image-table.js';
 import { someOf } from './listed.js';
@@ -143,7 +143,7 @@ export async function openPairTable(options: PairTableOptions): Promise<FoundPai
   });
   const pairs = new Map<string, MaskPairs>();
   for (const [split, images] of table.splits) {
-    const masks = await masksWithin(root, images);
+    const masks = await masksWithin(root, maskColumn, images);
     const groups = Array.from(images.labels, (label) => images.classes[label] as string);
     pairs.set(split, { images, masks, ...(groupColumn === undefined ? {} : { groups }) });
   }
@@ -151,15 +151,21 @@ export async function openPairTable(options: PairTableOptions): Promise<FoundPai
 }
 
 /** The masks of a table's images, whose ids are their paths; no link may lead out of the root either. */
-async function masksWithin(root: string, images: ImageTable): Promise<ImageSource[]> {
-  const paths = images.ids.map((id) => resolveInside(root, id));
+async function masksWithin(root: string, column: string, images: ImageTable): Promise<ImageSource[]> {
+  const refusal = (index: number, problem: string) =>
+    new CxrGazeError('ERR_PATH_ESCAPE', `${images.origin(index)}, column '${column}': ${problem}`, {
+      details: { path: images.ids[index], root },
+    });
+  const paths = images.ids.map((id, index) => {
+    try {
+      return resolveInside(root, id);
+    } catch (cause) {
+      throw cause instanceof CxrGazeError ? refusal(index, cause.message) : cause;
+    }
+  });
   const outside = (await surveyFiles(paths, root)).indexOf('outside');
   if (outside < 0) return paths.map((file) => ({ kind: 'file', path: file }));
-  throw new CxrGazeError(
-    'ERR_PATH_ESCAPE',
-    `${images.origin(outside)}: a symbolic link leads the mask ${images.ids[outside]} out of ${root}; ${linksHint}`,
-    { details: { path: paths[outside], root } },
-  );
+  throw refusal(outside, `a symbolic link leads ${images.ids[outside]} out of ${root}; ${linksHint}`);
 }
 
 /** Phantoms, with the lung masks that they were drawn with. */
@@ -191,7 +197,7 @@ export interface SplitPairs {
 
 /** Options of {@link splitPairs}. */
 export interface SplitPairsOptions {
-  /** Share for validation; default 0.1. */
+  /** Share for validation, above 0; default 0.1. */
   readonly validation?: number;
   /** Share for testing; default 0.1. */
   readonly test?: number;
@@ -207,12 +213,13 @@ export interface SplitPairsOptions {
 export function splitPairs(pairs: MaskPairs, options: SplitPairsOptions = {}): SplitPairs {
   knownKeys('options', options, ['validation', 'test', 'seed']);
   requirePairs('pairs', pairs);
-  const share = (name: 'validation' | 'test') =>
-    number(`options.${name}`, options[name] ?? 0.1, { min: 0, below: 1 });
-  const shares = { validation: share('validation'), test: share('test') };
+  const shares = {
+    validation: number('options.validation', options.validation ?? 0.1, { above: 0, below: 1 }),
+    test: number('options.test', options.test ?? 0.1, { min: 0, below: 1 }),
+  };
   const keys = Array.from({ length: pairs.images.length }, (_, i) => {
     const { id, patient } = pairs.images.sample(i);
-    return patient === undefined ? `image ${id}` : `patient ${patient}`;
+    return patientKey(patient, id);
   });
   const [validation = [], test = [], train = []] = drawParts({
     ...{ keys, shares: [shares.validation, shares.test] },

@@ -28,8 +28,11 @@ export async function patientsOf(file: string, images: readonly string[]): Promi
   const missing: string[] = [];
   const patients = images.map((image) => {
     const named = rows.of.get(image);
-    if (named !== undefined) return named.patient;
     const byName = rows.of.get(nameOf(image));
+    if (named !== undefined) {
+      if (byName !== undefined && owners.get(nameOf(image)) === 1) rows.refuseOther(image, named, byName);
+      return named.patient;
+    }
     if (byName === undefined) {
       missing.push(image);
       return '';
@@ -54,18 +57,25 @@ async function readRows(file: string) {
   const table = await readCsv(text('options.patients', file));
   const [image, patient] = [table.column('image'), table.column('patient')];
   const of = new Map<string, PatientRow>();
+  /** Two rows of one image that name two patients. */
+  const refuseOther = (name: string, one: PatientRow, two: PatientRow) => {
+    if (one.patient === two.patient) return;
+    const [first, second] = one.row < two.row ? [one, two] : [two, one];
+    throw table.error(
+      second.row,
+      patient,
+      `${name} is of patient ${first.patient} on line ${table.line(first.row)}, here of ${second.patient}`,
+    );
+  };
   for (let row = 0; row < table.length; row++) {
     const name = table.cell(row, image).trim();
     const own = table.cell(row, patient).trim();
+    if (name === '') throw table.error(row, image, 'expected the name of an image but found an empty cell');
     if (own === '') throw table.error(row, patient, `expected a patient for ${name} but found an empty cell`);
     const other = of.get(name);
-    if (other !== undefined && other.patient !== own)
-      throw table.error(
-        row,
-        patient,
-        `${name} is of patient ${other.patient} on line ${table.line(other.row)}, here of ${own}`,
-      );
-    of.set(name, { patient: own, row });
+    const here = { patient: own, row };
+    if (other !== undefined) refuseOther(name, other, here);
+    of.set(name, here);
   }
-  return { of, error: (row: number, problem: string) => table.error(row, image, problem) };
+  return { of, refuseOther, error: (row: number, problem: string) => table.error(row, image, problem) };
 }

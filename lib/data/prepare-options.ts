@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { CxrGazeError } from '../errors.js';
-import { flag, integer, knownKeys, oneOf, text } from '../validate.js';
+import { callback, checkSignal, flag, integer, knownKeys, oneOf, text } from '../validate.js';
 import { checkLimits, type DecodeLimits } from './decode-limits.js';
 import { maxInputSide } from './image-store.js';
 import { type Interpolation, interpolations } from './resize.js';
@@ -87,6 +87,8 @@ export function checkPrepareOptions(options: PrepareOptions): CheckedPrepareOpti
   if (options.cacheDir !== undefined) text('options.cacheDir', options.cacheDir);
   flag('options.allowNone', options.allowNone ?? false);
   checkLimits(options.limits ?? {});
+  callback('options.onProgress', options.onProgress);
+  checkSignal('options.signal', options.signal);
   const { maxSkipped } = options;
   return {
     ...options,

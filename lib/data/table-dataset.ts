@@ -1,6 +1,16 @@
 import path from 'node:path';
 import { CxrGazeError } from '../errors.js';
-import { flag, invalidArgument, knownKeys, list, nearest, oneOf, text } from '../validate.js';
+import {
+  classNames,
+  didYouMean,
+  flag,
+  invalidArgument,
+  knownKeys,
+  list,
+  nearest,
+  oneOf,
+  text,
+} from '../validate.js';
 import { emptyClasses, orderByFrequency } from './class-order.js';
 import { type CsvTable, readCsv } from './csv.js';
 import type { DataWarning } from './data-warning.js';
@@ -177,7 +187,7 @@ function checkOptions(options: TableOptions): Plan {
     idColumn: column('idColumn') ?? pathColumn,
     emptyLabel: oneOf('options.emptyLabel', options.emptyLabel ?? 'error', ['error', 'skip']),
     where: list('options.where', options.where ?? [], checkClause),
-    classes: options.classes === undefined ? undefined : checkClasses(options.classes),
+    classes: options.classes === undefined ? undefined : classNames('options.classes', options.classes),
     trainSplit: text(
       'options.trainSplit',
       options.trainSplit ?? (splitColumn === undefined ? 'all' : 'train'),
@@ -203,14 +213,6 @@ function checkClause(name: string, value: unknown): CheckedClause {
   if (!Array.isArray(equals) || equals.length === 0 || !equals.every((v) => typeof v === 'string'))
     throw invalidArgument(`${name}.equals`, 'a string or a list of strings', clause.equals);
   return { column: text(`${name}.column`, clause.column), equals };
-}
-
-function checkClasses(value: unknown): string[] {
-  const classes = list('options.classes', value, text);
-  const twice = classes.find((name, i) => classes.indexOf(name) !== i);
-  if (twice !== undefined || classes.length === 0)
-    throw invalidArgument('options.classes', 'one or more different class names', twice ?? value);
-  return classes;
 }
 
 function orderClasses(
@@ -265,7 +267,7 @@ function labelIndices(
     const found = index.get(name);
     if (found === undefined) {
       const near = nearest(name, classes);
-      const problem = `${JSON.stringify(name)} is not one of the ${classes.length} classes${near ? `; did you mean '${near}'?` : ''} They are ${listed(classes)}`;
+      const problem = `${JSON.stringify(name)} is not one of the ${classes.length} classes${didYouMean(near)} They are ${listed(classes)}`;
       throw table.error(row, label, problem, { found: name, expected: classes });
     }
     labels.set(row, found);

@@ -1,10 +1,10 @@
 /** Which rows of a table are asked for, and in which split they are. */
 import { CxrGazeError } from '../errors.js';
-import { nearest } from '../validate.js';
+import { didYouMean, nearest } from '../validate.js';
 import type { CsvTable } from './csv.js';
 import { listed } from './listed.js';
 
-/** A clause of `--where`, its accepted texts always in a list. */
+/** A `WhereClause`, its accepted texts always in a list. */
 export interface CheckedClause {
   readonly column: string;
   readonly equals: readonly string[];
@@ -21,7 +21,7 @@ export function rowsWhere(table: CsvTable, where: readonly CheckedClause[]): num
       const near = nearest(absent, [...present]);
       throw new CxrGazeError(
         'ERR_TABLE',
-        `${table.file}, column '${name}': no row holds ${JSON.stringify(absent)}${near ? `; did you mean '${near}'?` : ''} It holds ${listed([...present].sort())}`,
+        `${table.file}, column '${name}': no row holds ${JSON.stringify(absent)}${didYouMean(near)} It holds ${listed([...present].sort())}`,
         { details: { file: table.file, column: name, found: absent } },
       );
     }

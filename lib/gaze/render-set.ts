@@ -270,7 +270,7 @@ function wholePoints(reading: Reading, branch: TeacherBranch, { convention }: Pl
 }
 
 /** A map with maximum 1 as 8-bit grey. */
-export function greyOf(map: Float32Array, width: number, height: number): Pixels {
+function greyOf(map: Float32Array, width: number, height: number): Pixels {
   return { width, height, channels: 1, data: Uint8Array.from(map, (value) => Math.round(255 * value)) };
 }
 

@@ -3,7 +3,7 @@ import { fileError } from '../checkpoints/fault.js';
 import { scanJson } from '../checkpoints/json-keys.js';
 import { decodeText } from '../data/csv-text.js';
 import { CxrGazeError } from '../errors.js';
-import { list, nearest, oneOf, text } from '../validate.js';
+import { didYouMean, list, nearest, oneOf, text } from '../validate.js';
 
 /**
  * Where a disease shows, relative to the box (x, y, w, h) around the lungs. With m = y + h / 2, rounded half to even:
@@ -102,7 +102,7 @@ function regionOf(file: string, name: string, region: unknown): Region | null {
 
 function offer(name: string, known: readonly string[]): string {
   const near = nearest(name, known);
-  return near === undefined ? '' : `; did you mean '${near}'?`;
+  return near === undefined ? '' : didYouMean(near);
 }
 
 function malformed(file: string, problem: string, cause?: unknown): CxrGazeError {

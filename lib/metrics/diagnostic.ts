@@ -38,11 +38,7 @@ export const diagnosticNames = [
  * @param positive the class that counts as positive
  * @internal
  */
-export function oneAgainstRest(
-  matrix: ArrayLike<number>,
-  classes: number,
-  positive: number,
-): DiagnosticScores {
+function oneAgainstRest(matrix: ArrayLike<number>, classes: number, positive: number): DiagnosticScores {
   let [tp, fn, fp, tn] = [0, 0, 0, 0];
   for (let t = 0; t < classes; t++) {
     for (let p = 0; p < classes; p++) {

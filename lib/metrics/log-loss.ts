@@ -1,5 +1,5 @@
 /** Probabilities are cut below at this value, so that one certain mistake does not make the mean infinite. */
-export const smallestProbability = Number.EPSILON;
+const smallestProbability = Number.EPSILON;
 
 /**
  * -ln of the probability of the true class of each image.

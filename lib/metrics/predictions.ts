@@ -1,5 +1,5 @@
 import { CxrGazeError } from '../errors.js';
-import { invalidArgument, list, object, text } from '../validate.js';
+import { classNames, invalidArgument, object } from '../validate.js';
 
 /** Predictions next to the truth. */
 export interface PredictionSet {
@@ -26,7 +26,7 @@ export function checkPredictions(predictions: PredictionSet): void {
     throw invalidArgument('probabilities', 'a Float32Array or Float64Array [N, C]', probabilities);
   }
   if (!(labels instanceof Int32Array)) throw invalidArgument('labels', 'an Int32Array [N]', labels);
-  checkClasses(classes);
+  classNames('classes', classes, 2);
   if (labels.length === 0) throw invalidArgument('labels', 'at least one label', labels);
   if (probabilities.length !== labels.length * classes.length) {
     throw new CxrGazeError(
@@ -41,16 +41,6 @@ export function checkPredictions(predictions: PredictionSet): void {
     if (label < 0 || label >= classes.length) {
       throw invalidArgument(`labels[${i}]`, `a class index from 0 to ${classes.length - 1}`, label);
     }
-  }
-}
-
-function checkClasses(classes: readonly string[]): void {
-  list('classes', classes, text);
-  if (classes.length < 2) throw invalidArgument('classes', 'at least two class names', classes);
-  const seen = new Set<string>();
-  for (const name of classes) {
-    if (seen.has(name)) throw invalidArgument('classes', 'distinct class names', name);
-    seen.add(name);
   }
 }
 

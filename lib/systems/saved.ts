@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { recoverFolder } from '../checkpoints/atomic.js';
-import { checkpointError } from '../checkpoints/fault.js';
+import { checkpointError, fileError } from '../checkpoints/fault.js';
 import { CheckpointStore, verifyCheckpoint } from '../checkpoints/folder.js';
 import { stateFile, weightsFile } from '../training/checkpoint.js';
 
@@ -27,8 +27,7 @@ export interface FoundModel {
  * @throws CxrGazeError `ERR_CHECKPOINT` where it is none of these, or a run without a best epoch yet
  */
 export async function findSaved(folder: string, cardFile: string): Promise<FoundModel> {
-  // A crash between the two moves of a save leaves the old model aside.
-  if (!(await exists(folder))) await recoverFolder(path.resolve(folder));
+  await putBack(folder);
   for (const place of [folder, path.join(folder, modelFolder)])
     if (await exists(path.join(place, cardFile)))
       return { folder: place, weights: weightsFile, card: cardFile };
@@ -36,7 +35,10 @@ export async function findSaved(folder: string, cardFile: string): Promise<Found
     await verifyCheckpoint(folder);
     return { folder, weights: weightsFile, card: stateFile };
   }
-  if ((await stat(folder).catch(() => undefined))?.isFile()) return besideCard(folder);
+  if ((await stat(folder).catch(() => undefined))?.isFile())
+    return (await isOwnWeights(folder, cardFile))
+      ? findSaved(path.dirname(folder), cardFile)
+      : besideCard(folder);
   for (const root of [folder, path.join(folder, 'checkpoints')]) {
     const store = new CheckpointStore(root);
     if (await exists(path.join(root, 'best')))
@@ -52,6 +54,35 @@ export async function findSaved(folder: string, cardFile: string): Promise<Found
     folder,
     `expected a saved model (${cardFile}), a checkpoint (state.json) or a run with checkpoints, but found none of these`,
   );
+}
+
+/** A crash between the two moves of a save leaves the old folder aside. */
+async function putBack(folder: string): Promise<void> {
+  if (!(await exists(folder))) await recoverFolder(path.resolve(folder));
+}
+
+/**
+ * The folder of a saved system that a path means: itself, or that of its own file of weights, `model.safetensors` with the card
+ * beside it.
+ *
+ * @param given folder or file
+ * @param cardFile what the card of a saved system is called
+ * @returns `undefined` for a file of weights alone
+ * @throws CxrGazeError `ERR_FILE` where nothing is there
+ */
+export async function savedFolder(given: string, cardFile: string): Promise<string | undefined> {
+  await putBack(given);
+  const found = await stat(given).catch((cause: unknown) => {
+    throw fileError(given, 'could not be examined', cause);
+  });
+  if (found.isDirectory()) return given;
+  return (await isOwnWeights(given, cardFile)) ? path.dirname(given) : undefined;
+}
+
+async function isOwnWeights(file: string, cardFile: string): Promise<boolean> {
+  if (path.basename(file) !== weightsFile) return false;
+  const beside = [cardFile, stateFile].map((name) => exists(path.join(path.dirname(file), name)));
+  return (await Promise.all(beside)).includes(true);
 }
 
 async function besideCard(file: string): Promise<FoundModel> {
@@ -72,6 +103,7 @@ async function besideCard(file: string): Promise<FoundModel> {
  * @param cardFile what the card of a saved model is called
  */
 export async function weightsFileOf(given: string, cardFile: string): Promise<string> {
+  await putBack(given);
   const found = await stat(given).catch(() => undefined);
   if (!found?.isDirectory()) return given;
   const { folder, weights } = await findSaved(given, cardFile);

@@ -10,7 +10,7 @@ import type { Network } from '../models/network.js';
 import { tensor } from '../tensor/create.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { tidy } from '../tensor/tidy.js';
-import { flag, integer, invalidArgument, list, number, oneOf, text } from '../validate.js';
+import { flag, integer, list, number, oneOf, record, text } from '../validate.js';
 import { networkRng, setNetworkRng } from './network-rng.js';
 import type { Optimizer, OptimizerStateEntry } from './optimizer.js';
 import type { PlateauState, ScheduleState } from './schedule.js';
@@ -157,24 +157,18 @@ export async function readState(folder: string): Promise<StateDocument> {
   }
   try {
     return {
-      options: bag('options', document.options) as CheckpointNotes['options'],
-      card: bag('card', document.card) as CheckpointNotes['card'],
-      environment: bag('environment', document.environment) as CheckpointNotes['environment'],
-      schedule: scheduleFrom(bag('schedule', document.schedule)),
-      progress: document.progress === null ? null : progressFrom(bag('progress', document.progress)),
+      options: record('options', document.options) as CheckpointNotes['options'],
+      card: record('card', document.card) as CheckpointNotes['card'],
+      environment: record('environment', document.environment) as CheckpointNotes['environment'],
+      schedule: scheduleFrom(record('schedule', document.schedule)),
+      progress: document.progress === null ? null : progressFrom(record('progress', document.progress)),
       improvements: list('improvements', document.improvements, text),
-      history: list('history', document.history, (name, value) => numbersFrom(name, bag(name, value))),
+      history: list('history', document.history, (name, value) => numbersFrom(name, record(name, value))),
       seconds: number('seconds', document.seconds, { min: 0 }),
     };
   } catch (error) {
     throw error instanceof CxrGazeError ? fail(error.message) : error;
   }
-}
-
-function bag(name: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>;
-  throw invalidArgument(name, 'an object', value);
 }
 
 function scheduleFrom(value: Readonly<Record<string, unknown>>): ScheduleState {
@@ -186,7 +180,9 @@ function scheduleFrom(value: Readonly<Record<string, unknown>>): ScheduleState {
     waited: count('waited'),
     learningRate: number('schedule.learningRate', value.learningRate, { min: 0 }),
     reweighted: flag('schedule.reweighted', value.reweighted),
-    ...(value.plateau === undefined ? {} : { plateau: plateauFrom(bag('schedule.plateau', value.plateau)) }),
+    ...(value.plateau === undefined
+      ? {}
+      : { plateau: plateauFrom(record('schedule.plateau', value.plateau)) }),
   };
 }
 

@@ -95,10 +95,12 @@ int DataLane::threads() {
 }
 
 void DataLane::startMissing() {
+  workers_.reserve(wanted_);
   while (workers_.size() < wanted_) {
-    workers_.push_back(std::make_unique<Worker>());
-    Worker& worker = *workers_.back();
-    worker.thread = std::thread([this, &worker] { loop(worker); });
+    // Kept only once its thread runs: one that the system refuses leaves nothing that would be waited for.
+    auto worker = std::make_unique<Worker>();
+    worker->thread = std::thread([this, &self = *worker] { loop(self); });
+    workers_.push_back(std::move(worker));
   }
 }
 

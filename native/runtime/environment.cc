@@ -100,14 +100,19 @@ void Environment::fulfil(Mailbox& mailbox, uint64_t id, std::function<Napi::Valu
     auto deferred = found->second;
     self.promises_.erase(found);
     self.mailbox_->letGo(env);
-    try {
-      deferred.Resolve(value(env));
-    } catch (const Napi::Error& error) {
-      deferred.Reject(error.Value());
-    } catch (const std::exception& error) {
-      deferred.Reject(self.makeError(env, "ERR_NATIVE", error.what()));
-    }
+    self.settle(env, deferred, value);
   });
+}
+
+void Environment::settle(Napi::Env env, Napi::Promise::Deferred deferred,
+                         const std::function<Napi::Value(Napi::Env)>& value) {
+  try {
+    deferred.Resolve(value(env));
+  } catch (const Napi::Error& error) {
+    deferred.Reject(error.Value());
+  } catch (const std::exception& error) {
+    deferred.Reject(makeError(env, "ERR_NATIVE", error.what()));
+  }
 }
 
 void Environment::reject(Mailbox& mailbox, uint64_t id, FailurePtr failure) {

@@ -59,6 +59,10 @@ class Environment {
   static void fulfil(Mailbox& mailbox, uint64_t id, std::function<Napi::Value(Napi::Env)> value);
   static void reject(Mailbox& mailbox, uint64_t id, FailurePtr failure);
 
+  /// On the JavaScript thread: the promise is fulfilled with what `value` makes, or rejected with what it throws.
+  void settle(Napi::Env env, Napi::Promise::Deferred deferred,
+              const std::function<Napi::Value(Napi::Env)>& value);
+
   /// The JavaScript constructor and callbacks that lib/native.ts hands over once.
   void setCallbacks(Napi::Function makeError, Napi::Function onLost);
   Napi::Value makeError(Napi::Env env, const std::string& code, const std::string& message,

@@ -25,11 +25,13 @@ Lane& Lane::instance() {
 std::shared_ptr<Lane::Queue> Lane::open() {
   std::lock_guard lock(mutex_);
   auto queue = std::make_shared<Queue>();
-  queues_.push_back(queue);
   if (!runner_) {
-    runner_ = std::make_unique<Runner>();
-    runner_->thread = std::thread([this, &self = *runner_] { loop(self); });
+    // Kept only once its thread runs: one that the system refuses leaves nothing that would be waited for.
+    auto runner = std::make_unique<Runner>();
+    runner->thread = std::thread([this, &self = *runner] { loop(self); });
+    runner_ = std::move(runner);
   }
+  queues_.push_back(queue);
   return queue;
 }
 

@@ -79,6 +79,14 @@ t.test('patients from a table, by path or by name', async (t) => {
     'ERR_TABLE',
     /line 3, column 'patient': 2\.png is of patient p1 on line 2/,
   );
+  await refused(
+    ['p1,3.png', 'p2,test/a/3.png', 'p1,train/a/1.png', 'p1,train/b/1.png', 'p1,2.png'],
+    'ERR_TABLE',
+    /line 3, column 'patient': test\/a\/3\.png is of patient p1 on line 2, here of p2/,
+  );
+  await refused(['p1,', 'p2,'], 'ERR_TABLE', /line 2, column 'image': expected the name of an image/);
+  for (const classes of [[], ['a', 'a']])
+    t.match(await failure(openImageFolder({ root: images, classes })), { code: 'ERR_INVALID_ARGUMENT' });
   await refused([',2.png'], 'ERR_TABLE', /line 2, column 'patient': expected a patient/);
   t.match(await failure(openImageFolder({ root: images, patients: join(root, 'none.csv') })), {
     code: 'ERR_FILE',

@@ -223,12 +223,15 @@ t.test('pairs of folders, of a table, of phantoms', async (t) => {
   t.equal(table.pairs.get('val')?.images.sample(0).patient, 'pb');
   t.same(table.warnings, []);
   writeFileSync(csv, `image,mask\nimages/train/a.png,../x.png\n`);
-  t.match(await failure(openPairTable({ csv, root: folder })), { code: 'ERR_PATH_ESCAPE' });
+  t.match(await failure(openPairTable({ csv, root: folder })), {
+    code: 'ERR_PATH_ESCAPE',
+    message: /pairs\.csv, line 2, column 'mask': The path "\.\.\/x\.png" climbs/,
+  });
   symlinkSync(at('others', 'x.png'), at('images', 'out.png'));
   writeFileSync(csv, `image,mask\ntrain/a.png,train/b.png\ntrain/b.png,out.png\n`);
   t.match(await failure(openPairTable({ csv, root: at('images') })), {
     code: 'ERR_PATH_ESCAPE',
-    message: /pairs\.csv, line 3: a symbolic link leads the mask out\.png out of/,
+    message: /pairs\.csv, line 3, column 'mask': a symbolic link leads out\.png out of/,
   });
 
   const films = phantomPairs(
@@ -243,5 +246,6 @@ t.test('pairs of folders, of a table, of phantoms', async (t) => {
   const drawn = await readMask(films.masks[0] as (typeof films.masks)[number]);
   t.ok(drawn.data.includes(255) && drawn.data.includes(0));
   t.throws(() => splitPairs({ ...pairs, masks: [] }), { code: 'ERR_INVALID_ARGUMENT' });
+  t.throws(() => splitPairs(pairs, { validation: 0 }), { code: 'ERR_INVALID_ARGUMENT' });
   t.throws(() => splitPairs(pairs, { validation: 0.1 }), { code: 'ERR_DATASET', message: /too few/ });
 });

@@ -429,6 +429,8 @@ t.test('wrong use', async (t) => {
     { cacheDir: '' },
     { limits: { maxPixel: 3 } },
     { cachedir: 'x' },
+    { onProgress: 5 },
+    { signal: 'stop' },
   ];
   for (const options of wrong)
     t.throws(

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { writeTensors } from '../../lib/checkpoints/write-tensors.js';
@@ -108,8 +108,23 @@ t.test('learns where lungs are, saves, loads and finds boxes once', async (t) =>
     code: 'ERR_CHECKPOINT',
     message: /segmenter\.json/,
   });
-  using bare = await LungSegmenter.load(path.join(folder, 'saved', 'model.safetensors'), { imageSize: side });
+  const own = path.join(folder, 'saved', 'model.safetensors');
+  using ofFile = await LungSegmenter.load(own);
+  t.same(ofFile.card, segmenter.card, 'the card beside its own file of weights counts');
+  t.match(await failure(LungSegmenter.load(own, { imageSize: 64 })), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: /own size, 32/,
+  });
+  cpSync(own, path.join(folder, 'bare.safetensors'));
+  using bare = await LungSegmenter.load(path.join(folder, 'bare.safetensors'), { imageSize: side });
   t.equal(bare.card.width, 4, 'the width of a file of weights is told by it');
+  cpSync(path.join(folder, 'saved'), path.join(folder, '.cut.old'), { recursive: true });
+  using putBack = await LungSegmenter.load(path.join(folder, 'cut'));
+  t.equal(
+    await putBack.fingerprint(),
+    await segmenter.fingerprint(),
+    'a save that was cut between its moves',
+  );
   t.match(await failure(LungSegmenter.load(path.join(folder, 'saved'), { imageSize: 64 })), {
     message: /own size, 32/,
   });
@@ -285,8 +300,10 @@ t.test('a bad image is left out with its mask', async (t) => {
   const skipped: number[] = [];
   const onSkip = ({ index }: { readonly index: number }) => skipped.push(index);
   const options = { onError: 'skip', onSkip, cacheDir: t.testdirName } as const;
-  const { lungs } = await segmenter.boxes(images, options);
+  const { lungs, warnings } = await segmenter.boxes(images, options);
   t.same([lungs.length, lungs[1]?.finding], [3, 'none']);
+  const said = warnings.flatMap(({ details }) => details?.ids ?? []);
+  t.notOk(said.includes('bad'), 'of a film that was not seen nothing is said of its lungs');
   t.equal((await segmenter.boxes(images, options)).reused, 2);
   t.same(skipped, [1, 1], 'an index of the data set, whatever was found in the cache');
   const fit = { train: { ...good, images }, validation, maxEpochs: 1, batchSize: 2 };

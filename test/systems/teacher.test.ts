@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { NdArray } from 'ndarray';
 import t from 'tap';
@@ -259,6 +259,14 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
     code: 'ERR_EXISTS',
     message: /projection: .*seed: 5 -> 6/,
   });
+  const kept = path.join(folder, 'focal_projection.safetensors');
+  using goingOn = await GazeTeacher.load(block, { seed: 6, projection: kept });
+  t.same(goingOn.initReport.fresh, [], 'all of it is filled');
+  t.match(await goingOn.features(films, { folder }), { written: 0 }, 'the projection beside the vectors');
+  t.match(await failure(GazeTeacher.load(block, { projection: block })), {
+    code: 'ERR_STATE_DICT',
+    message: /^[^:]*focal.*:/,
+  });
   const wrong = await failure(GazeTeacher.create({ branch: 'global', init: { weights: block } }));
   t.match(wrong, {
     code: 'ERR_STATE_DICT',
@@ -281,10 +289,19 @@ t.test('vectors: files, resumed, of one teacher only; and on the fly', async (t)
     t.same([begun.card.seed, begun.initReport], [6, { fresh: projection, leftOut: [] }]);
     t.not(await weightsHash(begun.network, 'projection'), await weightsHash(saved.network, 'projection'));
   }
-  t.match(await failure(GazeTeacher.load(path.join(root, 'saved', 'model.safetensors'))), {
+  const own = path.join(root, 'saved', 'model.safetensors');
+  using ofFile = await GazeTeacher.load(own);
+  t.same(ofFile.card, saved.card, 'the card beside the file');
+  t.equal(await weightsHash(ofFile.network, 'projection'), await weightsHash(saved.network, 'projection'));
+  const bare = path.join(root, 'bare.safetensors');
+  cpSync(own, bare);
+  t.match(await failure(GazeTeacher.load(bare)), {
     code: 'ERR_STATE_DICT',
     message: /found a whole teacher \(focal_encoder_x\.\*\): load its folder/,
   });
+  cpSync(path.join(root, 'saved'), path.join(root, '.cut.old'), { recursive: true });
+  using putBack = await GazeTeacher.load(path.join(root, 'cut'));
+  t.equal(await putBack.fingerprint(), await teacher.fingerprint(), 'a save that was cut between its moves');
   const empty = await failure(GazeTeacher.create({ branch: 'focal', init: { weights: temporaryFolder(t) } }));
   t.match(empty, { code: 'ERR_CHECKPOINT', message: /teacher\.json/ });
   const second = path.join(root, 'second');

@@ -20,7 +20,7 @@ import { imagenetNormalisation, type Normalisation } from '../../training/inputs
 import type { PreparedRun } from '../../training/prepared-run.js';
 import { Run } from '../../training/run.js';
 import type { TrainEvent, Trainer, TrainResult } from '../../training/trainer.js';
-import { integer, knownKeys, oneOf, text } from '../../validate.js';
+import { classNames, integer, knownKeys, oneOf, text } from '../../validate.js';
 import { Occupancy } from '../occupancy.js';
 import { saveModel } from '../save-model.js';
 import { findSaved } from '../saved.js';
@@ -34,7 +34,6 @@ import {
   type ClassifierSystem,
   cardFile,
   cardToJson,
-  classNames,
   countsFrom,
   imageSizes,
   type ModelCard,

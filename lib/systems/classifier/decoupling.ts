@@ -48,7 +48,7 @@ export function decouplingOf(options: DecouplingOptions | undefined): Decoupling
 }
 
 /** Beginning of the names of the parameters that cRT makes anew and trains. */
-export function decoupledPrefix(
+function decoupledPrefix(
   { architecture, head }: { readonly architecture: Architecture; readonly head: HeadKind },
   layers: 'head' | 'last',
 ): string {

@@ -35,7 +35,10 @@ export interface InitReport {
    * another form or another number of classes; of a teacher its projection, which is the seed's; of a segmenter none.
    */
   readonly fresh: readonly string[];
-  /** Keys of the file that belong to nothing of this network, such as those of a loss beside it. */
+  /**
+   * Keys of the file that belong to nothing of this network, such as those of a loss beside it; of a classifier not those of its
+   * head, for `fresh` tells whether that was loaded.
+   */
   readonly leftOut: readonly string[];
 }
 

@@ -14,7 +14,16 @@ import {
   publishedWidth,
 } from '../../models/model.js';
 import { imagenetNormalisation, type Normalisation } from '../../training/inputs.js';
-import { integer, invalidArgument, knownKeys, list, number, oneOf, text } from '../../validate.js';
+import {
+  classNames,
+  integer,
+  invalidArgument,
+  knownKeys,
+  list,
+  number,
+  oneOf,
+  record,
+} from '../../validate.js';
 import { readCardFile, type StoredCard } from '../card-file.js';
 import { findSaved } from '../saved.js';
 
@@ -50,16 +59,6 @@ export interface ModelCard {
 
 /** Sides of the square input that a backbone takes, in pixels. */
 export const imageSizes = { min: 32, max: 16384 };
-
-/** Checks class names: at least one, each once. */
-export function classNames(name: string, value: unknown): string[] {
-  const names = list(name, value, text);
-  if (names.length === 0) throw invalidArgument(name, 'at least one class', value);
-  const twice = names.findIndex((one, i) => names.indexOf(one) !== i);
-  if (twice >= 0)
-    throw invalidArgument(`${name}[${twice}]`, 'a name that did not occur before', names[twice]);
-  return names;
-}
 
 /** Name of the file beside `model.safetensors`. */
 export const cardFile = 'model.json';
@@ -126,7 +125,7 @@ function cardFrom(card: StoredCard<ClassifierSystem>): ModelCard {
   ]);
   const { trainCounts, thresholds } = card;
   const classes = classNames('classes', card.classes);
-  const cuts = thresholds === undefined ? defaultGroupThresholds : object('thresholds', thresholds);
+  const cuts = thresholds === undefined ? defaultGroupThresholds : record('thresholds', thresholds);
   const architecture = oneOf('architecture', card.architecture, architectures);
   return {
     system: card.system,
@@ -154,7 +153,7 @@ export function countsFrom(name: string, value: unknown, classes: number): numbe
 
 /** Checks a normalisation. @throws CxrGazeError `ERR_INVALID_ARGUMENT` */
 export function normalisationFrom(name: string, value: unknown): Normalisation {
-  const given = object(name, value);
+  const given = record(name, value);
   const three = (part: 'mean' | 'std') => {
     const at = `${name}.${part}`;
     const bounds = part === 'std' ? { above: 0 } : {};
@@ -163,10 +162,4 @@ export function normalisationFrom(name: string, value: unknown): Normalisation {
     return numbers as unknown as readonly [number, number, number];
   };
   return { mean: three('mean'), std: three('std') };
-}
-
-function object(name: string, value: unknown): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>;
-  throw new CxrGazeError('ERR_INVALID_ARGUMENT', `Expected an object for ${name}`);
 }

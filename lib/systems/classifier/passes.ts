@@ -61,15 +61,15 @@ const CHUNK = 256;
  * Decodes a data set in bounded memory and gives its batches in order, with the samples' indices in that data set. A
  * batch is disposed when the next is asked for.
  *
- * @param network whose input size the images get
+ * @param system whose input size the images get
  * @throws CxrGazeError `ERR_ABORTED`, and what a bad image throws
  */
 export async function* passOver(
-  network: { readonly card: { readonly imageSize: number; readonly interpolation?: Interpolation } },
+  system: { readonly card: { readonly imageSize: number; readonly interpolation?: Interpolation } },
   dataset: Dataset,
   options: PassOptions,
 ): AsyncGenerator<Batch, void> {
-  const { imageSize, interpolation = 'area' } = network.card;
+  const { imageSize, interpolation = 'area' } = system.card;
   const { batchSize = 16, onError = 'throw', signal, onProgress } = options;
   let done = 0;
   for (let start = 0; start < dataset.length; start += CHUNK) {

@@ -1,5 +1,5 @@
 import { type Dataset, requireDataset, type Sample, subsetOf } from '../../data/dataset.js';
-import { drawParts, tooFewPatients } from '../../data/draw-parts.js';
+import { drawParts, patientKey, tooFewPatients } from '../../data/draw-parts.js';
 import { featureName } from '../../data/image-table.js';
 import { PhantomDataset } from '../../data/phantom/splits.js';
 import { CxrGazeError } from '../../errors.js';
@@ -174,10 +174,7 @@ export function splitReadings(gaze: GazeDataset, options: SplitReadingsOptions =
   knownKeys('options', options, ['validation', 'seed']);
   const share = number('options.validation', options.validation ?? validationShare, { above: 0, below: 1 });
   const seed = integer('options.seed', options.seed ?? 0);
-  const keys = gaze.readings.map(({ image }, i) => {
-    const { patient } = gaze.images.sample(i);
-    return patient === undefined ? `film ${image}` : `patient ${patient}`;
-  });
+  const keys = gaze.readings.map(({ image }, i) => patientKey(gaze.images.sample(i).patient, image));
   const [validation = [], train = []] = drawParts({ keys, shares: [share], seed, purpose: 'readings' });
   if (train.length > 0 && validation.length > 0)
     return { train: someReadings(gaze, train), validation: someReadings(gaze, validation) };

@@ -239,7 +239,7 @@ const AT_ONCE = 32;
  * @param options whose targets, and how readings are cut
  * @returns four maps of 224 by 224; zeros where no reading has a fixation
  */
-export async function meanTargets(
+async function meanTargets(
   readings: readonly Reading[],
   { branch, windows }: TargetOptions,
 ): Promise<Float32Array[]> {

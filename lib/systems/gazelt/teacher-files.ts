@@ -192,9 +192,10 @@ function refuseOtherTeacher(
   found: { readonly [key: string]: Json },
   manifest: FeatureManifest,
 ): void {
-  const changed = [...new Set([...Object.keys(found), ...Object.keys(manifest)])].filter(
-    (key) => found[key] !== manifest[key],
-  );
+  const names = new Set([...Object.keys(found), ...Object.keys(manifest)]);
+  const differing = [...names].filter((key) => found[key] !== manifest[key]);
+  // Whatever seed it was once made from, it is the same projection.
+  const changed = differing.includes('projection') ? differing : differing.filter((key) => key !== 'seed');
   if (changed.length === 0) return;
   const list = changed.map((key) => `${key}: ${short(found[key])} -> ${short(manifest[key])}`);
   throw new CxrGazeError(

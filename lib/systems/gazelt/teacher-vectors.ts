@@ -4,19 +4,14 @@ import type { Tensor } from '../../tensor/tensor.js';
 import { tidy } from '../../tensor/tidy.js';
 import type { PrecisionChoice } from '../../training/precision.js';
 import { type PassOptions, passOver } from '../classifier/passes.js';
-import { PassNetwork } from '../pass-network.js';
+import { PassNetwork, type SystemLike } from '../pass-network.js';
 import { stateHash } from '../state-hash.js';
 import type { TeacherCard } from './teacher-card.js';
 import { featureWidth } from './teacher-features.js';
 
 /** What a pass over films needs of a teacher. */
-export interface TeacherLike {
-  /** The network. */
-  readonly network: TeacherNetwork;
-  /** What it is. */
+export interface TeacherLike extends SystemLike<TeacherNetwork> {
   readonly card: TeacherCard;
-  /** Where it computes. */
-  readonly device: string;
 }
 
 /** Opens a pass; in `float64` it computes with a copy of the weights. */

@@ -1,6 +1,4 @@
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { fileError } from '../../checkpoints/fault.js';
 import { openTensorFile } from '../../checkpoints/open.js';
 import { readTensor } from '../../checkpoints/read-tensors.js';
 import { writeTensors } from '../../checkpoints/write-tensors.js';
@@ -24,7 +22,7 @@ import { fitWeights } from '../fit-weights.js';
 import { Occupancy } from '../occupancy.js';
 import type { PublishedWeights } from '../published-weights.js';
 import { saveModel, snapshot } from '../save-model.js';
-import { findSaved, weightsFileOf } from '../saved.js';
+import { findSaved, savedFolder, weightsFileOf } from '../saved.js';
 import { unwrap } from '../wrapper-prefix.js';
 import type { GazeDataset } from './gaze-dataset.js';
 import {
@@ -66,11 +64,19 @@ export interface GazeTeacherOptions {
 export interface GazeTeacherLoadOptions {
   /** Seed of the projection, for a file of the authors, which has none; default 0. A saved teacher brings its own. */
   readonly seed?: number;
+  /**
+   * A projection for such a file instead: `BRANCH_projection.safetensors`, which {@link GazeTeacher.features} wrote beside its
+   * vectors. Default: the one of `seed`.
+   */
+  readonly projection?: string;
   /** Top-level key of the state dict in such a file, where it is not one of the usual ones; see `openTensorFile`. */
   readonly key?: string;
   /** Where it shall compute: `cpu` (default), `cuda`, `cuda:1`. */
   readonly device?: string;
 }
+
+/** Options that a saved teacher has no use for. */
+type OfFiles = Readonly<Record<'key' | 'projection', string | undefined>>;
 
 /** What training a teacher reports. */
 export type TeacherEvent = TrainEvent<TeacherScores>;
@@ -144,25 +150,23 @@ export class GazeTeacher {
    */
   static load(source: string, options: GazeTeacherLoadOptions = {}): Promise<GazeTeacher> {
     text('source', source);
-    knownKeys('options', options, ['seed', 'key', 'device']);
-    const { key } = options;
+    knownKeys('options', options, ['seed', 'projection', 'key', 'device']);
+    const { key, projection } = options;
     if (key !== undefined) text('options.key', key);
+    if (projection !== undefined) text('options.projection', projection);
     const seed = integer('options.seed', options.seed ?? 0, { min: 0 });
     const device = text('options.device', options.device ?? 'cpu');
-    return stat(source).then(
-      (found) =>
-        found.isDirectory()
-          ? GazeTeacher.#loadFolder(source, device, key)
-          : GazeTeacher.#loadFile(source, device, { seed, key }),
-      (cause: unknown) => {
-        throw fileError(source, 'could not be examined', cause);
-      },
+    return savedFolder(source, teacherCardFile).then((folder) =>
+      folder === undefined
+        ? GazeTeacher.#loadFile(source, device, { seed, key, projection })
+        : GazeTeacher.#loadFolder(folder, device, { key, projection }),
     );
   }
 
-  static async #loadFolder(source: string, device: string, key: string | undefined): Promise<GazeTeacher> {
-    if (key !== undefined)
-      throw invalidArgument('options.key', 'none for the folder of a saved teacher', key);
+  static async #loadFolder(source: string, device: string, ofFiles: OfFiles): Promise<GazeTeacher> {
+    for (const [name, value] of Object.entries(ofFiles))
+      if (value !== undefined)
+        throw invalidArgument(`options.${name}`, 'none for the folder of a saved teacher', value);
     const found = await findSaved(source, teacherCardFile);
     const card = await readTeacherCard(found.folder, found.card);
     const { branch, seed, dropPath } = card;
@@ -176,7 +180,7 @@ export class GazeTeacher {
   static async #loadFile(
     source: string,
     device: string,
-    { seed, key }: { readonly seed: number; readonly key: string | undefined },
+    { seed, key, projection }: OfFiles & { readonly seed: number },
   ): Promise<GazeTeacher> {
     const held = await openBlock(source, key);
     if (held.prefix?.endsWith('_encoder_x.'))
@@ -187,9 +191,12 @@ export class GazeTeacher {
       );
     const branch = branchOf(source, held);
     const network = createTeacher({ branch, seed });
-    return GazeTeacher.#built(network, teacherCard(network.options), device, () =>
-      fillBlock(network, source, held),
-    );
+    return GazeTeacher.#built(network, teacherCard(network.options), device, async () => {
+      const report = await fillBlock(network, source, held);
+      if (projection === undefined) return report;
+      await fillProjection(network, projection);
+      return { ...report, fresh: [] };
+    });
   }
 
   static async #built(
@@ -369,6 +376,17 @@ function branchOf(file: string, { tensors }: HeldBlock): TeacherBranch {
     `${file}: expected a teacher's weights (keys such as global_encoder.* or focal_encoder.*) but found ${keys.slice(0, 3).join(', ') || 'none'}`,
     { details: { file } },
   );
+}
+
+/** Takes the projection of a file that {@link GazeTeacher.features} wrote. */
+async function fillProjection(network: TeacherNetwork, file: string): Promise<void> {
+  const { tensors } = await openTensorFile(file);
+  await tidy(async () => {
+    const others = [...(await network.stateDict())].filter(([key]) => !isProjection(key));
+    const given = [...tensors].map(([name, record]) => [name, readTensor(record)] as const);
+    const load = () => network.loadStateDict(new Map([...others, ...given]));
+    await fitWeights(file, { tensors, prefix: undefined }, load);
+  });
 }
 
 async function fillBlock(network: TeacherNetwork, file: string, held: HeldBlock): Promise<InitReport> {

@@ -5,6 +5,7 @@ import { type LungBox, type LungMask, lungBox } from '../../data/lung-box.js';
 import { type LungBoxes, type LungBoxOptions, lungBoxes } from '../../data/lung-boxes.js';
 import { noGrad } from '../../tensor/context.js';
 import { tidy } from '../../tensor/tidy.js';
+import { resolvePrecision } from '../../training/precision.js';
 import { type PassOptions, passOver } from '../classifier/passes.js';
 import { stateHash } from '../state-hash.js';
 import { evaluatedLogits, openSegmenterPass, type SegmenterLike } from './segmenter-pass.js';
@@ -92,12 +93,8 @@ export async function segmentedBoxes(
     box: { x: 0, y: 0, width: size, height: size },
     ...{ foreground: 0, maskSize: [side, side], finding: 'none', reasons: [] },
   };
-  return lungBoxes(
-    dataset,
-    size,
-    Array.from(found, (one) => one ?? absent),
-    { reused },
-  );
+  const lungs = Array.from(found, (one) => one ?? absent);
+  return lungBoxes(dataset, size, lungs, { reused, unseen: (index) => found[index] === undefined });
 }
 
 async function openCache(
@@ -105,8 +102,10 @@ async function openCache(
   cacheDir: string,
   { size, precision = 'float32' }: SegmenterBoxOptions,
 ): Promise<BoxCache> {
-  const { network, card } = segmenter;
-  const recipe = `unet ${await stateHash(network)}, ${card.imageSize}, ${card.interpolation}, ${precision}, size ${size}, rule 1`;
+  const { network, card, device } = segmenter;
+  // What `auto` is depends on the machine, and boxes with it.
+  const arithmetic = await resolvePrecision(precision, device);
+  const recipe = `unet ${await stateHash(network)}, ${card.imageSize}, ${card.interpolation}, ${arithmetic}, size ${size}, rule 1`;
   return BoxCache.open(cacheDir, recipe);
 }
 

@@ -1,6 +1,4 @@
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { fileError } from '../../checkpoints/fault.js';
 import { type Dataset, requireDataset } from '../../data/dataset.js';
 import { checkLungBoxOptions, type LungBoxes } from '../../data/lung-boxes.js';
 import type { MaskPairs } from '../../data/mask-pairs.js';
@@ -19,7 +17,7 @@ import { fitWeights } from '../fit-weights.js';
 import { Occupancy } from '../occupancy.js';
 import { openWeights, type PublishedWeights, readWeights } from '../published-weights.js';
 import { saveModel } from '../save-model.js';
-import { findSaved, weightsFileOf } from '../saved.js';
+import { findSaved, savedFolder, weightsFileOf } from '../saved.js';
 import { stateHash } from '../state-hash.js';
 import {
   readSegmenterCard,
@@ -143,14 +141,10 @@ export class LungSegmenter {
     if (key !== undefined) text('options.key', key);
     const ofFile = cardOf({ imageSize });
     const device = text('options.device', options.device ?? 'cpu');
-    return stat(source).then(
-      (found) =>
-        found.isDirectory()
-          ? LungSegmenter.#loadFolder(source, device, options)
-          : LungSegmenter.#loadFile(source, device, { card: ofFile, key }),
-      (cause: unknown) => {
-        throw fileError(source, 'could not be examined', cause);
-      },
+    return savedFolder(source, segmenterCardFile).then((folder) =>
+      folder === undefined
+        ? LungSegmenter.#loadFile(source, device, { card: ofFile, key })
+        : LungSegmenter.#loadFolder(folder, device, options),
     );
   }
 
