@@ -119,13 +119,18 @@ function checkSource({ path: folder, dataset, unet, masks, attention, ...flags }
     for (const name of ['sample_per_class', 'sample_seed'] as const)
       if (flags[name] !== undefined) throw usageError(`--${name} is without effect with --path`);
   }
-  if (isSample && flags.patients !== undefined)
-    throw usageError('--patients is without effect with --dataset sample, whose patients are known');
+  if (isSample) refuseSamplePatients(flags.patients);
   if (unet !== undefined && masks !== undefined) throw usageError('--unet and --masks exclude each other');
   if (attention !== 'none' && !isSample && unet === undefined && masks === undefined)
     throw usageError(
       'Expected --unet PATH, a trained lung segmenter (cxr-gaze train segmenter), or --masks FOLDER',
     );
+}
+
+/** @throws CxrGazeError `ERR_INVALID_ARGUMENT` for a table of patients where the films are the sample's */
+export function refuseSamplePatients(patients: string | undefined): void {
+  if (patients !== undefined)
+    throw usageError('--patients is without effect with --dataset sample, whose patients are known');
 }
 
 /** Initial weights. */
