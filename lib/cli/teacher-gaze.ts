@@ -127,7 +127,7 @@ async function gazeOf(
   output: Output,
 ): Promise<ReadingsOf> {
   const named = namedSources(flags);
-  if (data.name === 'sample') {
+  if (data.isPhantom) {
     if (named.length > 0)
       throw usageError(`--${named[0]} does not belong to --dataset sample, which brings readings of its own`);
     return (dataset) => samplesGaze(dataset, session);

@@ -296,7 +296,7 @@ async function writeResults(
       { name: 'Duration', value: duration(seconds) },
       { name: 'Versions', value: `Node ${environment.node}, LibTorch ${environment.libtorch}` },
     ],
-    ...{ options, notices: data.name === 'sample' ? [simulated] : [], bestEpoch, history: folder.history },
+    ...{ options, notices: data.isPhantom ? [simulated] : [], bestEpoch, history: folder.history },
     ...{ evaluations, pictures },
   });
 }

@@ -23,6 +23,7 @@ import {
 import { taskSources } from '../../lib/cli/reproduce/attention-tasks.js';
 import { InputCheck } from '../../lib/cli/reproduce/input-check.js';
 import { sameCourse } from '../../lib/cli/reproduce/shared-training.js';
+import { phantomNotice } from '../../lib/cli/say-data.js';
 import type { AttentionRow } from '../../lib/cli/train-attention.js';
 import { comparisonMarkdown } from '../../lib/report/comparison/write.js';
 import { cli, interrupted, linesOf } from '../support/cli.js';
@@ -60,7 +61,7 @@ function finished(name: string, validation: number, test: number): [string, Fini
 }
 
 const facts: AttentionFacts = {
-  ...{ classes: ['No Finding', 'Effusion'], sizes: { train: 8, validation: 20, test: 20 } },
+  ...{ isPhantom: false, classes: ['No Finding', 'Effusion'], sizes: { train: 8, validation: 20, test: 20 } },
   ...{ bootstrap: { resamples: 20 }, published: 'nih', options: {} },
 };
 
@@ -149,6 +150,13 @@ t.test('t and λ are chosen on validation, and once more on test', async (t) => 
     facts,
   );
   t.strictSame(soft.notices, [], 'the differentiable form has a gradient');
+  const noticesOf = (isPhantom: boolean) =>
+    attentionTable(
+      { ...progress, grid: { ...grid, dataset: 'sample' }, finished: runs },
+      { ...facts, isPhantom },
+    ).notices;
+  t.strictSame(noticesOf(false), [noGradientNotice], 'a folder, too, may be called sample');
+  t.strictSame(noticesOf(true), [noGradientNotice, phantomNotice.message]);
   t.strictSame(
     soft.rows.map(({ published }) => published != null),
     whole.rows.map((_, i) => i === 0),
@@ -263,6 +271,16 @@ t.test('which data are the tasks', async (t) => {
     ['ne', 'np', 'nep'],
   );
   t.strictSame(await tasksOf({ dataset: 'folder', path: root, tasks: ['np'] }), [['np', 'np']]);
+  const ofFolder = async (name: string) => {
+    const flags = { ...common, dataset: 'folder', path: path.join(root, name), tasks: ['np'] };
+    return (await taskSources(flags as never))[0];
+  };
+  t.match(await ofFolder('sample'), { dataset: 'sample', isPhantom: false });
+  t.match(
+    await ofFolder('My films'),
+    { dataset: 'My-films', tokens: ['--dataset', 'My-films', '--path', path.join(root, 'My films')] },
+    'a name as train takes it',
+  );
   const refused = (flags: object, message: RegExp) =>
     t.rejects(tasksOf(flags), { code: 'ERR_INVALID_ARGUMENT', message });
   await refused({}, /Expected --dataset/);

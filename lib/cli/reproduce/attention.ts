@@ -94,7 +94,7 @@ interface Opening {
 /** Everything of a task that can be judged before its first epoch. */
 async function prepare(
   flags: ReproduceAttentionFlags,
-  { dataset, task, tokens }: TaskSource,
+  { dataset, isPhantom, task, tokens }: TaskSource,
   common: ReadonlyMap<string, readonly string[]>,
   { hashes, check, ...speakers }: Opening,
 ): Promise<TaskWork> {
@@ -112,7 +112,7 @@ async function prepare(
     ...{ dataset, task, backbones, lambdas, thresholds, seeds, attention, tau },
     penaliseOutside: penalise_outside,
   };
-  const isCached = dataset === 'sample' || common.has('cache_dir');
+  const isCached = isPhantom || common.has('cache_dir');
   const place: RunPlace = {
     ...{
       folder,
@@ -159,7 +159,7 @@ function factsOf(
   const own = publishedAttentionDatasets.find((name) => name === dataset) ?? null;
   const named = { dataset, published, weights: Object.fromEntries(weights ?? []) };
   return {
-    classes: data.classes,
+    ...{ isPhantom: data.isPhantom, classes: data.classes },
     sizes: { train: train.length, validation: validation.length, test: test[1].length },
     bootstrap: bootstrapOf(bootstrap),
     published: published === undefined ? own : published === 'none' ? null : published,
