@@ -452,8 +452,10 @@ t.test('the published term is trained once for every t that changes no rate', as
     ['history.csv', 'options.json'].map((file) => readFileSync(begun(file), 'utf8')),
     was,
   );
-  const { argv } = JSON.parse(readFileSync(begun('run.json'), 'utf8')).command.match(/^cxr-gaze (?<argv>.*)$/)
-    .groups as { argv: string };
+  const record = JSON.parse(readFileSync(begun('run.json'), 'utf8'));
+  const { argv } = record.command.match(/^cxr-gaze (?<argv>.*)$/).groups as { argv: string };
+  t.match(argv, / --thresh 0\.9 (?!.*--log_thresholds)/, 'the command that the run can be gone on with');
+  t.strictSame(record.options, JSON.parse(was[1] ?? ''), 'what was trained, not what was planned');
   const refused = await cli([...argv.split(' '), '--log_thresholds', '0.2', '--resume'], folder);
   t.match(refused, { code: 1, stderr: /ERR_RESUME: .*logThresholds: \[\] -> \[0\.2\]/ });
   t.equal(readFileSync(begun('options.json'), 'utf8'), was[1], 'what was refused is not recorded');

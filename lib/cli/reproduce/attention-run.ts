@@ -19,7 +19,7 @@ import { trainAttention } from '../train-attention.js';
 import type { AttentionRun, FinishedRun, StoredPredictions } from './attention-plan.js';
 import type { InputRecord } from './input-record.js';
 import { InputHashes } from './inputs.js';
-import { loggedBesides, recordedThresholds } from './shared-training.js';
+import { loggedBesides, loggedTokens, recordedThresholds } from './shared-training.js';
 import { refuseOtherOptions } from './state.js';
 
 const doneFile = 'run.json';
@@ -126,30 +126,34 @@ export async function trainRun(
     session,
   }: { readonly overwrite: boolean; readonly inputs: InputRecord; readonly session: Session },
 ): Promise<FinishedRun> {
-  const { run, target, argv } = plan;
+  const { run, target } = plan;
   const isThere = (await readdir(target).catch((): string[] => [])).length > 0;
   const existing = isThere ? (overwrite ? { overwrite } : { resume: true }) : {};
-  const flags = { ...(isThere && !overwrite ? await begunFlags(plan) : plan.flags), ...existing };
+  const { argv, flags } = isThere && !overwrite ? await asBegun(plan) : plan;
   if (!isThere || overwrite || !inputs.has(run.name))
-    await inputs.enter(run.name, await new InputHashes().of(plan.flags));
-  const [validation, test] = (await trainAttention(flags, command, session)).map(stored);
+    await inputs.enter(run.name, await new InputHashes().of(flags));
+  const evaluated = await trainAttention({ ...flags, ...existing }, command, session);
+  const [validation, test] = evaluated.map(stored);
   if (validation === undefined || test === undefined)
     throw new CxrGazeError('ERR_DATASET', `${flags.dataset}: expected splits val and test, both with images`);
   const content = {
     ...{ format: 'cxr-gaze/attention-run', version: 1, run: run.name },
     command: `cxr-gaze ${command} ${argv.join(' ')}`,
-    ...{ options: attentionRecord(plan.flags, command), validation, test },
+    ...{ options: attentionRecord(flags, command), validation, test },
   };
   await writeFileAtomic(path.join(target, doneFile), `${JSON.stringify(content)}\n`);
   return { run, validation, test };
 }
 
 /** A run that goes on logs what it began with, though the table may have got another t meanwhile. */
-async function begunFlags({ flags, target }: PlannedAttention): Promise<AttentionFlags> {
-  const began = await recordedThresholds(target);
-  if (began === undefined) return flags;
-  const { log_thresholds: _, ...others } = flags;
-  return began.length === 0 ? others : { ...others, log_thresholds: began };
+async function asBegun(plan: PlannedAttention): Promise<PlannedAttention> {
+  const began = await recordedThresholds(plan.target);
+  if (began === undefined) return plan;
+  const argv = [...plan.argv];
+  const at = argv.indexOf('--log_thresholds');
+  if (at >= 0) argv.splice(at, 2);
+  argv.push(...loggedTokens(began));
+  return { ...plan, argv, flags: parse(argv) };
 }
 
 function stored({ evaluation, split }: EvaluatedSplit): StoredPredictions {

@@ -16,10 +16,14 @@ import { type AttentionRow, attentionColumns } from '../train-attention.js';
 import type { FinishedRun } from './attention-plan.js';
 import type { PlannedAttention } from './attention-run.js';
 
-/** The thresholds at which a run logs its term besides its own, so that it may serve them: as tokens. */
+/** Thresholds at which a run logs its term besides its own, as tokens. */
+export function loggedTokens(thresholds: readonly number[]): string[] {
+  return thresholds.length === 0 ? [] : ['--log_thresholds', thresholds.join(',')];
+}
+
+/** The thresholds that a run logs so that it may serve them, as tokens. */
 export function loggedBesides(own: number, thresholds: readonly number[]): string[] {
-  const others = thresholds.filter((t) => t !== own).slice(0, mostLoggedThresholds);
-  return others.length === 0 ? [] : ['--log_thresholds', others.join(',')];
+  return loggedTokens(thresholds.filter((t) => t !== own).slice(0, mostLoggedThresholds));
 }
 
 const historyOf = (target: string) => path.join(target, 'history.csv');
