@@ -38,7 +38,7 @@ import {
   recordOf,
   type TeacherFlags,
 } from './teacher-flags.js';
-import { type GazeSplits, openSplits } from './teacher-gaze.js';
+import { checkReadingFlags, type GazeSplits, openSplits } from './teacher-gaze.js';
 import { gazePictures } from './teacher-pictures.js';
 import { bootstrapOf } from './train-flags.js';
 import { notClinical, preparation, resumable, sayLeftOut } from './train-run.js';
@@ -119,6 +119,7 @@ async function trainTeacher(flags: TeacherFlags, session: Session): Promise<void
   const init = initOf(flags);
   const wanted = existing(flags);
   const bootstrap = bootstrapOf(flags.bootstrap);
+  checkReadingFlags(flags);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const dataFlags = absoluteDataFlags(pickDataFlags(flags));
   const skipMissing = flags.on_error === 'skip';
