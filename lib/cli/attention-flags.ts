@@ -14,7 +14,7 @@ import type { PrecisionChoice } from '../training/precision.js';
 import { initialWeights, usageError } from './options.js';
 import { slug } from './png.js';
 import { existing } from './run-folder.js';
-import { weightings } from './train-flags.js';
+import { bootstrapOf, weightings } from './train-flags.js';
 
 /** The flags of `train loc-attention` as commander gives them. */
 export interface AttentionFlags {
@@ -78,6 +78,7 @@ export function checkAttentionFlags(flags: AttentionFlags): void {
   if (flags.backbone === undefined)
     throw usageError('Expected --backbone pvt, vgg, resnet or an architecture');
   attentionInit(flags);
+  bootstrapOf(flags.bootstrap);
   checkTerm(flags);
   checkSource(flags);
 }

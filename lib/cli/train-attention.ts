@@ -129,7 +129,6 @@ export async function trainAttention(
   const begun = performance.now();
   const speakers = { session, output: new Output(session, flags.json ?? false) };
   checkAttentionFlags(flags);
-  bootstrapOf(flags.bootstrap);
   const device = await gpuDevice(flags.gpu);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const data = await openAttentionData(flags);

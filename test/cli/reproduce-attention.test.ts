@@ -198,6 +198,8 @@ t.test('the flags of each run are those that train takes', async (t) => {
     target: path.join('out', 'seed0', 'resnet18_sample_ne_la0.5_t0.1_soft_tau0.2'),
   });
   t.match(planAttention(place, adaptive as never), { flags: { isAdaptive: true } });
+  const few = { ...place, common: new Map([...place.common, ['bootstrap', ['--bootstrap', '19']]]) };
+  t.throws(() => planAttention(few, ce as never), { message: /--bootstrap 0 or at least 20 but received 19/ });
   t.match(attentionCommand().helpInformation(), /--lambdas <values>/);
 });
 
@@ -588,4 +590,9 @@ t.test('what a later run cannot open is told before the first one is trained', a
     /^ +masks of nf_e train: \S+00000001_000\.png\n +masks of nf_e val: \S+00000003_001\.png$/m,
   );
   t.notOk(existsSync(at('results')), 'cross-entropy, which needs none, is not trained either');
+  rmSync(at('nf_e/test'), { recursive: true });
+  t.match(await cli([...words, '--finding_boxes', 'none.csv'], folder), {
+    code: 2,
+    stderr: /nf_e has no test split, so there is nothing to tabulate/,
+  });
 });

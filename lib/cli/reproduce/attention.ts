@@ -140,11 +140,11 @@ async function prepare(
   }
   const [first] = plans as [PlannedAttention];
   const data = await openAttentionData(first.flags);
+  const facts = factsOf(flags, data, first);
   await check.attention(
     plans.filter(({ run }) => !finished.has(run.name)),
     data,
   );
-  const facts = factsOf(flags, data, first);
   return { folder, plans, finished, grid, facts, overwrite: place.overwrite, inputs, ...speakers };
 }
 
