@@ -15,11 +15,17 @@ export interface LungsAtHand extends Disposable {
   readonly options: BoxOptions;
   /** What was found, one data set after the other; complete once training has begun. Nothing of boxes that are given. */
   readonly found: readonly FoundLungs[];
+  /** Films that are left out for want of a mask, one warning a data set at most; complete once training has begun. */
+  readonly leftOut: readonly DataWarning[];
 }
 
-/** Opens what the flags name; how far the search is, and what deserves a look, is shown. */
+/**
+ * Opens what the flags name; how far the search is, and what deserves a look, is shown.
+ *
+ * @param flags checked
+ */
 export async function lungsAtHand(
-  { unet, masks, attention, on_error }: AttentionFlags,
+  { unet, masks, attention }: AttentionFlags,
   { boxes, splits }: AttentionData,
   device: string,
   { session, output }: { readonly session: Session; readonly output: Output },
@@ -35,8 +41,7 @@ export async function lungsAtHand(
             output.warn(warning.kind, warning.message, { details: warning.details });
           },
         };
-  if (attention === 'none')
-    return { options: on_error === 'skip' ? ofMasks : {}, found: [], [Symbol.dispose]: () => {} };
+  if (attention === 'none') return { options: ofMasks, found: [], leftOut, [Symbol.dispose]: () => {} };
   const segmenter = unet === undefined ? undefined : await LungSegmenter.load(unet, { device });
   const found: FoundLungs[] = [];
   let bar: Progress | undefined;
@@ -64,7 +69,7 @@ export async function lungsAtHand(
         for (const { kind, message, details } of warnings) output.warn(kind, message, { details });
       },
     },
-    found,
+    ...{ found, leftOut },
     [Symbol.dispose]: () => {
       bar?.end();
       segmenter?.dispose();

@@ -182,6 +182,7 @@ function sayAttentionData(data: AttentionData, output: Output): void {
 interface Learned {
   readonly result: TrainResult;
   readonly lungs: readonly FoundLungs[];
+  readonly notices: readonly Notice[];
 }
 
 interface Learning extends Speakers {
@@ -194,7 +195,8 @@ interface Learning extends Speakers {
 
 async function learn({ flags, data, folder, model, regions, ...speakers }: Learning): Promise<Learned> {
   const { session, output } = speakers;
-  if (flags.attention === 'published') output.say(withoutGradient.message);
+  const ofTerm = flags.attention === 'published' ? [withoutGradient] : [];
+  for (const { message } of ofTerm) output.say(message);
   const preparing = preparation(session, output);
   using lungs = await lungsAtHand(flags, data, model.device, speakers);
   const run = model.fit({
@@ -212,7 +214,8 @@ async function learn({ flags, data, folder, model, regions, ...speakers }: Learn
       ? `best epoch ${bestEpoch}, ${flags.select} ${best.toFixed(3)} on validation`
       : 'no epoch was better than 0: the last weights are evaluated';
   output.say(`Trained ${epochsDone} epochs; ${kept}`);
-  return { result, lungs: lungs.found };
+  const ofFilms = lungs.leftOut.map(({ kind, message }) => ({ code: kind, message }));
+  return { result, lungs: lungs.found, notices: [...ofTerm, ...ofFilms] };
 }
 
 interface Finished extends Speakers, Learned {
@@ -253,8 +256,7 @@ async function finish(run: Finished): Promise<EvaluatedSplit[]> {
     {
       title: `${flags.attention === 'none' ? 'Cross-entropy' : 'loc-attention'} on ${flags.dataset}`,
       description: descriptionOf(run),
-      ...{ options: run.options, history: folder.history },
-      notices: flags.attention === 'published' ? [withoutGradient] : [],
+      ...{ options: run.options, history: folder.history, notices: run.notices },
       bestEpoch: bestEpoch > 0 ? bestEpoch : null,
       trainingPrecision: await resolvePrecision(flags.precision, model.device),
       device: model.device,

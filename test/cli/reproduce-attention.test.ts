@@ -62,6 +62,7 @@ function finished(name: string, validation: number, test: number): [string, Fini
 
 const facts: AttentionFacts = {
   ...{ isPhantom: false, classes: ['No Finding', 'Effusion'], sizes: { train: 8, validation: 20, test: 20 } },
+  leftOut: [],
   ...{ bootstrap: { resamples: 20 }, published: 'nih', options: {} },
 };
 
@@ -590,8 +591,24 @@ t.test('what a later run cannot open is told before the first one is trained', a
     /^ +masks of nf_e train: \S+00000001_000\.png\n +masks of nf_e val: \S+00000003_001\.png$/m,
   );
   t.notOk(existsSync(at('results')), 'cross-entropy, which needs none, is not trained either');
+
+  const skipped = await cli([...words, '--lambdas', '1', '--bootstrap', '0', '--on_error', 'skip'], folder);
+  t.equal(skipped.code, 0, skipped.stderr);
+  const out = at('results/reproduce/loc-attention_nf_e_ne');
+  const told = /1 of 6 masks of nf_e train are missing: \S+00000001_000\.png.*; these films are left out/;
+  const written = readFileSync(path.join(out, 'table.md'), 'utf8');
+  t.match(written, /images: train 5, validation 3, test 6/, 'what was learned from');
+  t.match(written, told);
+  const run = path.join(out, 'seed0/resnet18-w8_nf_e_ne_ce');
+  const { notices } = JSON.parse(readFileSync(path.join(run, 'metrics.json'), 'utf8')).run;
+  t.match(notices, [
+    { code: 'mask-missing', message: told },
+    { code: 'mask-missing', message: /nf_e val/ },
+  ]);
+  t.match(readFileSync(path.join(run, 'report.html'), 'utf8'), told, 'cross-entropy alone, too');
+
   rmSync(at('nf_e/test'), { recursive: true });
-  t.match(await cli([...words, '--finding_boxes', 'none.csv'], folder), {
+  t.match(await cli([...words, '--finding_boxes', 'none.csv', '--out_dir', 'other'], folder), {
     code: 2,
     stderr: /nf_e has no test split, so there is nothing to tabulate/,
   });

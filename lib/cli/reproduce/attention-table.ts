@@ -49,8 +49,10 @@ export interface AttentionFacts {
   /** Whether the films are the embedded sample's. */
   readonly isPhantom: boolean;
   readonly classes: readonly string[];
-  /** Images by split. */
+  /** Images by split, without those that are left out for want of a mask. */
   readonly sizes: Readonly<Record<string, number>>;
+  /** Which ones that are, a sentence for each split. */
+  readonly leftOut: readonly string[];
   readonly bootstrap: BootstrapOptions | false;
   /** Whose published figures stand beside ours; `null` for none. */
   readonly published: PublishedAttentionDataset | null;
@@ -109,6 +111,7 @@ export function attentionTable(progress: AttentionProgress, facts: AttentionFact
     notices: [
       ...(attention === 'published' ? [noGradientNotice] : []),
       ...(facts.isPhantom ? [phantomNotice.message] : []),
+      ...facts.leftOut,
     ],
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
     options: facts.options,

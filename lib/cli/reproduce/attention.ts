@@ -5,6 +5,7 @@ import { makeFolder } from '../../checkpoints/atomic.js';
 import { dataThreads } from '../../data/resize.js';
 import { attentionDefaults } from '../../losses/attention-defaults.js';
 import { writeComparison } from '../../report/comparison/write.js';
+import { masksAtHand, withMasks } from '../../systems/loc-attention/masked-films.js';
 import { publishedAttentionDatasets } from '../../systems/loc-attention/published.js';
 import { type AttentionData, openAttentionData } from '../attention-data.js';
 import { trainingSplits } from '../datasets.js';
@@ -140,7 +141,7 @@ async function prepare(
   }
   const [first] = plans as [PlannedAttention];
   const data = await openAttentionData(first.flags);
-  const facts = factsOf(flags, data, first);
+  const facts = await factsOf(flags, data, first);
   await check.attention(
     plans.filter(({ run }) => !finished.has(run.name)),
     data,
@@ -148,19 +149,21 @@ async function prepare(
   return { folder, plans, finished, grid, facts, overwrite: place.overwrite, inputs, ...speakers };
 }
 
-function factsOf(
+async function factsOf(
   { weights, published, dataset, ...flags }: ReproduceAttentionFlags,
   data: AttentionData,
-  { flags: { bootstrap } }: PlannedAttention,
-): AttentionFacts {
-  const { train, validation } = trainingSplits(data);
+  { flags: { bootstrap, masks, on_error: onError } }: PlannedAttention,
+): Promise<AttentionFacts> {
   const [test] = data.tests;
   if (test === undefined) throw usageError(`${data.name} has no test split, so there is nothing to tabulate`);
+  const atHand = masks === undefined ? undefined : masksAtHand(masks);
+  const { train, validation, leftOut } = await withMasks({ masks: atHand, onError }, trainingSplits(data));
   const own = publishedAttentionDatasets.find((name) => name === dataset) ?? null;
   const named = { dataset, published, weights: Object.fromEntries(weights ?? []) };
   return {
     ...{ isPhantom: data.isPhantom, classes: data.classes },
     sizes: { train: train.length, validation: validation.length, test: test[1].length },
+    leftOut: leftOut.map(({ message }) => message),
     bootstrap: bootstrapOf(bootstrap),
     published: published === undefined ? own : published === 'none' ? null : published,
     options: {
