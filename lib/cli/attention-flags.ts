@@ -91,21 +91,28 @@ function checkTerm(flags: AttentionFlags): void {
     throw usageError('--task and --regions exclude each other');
   if (attention !== 'none' && task === undefined && regions === undefined)
     throw usageError('Expected --task NAME, or --regions FILE for classes of your own');
-  for (const [name, value] of Object.entries(idleFlags(flags)))
-    if (value !== undefined) throw usageError(`--${name} is without effect with --attention ${attention}`);
+  for (const name of idleFlags(flags))
+    if (flags[name] !== undefined)
+      throw usageError(`--${name} is without effect with --attention ${attention}`);
   // λ that an adaptive run ignores goes into its name, as the original has it.
   attentionSettings(attentionOptions(flags));
 }
 
-function idleFlags(flags: AttentionFlags): Readonly<Record<string, unknown>> {
-  const { attention, tau, penalise_outside } = flags;
-  const soft = { tau, penalise_outside };
-  if (attention === 'differentiable') return {};
-  if (attention === 'published') return soft;
-  const { lamda, isAdaptive, thresh, cam_class, log_thresholds, regions, unet, on_error } = flags;
+const ofSoftTerm = ['tau', 'penalise_outside'] as const;
+const ofTerm = [
+  ...(['lamda', 'isAdaptive', 'thresh', 'cam_class', 'log_thresholds', 'regions', 'unet'] as const),
+  ...ofSoftTerm,
+] as const;
+
+/** Names of the flags that a run has no use for. */
+export function idleFlags({
+  attention,
+  on_error,
+}: Pick<AttentionFlags, 'attention' | 'on_error'>): readonly (keyof AttentionFlags)[] {
+  if (attention === 'differentiable') return [];
+  if (attention === 'published') return ofSoftTerm;
   // Films without a mask are left out as with a term, so that the runs compare.
-  const masks = on_error === 'skip' ? undefined : flags.masks;
-  return { ...soft, lamda, isAdaptive, thresh, cam_class, log_thresholds, regions, unet, masks };
+  return on_error === 'skip' ? ofTerm : [...ofTerm, 'masks'];
 }
 
 function checkSource({ path: folder, dataset, unet, masks, attention, ...flags }: AttentionFlags): void {

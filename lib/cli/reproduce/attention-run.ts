@@ -10,6 +10,7 @@ import {
   attentionName,
   attentionRecord,
   checkAttentionFlags,
+  idleFlags,
 } from '../attention-flags.js';
 import { addAttentionOptions } from '../attention-options.js';
 import type { EvaluatedSplit } from '../evaluation.js';
@@ -52,9 +53,6 @@ export interface PlannedAttention {
   readonly target: string;
 }
 
-/** Without an attention term these would be without effect, which `train` refuses. */
-const ofTerm = ['regions', 'unet', 'tau', 'penalise_outside', 'cam_class'];
-
 /** Works out one run. @throws CxrGazeError `ERR_INVALID_ARGUMENT` where its flags do not go together */
 export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttention {
   const { common, folder, attention } = place;
@@ -69,10 +67,10 @@ export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttent
           ...(attention === 'published' ? loggedBesides(threshold, place.thresholds) : []),
         ];
   const results = path.join(folder, `seed${seed}`);
-  // Where films without a mask are left out, all runs of a table learn from the same ones.
-  const leavesOut = common.get('on_error')?.includes('skip') ?? false;
-  const useless = new Set(threshold !== null ? [] : leavesOut ? ofTerm : [...ofTerm, 'masks']);
-  const given = [...common].filter(([name]) => !useless.has(name));
+  // A flag for the runs with a term would be without effect here, which `train` refuses.
+  const on_error = common.get('on_error')?.includes('skip') ? 'skip' : 'throw';
+  const idle: readonly string[] = threshold === null ? idleFlags({ attention: 'none', on_error }) : [];
+  const given = [...common].filter(([name]) => !idle.includes(name));
   const argv = [
     ...[...place.data, '--backbone', backbone, ...term, '--seed', String(seed), '--results', results],
     ...(weights === undefined ? [] : ['--weights', weights]),
