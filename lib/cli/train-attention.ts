@@ -80,6 +80,13 @@ const withoutGradient: Notice = {
 /** What half an epoch tells. */
 export type AttentionRow = EpochHalf & LocAttentionScores;
 
+const thresholdPrefix = 'attention_t';
+
+/** The t of a column of `history.csv` that logs the published term besides; `undefined` for any other column. */
+export function thresholdOf(column: string): number | undefined {
+  return column.startsWith(thresholdPrefix) ? Number(column.slice(thresholdPrefix.length)) : undefined;
+}
+
 /** The columns of a run's `history.csv`. */
 export function attentionColumns({
   log_thresholds = [],
@@ -97,7 +104,7 @@ export function attentionColumns({
     { key: 'emptyRegions', name: 'empty_regions', whole: true },
     ...log_thresholds.map((t) => ({
       key: `attention@${t}` as const,
-      name: `attention_t${t}`,
+      name: `${thresholdPrefix}${t}`,
       nullable: true,
     })),
   ];
