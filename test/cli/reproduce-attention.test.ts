@@ -200,7 +200,9 @@ t.test('the flags of each run are those that train takes', async (t) => {
   });
   t.match(planAttention(place, adaptive as never), { flags: { isAdaptive: true } });
   const few = { ...place, common: new Map([...place.common, ['bootstrap', ['--bootstrap', '19']]]) };
-  t.throws(() => planAttention(few, ce as never), { message: /--bootstrap 0 or at least 20 but received 19/ });
+  t.throws(() => planAttention(few, ce as never), {
+    message: /--bootstrap 0 or at least 20 but received 19/,
+  });
   t.match(attentionCommand().helpInformation(), /--lambdas <values>/);
 });
 

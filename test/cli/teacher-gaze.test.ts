@@ -63,7 +63,12 @@ t.test('a table that is called sample has the gaze that flags name', async (t) =
   const source = { gaze: path.join(folder, 'gaze.csv'), film_size: [4, 4], max_faults: 0, on_error: 'skip' };
   const { session } = heard();
   const given = source as unknown as TeacherFlags;
-  const { train } = await openSplits(await openData(flags, asked), given, session, new Output(session, false));
+  const { train } = await openSplits(
+    await openData(flags, asked),
+    given,
+    session,
+    new Output(session, false),
+  );
   t.match(train.readings, [{ id: 'a' }]);
 });
 

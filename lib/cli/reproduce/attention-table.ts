@@ -61,7 +61,7 @@ export interface AttentionFacts {
 
 /** Said above every table of the published loss (loc-attention.md section 4.5). */
 export const noGradientNotice =
-  'The published attention term is a count of pixels and has no gradient: it changes the logged loss and, through it, the learning-rate schedule, nothing else. Adam divides by the scale of the gradient, so a constant λ leaves the updates as they are. Differences between the columns λ are therefore mostly noise from run to run. Where another t would have changed neither rates nor the best epoch, one training stands for both.';
+  'The published attention term is a count of pixels and has no gradient: it changes the logged loss and, through it, the learning-rate schedule and, with --select loss, the choice of the best epoch, nothing else. Adam divides by the scale of the gradient, so a constant λ leaves the updates as they are. Differences between the columns λ are therefore mostly noise from run to run. Where another t would have changed neither rates nor the best epoch, one training stands for both.';
 
 const titles: Readonly<Record<DiagnosticFigureName, string>> = {
   accuracy: 'Acc / Rec',
