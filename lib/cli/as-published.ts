@@ -54,8 +54,9 @@ export function asPublished(
     return [`--${name} is ${given} where the published runs have ${original}`];
   });
   // The published ones are the default: it is no setting to be applied.
-  if (new Set(flags.kd_shares).size > 1)
-    deviations.push(`--kd_shares is ${flags.kd_shares} where the published runs have equal shares`);
+  const { kd_shares } = flags;
+  if (kd_shares?.some((share) => share !== 1 / kd_shares.length))
+    deviations.push(`--kd_shares is ${kd_shares} where the published runs have equal shares that sum to 1`);
   if (flags.rand_init) {
     deviations.push(
       "the published runs begin with torchvision's ImageNet weights (--weights resnet50-11ad3fa6.pth), not with random ones",

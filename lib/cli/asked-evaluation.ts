@@ -3,7 +3,7 @@ import path from 'node:path';
 import { readJson } from '../checkpoints/folder.js';
 import { integer } from '../validate.js';
 import type { PhantomTaskFlags } from './attention-data.js';
-import { recordedTask } from './attention-flags.js';
+import { recordedTask, refuseSamplePatients } from './attention-flags.js';
 import { absoluteDataFlags, type DataFlags, pickDataFlags } from './data-options.js';
 import { type NamedFrames, namedFrames } from './localised.js';
 import { usageError } from './options.js';
@@ -28,8 +28,8 @@ export interface AskedEvaluation {
 
 /**
  * @param model folder of a run, a checkpoint or a saved model
- * @throws CxrGazeError `ERR_INVALID_ARGUMENT` where neither flags nor a run name data, or for options of a run that are not what
- *   `train` writes; what reading named frames throws
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT` where neither flags nor a run name data, for patients of a run on the sample, or for
+ *   options of a run that are not what `train` writes; what reading options and named frames throws
  */
 export async function askedOf(model: string, flags: AskedFlags, output: Output): Promise<AskedEvaluation> {
   const recorded = await recordedOptions(model);
@@ -42,7 +42,12 @@ export async function askedOf(model: string, flags: AskedFlags, output: Output):
 type RecordedOptions = Readonly<Record<string, unknown>> | undefined;
 
 function recordedOptions(run: string): Promise<RecordedOptions> {
-  return readJson(path.join(run, 'options.json')).catch(() => undefined);
+  return readJson(path.join(run, 'options.json')).catch((error: Error) => {
+    // A model may also be a file. Options that are there and cannot be read are no absence of a run.
+    const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  });
 }
 
 /** Augmented copies: a run is evaluated again as it was, unless flags say otherwise. */
@@ -64,7 +69,10 @@ function sourceOf(model: string, flags: AskedFlags, options: RecordedOptions): A
     ...(patients === undefined ? {} : { patients }),
   };
   const task = recordedTask(options ?? {});
-  if (task !== undefined) return { ...task, ...chosen };
+  if (task !== undefined) {
+    refuseSamplePatients(patients);
+    return { ...task, ...chosen };
+  }
   const recorded = pickDataFlags(options ?? {});
   if (Object.keys(recorded).length === 0) {
     throw usageError(`${model} does not say what it was trained on: give --csv FILE or --dataset NAME`);

@@ -75,7 +75,8 @@ export function openPhantomTask(flags: PhantomTaskFlags): {
     ['test', test],
   ]);
   const chosen = choose(splits, test_split === undefined ? {} : { test_split });
-  const data = { name: 'sample', classes: train.classes, ...chosen, remarks: [], warnings: [] };
+  const said = { remarks: [], warnings: [] };
+  const data = { name: 'sample', isPhantom: true, classes: train.classes, ...chosen, ...said };
   return { train, validation, data };
 }
 

@@ -14,7 +14,7 @@ import type { PrecisionChoice } from '../training/precision.js';
 import { initialWeights, usageError } from './options.js';
 import { slug } from './png.js';
 import { existing } from './run-folder.js';
-import { weightings } from './train-flags.js';
+import { bootstrapOf, weightings } from './train-flags.js';
 
 /** The flags of `train loc-attention` as commander gives them. */
 export interface AttentionFlags {
@@ -78,6 +78,7 @@ export function checkAttentionFlags(flags: AttentionFlags): void {
   if (flags.backbone === undefined)
     throw usageError('Expected --backbone pvt, vgg, resnet or an architecture');
   attentionInit(flags);
+  bootstrapOf(flags.bootstrap);
   checkTerm(flags);
   checkSource(flags);
 }
@@ -90,21 +91,28 @@ function checkTerm(flags: AttentionFlags): void {
     throw usageError('--task and --regions exclude each other');
   if (attention !== 'none' && task === undefined && regions === undefined)
     throw usageError('Expected --task NAME, or --regions FILE for classes of your own');
-  for (const [name, value] of Object.entries(idleFlags(flags)))
-    if (value !== undefined) throw usageError(`--${name} is without effect with --attention ${attention}`);
+  for (const name of idleFlags(flags))
+    if (flags[name] !== undefined)
+      throw usageError(`--${name} is without effect with --attention ${attention}`);
   // λ that an adaptive run ignores goes into its name, as the original has it.
   attentionSettings(attentionOptions(flags));
 }
 
-function idleFlags(flags: AttentionFlags): Readonly<Record<string, unknown>> {
-  const { attention, tau, penalise_outside } = flags;
-  const soft = { tau, penalise_outside };
-  if (attention === 'differentiable') return {};
-  if (attention === 'published') return soft;
-  const { lamda, isAdaptive, thresh, cam_class, log_thresholds, regions, unet, on_error } = flags;
+const ofSoftTerm = ['tau', 'penalise_outside'] as const;
+const ofTerm = [
+  ...(['lamda', 'isAdaptive', 'thresh', 'cam_class', 'log_thresholds', 'regions', 'unet'] as const),
+  ...ofSoftTerm,
+] as const;
+
+/** Names of the flags that a run has no use for. */
+export function idleFlags({
+  attention,
+  on_error,
+}: Pick<AttentionFlags, 'attention' | 'on_error'>): readonly (keyof AttentionFlags)[] {
+  if (attention === 'differentiable') return [];
+  if (attention === 'published') return ofSoftTerm;
   // Films without a mask are left out as with a term, so that the runs compare.
-  const masks = on_error === 'skip' ? undefined : flags.masks;
-  return { ...soft, lamda, isAdaptive, thresh, cam_class, log_thresholds, regions, unet, masks };
+  return on_error === 'skip' ? ofTerm : [...ofTerm, 'masks'];
 }
 
 function checkSource({ path: folder, dataset, unet, masks, attention, ...flags }: AttentionFlags): void {
@@ -119,13 +127,18 @@ function checkSource({ path: folder, dataset, unet, masks, attention, ...flags }
     for (const name of ['sample_per_class', 'sample_seed'] as const)
       if (flags[name] !== undefined) throw usageError(`--${name} is without effect with --path`);
   }
-  if (isSample && flags.patients !== undefined)
-    throw usageError('--patients is without effect with --dataset sample, whose patients are known');
+  if (isSample) refuseSamplePatients(flags.patients);
   if (unet !== undefined && masks !== undefined) throw usageError('--unet and --masks exclude each other');
   if (attention !== 'none' && !isSample && unet === undefined && masks === undefined)
     throw usageError(
       'Expected --unet PATH, a trained lung segmenter (cxr-gaze train segmenter), or --masks FOLDER',
     );
+}
+
+/** @throws CxrGazeError `ERR_INVALID_ARGUMENT` for a table of patients where the films are the sample's */
+export function refuseSamplePatients(patients: string | undefined): void {
+  if (patients !== undefined)
+    throw usageError('--patients is without effect with --dataset sample, whose patients are known');
 }
 
 /** Initial weights. */

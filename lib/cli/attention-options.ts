@@ -144,6 +144,30 @@ function addNetwork(command: Command): void {
 }
 
 function addObjective(command: Command): void {
+  addBalance(command);
+  addHeat(command);
+  command
+    .addOption(
+      option(
+        objective,
+        '--log_thresholds <t,t,...>',
+        'thresholds at which the published term is logged besides',
+        asNumbers(1, mostLoggedThresholds),
+      ),
+    )
+    .addOption(
+      option(
+        objective,
+        '--rw_method <name>',
+        "class weights of the cross-entropy: '' for none, sklearn ('balanced'), cb (class-balanced)",
+        asChoice(['', 'sklearn', 'cb'] as const),
+        '' as const,
+      ),
+    );
+}
+
+/** The form of the term, and how much cross-entropy weighs beside it. */
+function addBalance(command: Command): void {
   command
     .addOption(
       option(
@@ -162,7 +186,12 @@ function addObjective(command: Command): void {
         asNumber({ min: 0, max: 1 }),
       ),
     )
-    .addOption(option(objective, '--isAdaptive', 'the weight falls from 1 to 0.2 with the epochs'))
+    .addOption(option(objective, '--isAdaptive', 'the weight falls from 1 to 0.2 with the epochs'));
+}
+
+/** What is hot, and in whose map. */
+function addHeat(command: Command): void {
+  command
     .addOption(
       option(
         objective,
@@ -193,23 +222,6 @@ function addObjective(command: Command): void {
         '--cam_class <which>',
         "whose map: predicted (published's default) or label (differentiable's)",
         asChoice(camClasses),
-      ),
-    )
-    .addOption(
-      option(
-        objective,
-        '--log_thresholds <t,t,...>',
-        'thresholds at which the published term is logged besides',
-        asNumbers(1, mostLoggedThresholds),
-      ),
-    )
-    .addOption(
-      option(
-        objective,
-        '--rw_method <name>',
-        "class weights of the cross-entropy: '' for none, sklearn ('balanced'), cb (class-balanced)",
-        asChoice(['', 'sklearn', 'cb'] as const),
-        '' as const,
       ),
     );
 }

@@ -19,6 +19,8 @@ import { usageError } from './options.js';
 export interface OpenedData {
   /** What the run's folder is called after. */
   readonly name: string;
+  /** Whether its films are the embedded sample's, whatever the data are called. */
+  readonly isPhantom: boolean;
   /** Class names in label order. */
   readonly classes: readonly string[];
   /** All splits by name. */
@@ -70,7 +72,8 @@ export async function openData(flags: DataFlags, options: OpenOptions): Promise<
     if (isTaught && options.needs) needed.push(...(await options.needs(dataset, opened.splits.values())));
   }
   refuseMissing(options.skipMissing ? needed : [...images, ...needed]);
-  return { ...opened, warnings: [...opened.warnings, ...missingImages(images)] };
+  const warnings = [...opened.warnings, ...missingImages(images)];
+  return { ...opened, isPhantom: kind === 'sample', warnings };
 }
 
 function missingImages(images: readonly NeededFiles[]): DataWarning[] {
@@ -80,7 +83,8 @@ function missingImages(images: readonly NeededFiles[]): DataWarning[] {
   return [{ kind: 'image-missing', message, details: { count: paths.length, paths } }];
 }
 
-type Opener = (flags: DataFlags, options: OpenOptions) => Promise<OpenedData>;
+type Divided = Omit<OpenedData, 'isPhantom'>;
+type Opener = (flags: DataFlags, options: OpenOptions) => Promise<Divided>;
 
 const openers: Readonly<Record<DataKind, Opener>> = {
   'nih-cxr-lt': openPublished,
@@ -90,7 +94,7 @@ const openers: Readonly<Record<DataKind, Opener>> = {
   sample: openSample,
 };
 
-async function openPublished(flags: DataFlags, { purpose }: OpenOptions): Promise<OpenedData> {
+async function openPublished(flags: DataFlags, { purpose }: OpenOptions): Promise<Divided> {
   const dataset = flags.dataset as LongTailedName;
   const [dataDir, labelDir] = [flags.data_dir as string, flags.label_dir ?? 'labels'];
   const tests = flags.test_split ?? ['balanced-test', 'test'];
@@ -120,7 +124,7 @@ async function openPublished(flags: DataFlags, { purpose }: OpenOptions): Promis
   };
 }
 
-async function openCsv(flags: DataFlags, options: OpenOptions): Promise<OpenedData> {
+async function openCsv(flags: DataFlags, options: OpenOptions): Promise<Divided> {
   const csv = flags.csv as string;
   const { classes } = options;
   const table = await openTable({
@@ -163,7 +167,7 @@ function labelColumnOf(
   return unlabelled && empty_label === undefined ? { labelColumn: null } : {};
 }
 
-async function openFolder(flags: DataFlags, options: OpenOptions): Promise<OpenedData> {
+async function openFolder(flags: DataFlags, options: OpenOptions): Promise<Divided> {
   const root = flags.data_dir as string;
   const folder = await openImageFolder({
     root,
@@ -184,7 +188,7 @@ async function openFolder(flags: DataFlags, options: OpenOptions): Promise<Opene
   };
 }
 
-async function openSample(flags: DataFlags, { imageSize }: OpenOptions): Promise<OpenedData> {
+async function openSample(flags: DataFlags, { imageSize }: OpenOptions): Promise<Divided> {
   const phantoms = phantomSplits({
     seed: flags.sample_seed ?? 1,
     size: Math.min(1024, Math.max(64, imageSize)),

@@ -46,15 +46,32 @@ Examples:
   cxr-gaze explain runs/quickstart films/ --class Effusion --layer layer3.1
   cxr-gaze explain runs/quickstart film.png --method scorecam --top_channels 64 --lungs 0.1,0.1,0.8,0.75`;
 
+const heading = 'Explanation:';
+
 /** The command. */
 export function explainCommand(session: Session): Command {
   const command = new Command('explain')
     .description('show where the network looked: attention maps over the films as PNG')
     .argument('<model>', 'folder of a run, a checkpoint or a saved model')
-    .argument('<files...>', 'images or folders of images')
+    .argument('<files...>', 'images or folders of images');
+  addMap(command);
+  addLungs(command);
+  command
+    .addOption(
+      option(heading, '--arrays', 'also write each map as NAME.npy: float32, pixel by pixel of NAME.png'),
+    )
+    .addOption(option(headings.machine, '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
+  addOutput(command, 'explain');
+  return addImages(addPrecision(command, 'float32'), false)
+    .addHelpText('after', help)
+    .action((model: string, files: string[], flags: ExplainFlags) => explain(model, files, flags, session));
+}
+
+function addMap(command: Command): void {
+  command
     .addOption(
       option(
-        'Explanation:',
+        heading,
         '--method <name>',
         `how the map is made: ${camMethods.join(', ')}; scorecam takes minutes an image`,
         asChoice(camMethods),
@@ -63,18 +80,16 @@ export function explainCommand(session: Session): Command {
     )
     .addOption(
       option(
-        'Explanation:',
+        heading,
         '--layer <names>',
         'activation to explain, or several with commas between, averaged (default: the last feature map)',
         asTexts,
       ),
     )
-    .addOption(
-      option('Explanation:', '--class <name>', 'class to explain (default: the predicted one)', asText),
-    )
+    .addOption(option(heading, '--class <name>', 'class to explain (default: the predicted one)', asText))
     .addOption(
       option(
-        'Explanation:',
+        heading,
         '--top_channels <n>',
         'scorecam: only the n channels that vary most (default: all)',
         asInteger({ min: 1 }),
@@ -82,15 +97,19 @@ export function explainCommand(session: Session): Command {
     )
     .addOption(
       option(
-        'Explanation:',
+        heading,
         '--activations <which>',
         `VGG16's last convolution: its values ${camActivations.join(' or ')} (default: before_relu); refused for other layers`,
         asChoice(camActivations),
       ),
-    )
+    );
+}
+
+function addLungs(command: Command): void {
+  command
     .addOption(
       option(
-        'Explanation:',
+        heading,
         '--lungs <x,y,width,height>',
         'box around the lungs, as fractions of the width and height of each image',
         asNumbers(4, 4),
@@ -98,7 +117,7 @@ export function explainCommand(session: Session): Command {
     )
     .addOption(
       option(
-        'Explanation:',
+        heading,
         '--masks <folder>',
         'lung masks whose boxes are drawn: NAME.png or NAME_mask.png for the film NAME',
         asText,
@@ -106,27 +125,15 @@ export function explainCommand(session: Session): Command {
     )
     .addOption(
       option(
-        'Explanation:',
+        heading,
         '--unet <path>',
         'lung segmenter that finds the boxes: a run, a saved segmenter or a checkpoint',
         asText,
       ),
     )
     .addOption(
-      option('Explanation:', '--inside_lungs', 'draw heat inside that box alone, the plain film around it'),
-    )
-    .addOption(
-      option(
-        'Explanation:',
-        '--arrays',
-        'also write each map as NAME.npy: float32, pixel by pixel of NAME.png',
-      ),
-    )
-    .addOption(option(headings.machine, '--batch_size <n>', 'images at once', asInteger({ min: 1 }), 16));
-  addOutput(command, 'explain');
-  return addImages(addPrecision(command, 'float32'), false)
-    .addHelpText('after', help)
-    .action((model: string, files: string[], flags: ExplainFlags) => explain(model, files, flags, session));
+      option(heading, '--inside_lungs', 'draw heat inside that box alone, the plain film around it'),
+    );
 }
 
 async function explain(

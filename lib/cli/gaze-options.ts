@@ -105,6 +105,21 @@ export async function openGaze(
   session: Session,
   finish: (table: GazeTable, source: GazeSource) => GazeTable | Promise<GazeTable> = (table) => table,
 ): Promise<GazeTable> {
+  const [first, second] = checkGazeFlags(flags);
+  const read = async (kind: GazeSource) => finish(await readSource(kind, flags, lookup, session), kind);
+  if (second === undefined) return joinGaze([await read(first)]);
+  // REFLACX is read in a moment, EGD in minutes: what is wrong with the former shall not wait for the latter.
+  const ofSecond = await read(second);
+  return joinGaze([await read(first), ofSecond]);
+}
+
+/**
+ * Refuses gaze flags that do not go together; everything that needs no file.
+ *
+ * @returns the sources that they name
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
+ */
+export function checkGazeFlags(flags: GazeFlags): readonly [GazeSource, GazeSource?] {
   const given = namedSources(flags);
   const [first, second] = given;
   if (first === undefined || (given.length > 1 && given.join() !== 'egd,reflacx'))
@@ -112,8 +127,9 @@ export async function openGaze(
       `Expected one of --egd FOLDER, --reflacx FOLDER, --siim FILE, --gaze FILE, or --egd and --reflacx, but received ${first === undefined ? 'none' : given.map((name) => `--${name}`).join(' and ')}`,
     );
   refuseIdle(flags, given);
-  const read = async (kind: GazeSource) => finish(await readSource(kind, flags, lookup, session), kind);
-  return joinGaze(second === undefined ? [await read(first)] : [await read(first), await read(second)]);
+  if (flags.film_size?.some((side) => side <= 0))
+    throw usageError('Expected numbers above 0 for --film_size');
+  return second === undefined ? [first] : [first, second];
 }
 
 async function readSource(
@@ -167,7 +183,6 @@ function refuseIdle(flags: GazeFlags, given: readonly GazeSource[]): void {
 async function sizesOf(flags: GazeFlags, lookup: FilmLookup | undefined): Promise<FilmSizes | undefined> {
   if (flags.film_size) {
     const [width, height] = flags.film_size as [number, number];
-    if (width <= 0 || height <= 0) throw usageError('Expected numbers above 0 for --film_size');
     return { width, height };
   }
   // EGD's own pixels are those of the original films. Its master sheet fits films of any resolution.

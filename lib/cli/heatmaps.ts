@@ -10,6 +10,7 @@ import { maxWindows, publishedWindows } from '../gaze/windows.js';
 import {
   addFilmOption,
   addGazeOptions,
+  checkGazeFlags,
   type GazeFlags,
   type GazeSource,
   openGaze,
@@ -155,6 +156,7 @@ async function heatmaps(flags: HeatmapFlags, session: Session): Promise<void> {
   if (flags.overlay && flags.data_dir === undefined)
     throw usageError('Expected --data_dir FOLDER, the folder of the films, with --overlay');
   if (flags.sigma.some((sigma) => sigma <= 0)) throw usageError('Expected numbers above 0 for --sigma');
+  checkGazeFlags(flags);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const folder = flags.data_dir === undefined ? undefined : await FilmFiles.open(flags.data_dir);
   const table = await tableOf(flags, folder, session);

@@ -18,6 +18,7 @@ import { asInteger, asNumber, asText, headings, option } from './options.js';
 import { duration } from './progress.js';
 import { type ResultFacts, writeResults } from './results.js';
 import { followRun, RunFolder } from './run-folder.js';
+import { phantomNotice } from './say-data.js';
 import { Output, type Session } from './session.js';
 import { notClinical } from './train-run.js';
 
@@ -41,12 +42,6 @@ export interface QuickstartSettings {
 
 // Chosen for the best held-out result within eight epochs from random weights.
 const defaultLearningRate = 1e-3;
-
-const phantomNotice: Notice = {
-  code: 'phantoms',
-  message:
-    'The images are phantoms: drawings of a program, not radiographs of people. Nothing here says how well anything works on real ones.',
-};
 
 /** Why the quickstart is without the teachers; measured, see docs/development.md. */
 const teachersTakeLonger: Notice = {

@@ -32,8 +32,8 @@ export interface ResultFacts
 }
 
 /**
- * Writes everything that is made of evaluations: a table, summary and confusion matrix a split, learning curves,
- * overlays, `metrics.json` and `report.html`.
+ * Writes everything that is made of evaluations: a table, summary and confusion matrix a split, learning curves, `metrics.json`
+ * and `report.html`.
  *
  * @param folder existing
  */

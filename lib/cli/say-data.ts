@@ -2,9 +2,17 @@
 import type { Dataset } from '../data/dataset.js';
 import { classCounts } from '../data/samplers.js';
 import { groupsFromCounts } from '../metrics/groups.js';
+import type { Notice } from '../metrics/types.js';
 import type { OpenedData } from './datasets.js';
 import type { Output } from './session.js';
 import type { TrainFlags } from './train-flags.js';
+
+/** Said above whatever was measured on the embedded sample. */
+export const phantomNotice: Notice = {
+  code: 'phantoms',
+  message:
+    'The images are phantoms: drawings of a program, not radiographs of people. Nothing here says how well anything works on real ones.',
+};
 
 /** Sizes of the splits, training images of each class, remarks and warnings. */
 export function sayData(

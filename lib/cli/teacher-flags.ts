@@ -7,7 +7,7 @@ import type { Init } from '../systems/classifier/initial-weights.js';
 import type { RateDecay } from '../training/epoch-schedule.js';
 import type { PrecisionChoice } from '../training/precision.js';
 import type { DataFlags } from './data-options.js';
-import type { GazeFlags } from './gaze-options.js';
+import { type GazeFlags, namedSources } from './gaze-options.js';
 import { asInteger, asNumber, headings, initialWeights, option, usageError } from './options.js';
 import { addDecay, addSteps, addVariation } from './shared-options.js';
 
@@ -118,7 +118,7 @@ export function fitFlags(flags: TeacherFlags) {
 /** How the command shall be repeated: kept in options.json and shown in the report. */
 export function recordOf(flags: TeacherFlags, data: DataFlags): Readonly<Record<string, OptionValue>> {
   const { overwrite: _, resume: __, json: ___, ...kept } = flags;
-  const sources = (['egd', 'reflacx', 'siim', 'gaze', 'weights'] as const).flatMap((name) => {
+  const sources = ([...namedSources(flags), 'weights'] as const).flatMap((name) => {
     const value = flags[name];
     return value === undefined ? [] : [[name, path.resolve(value)] as const];
   });

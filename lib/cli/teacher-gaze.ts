@@ -15,7 +15,7 @@ import {
   validationShare,
 } from '../systems/gazelt/gaze-dataset.js';
 import { type OpenedData, trainingSplit, trainingSplits } from './datasets.js';
-import { namedSources, openGaze, sayFiltered } from './gaze-options.js';
+import { checkGazeFlags, type GazeFlags, namedSources, openGaze, sayFiltered } from './gaze-options.js';
 import { usageError } from './options.js';
 import type { Output, Session } from './session.js';
 import type { TeacherFlags } from './teacher-flags.js';
@@ -27,15 +27,32 @@ export interface GazeSplits {
   readonly tests: readonly (readonly [name: string, gaze: GazeDataset])[];
 }
 
-/** Opens the readings of all splits; a test split without any is left out with a warning. */
+/**
+ * Refuses what the flags of gaze and of validation cannot mean: a look at all films takes its time.
+ *
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT`
+ */
+export function checkReadingFlags(flags: TeacherFlags): void {
+  if (flags.val_share !== undefined && flags.val_split !== undefined)
+    throw usageError('--val_share and --val_split exclude each other: both say which films validate');
+  const [named] = namedSources(flags);
+  if (flags.dataset !== 'sample') checkGazeFlags(gazeFlagsOf(flags));
+  else if (named !== undefined)
+    throw usageError(`--${named} does not belong to --dataset sample, which brings readings of its own`);
+}
+
+/** The films are the data set's, whatever its folder is called. */
+function gazeFlagsOf({ data_dir: _, ...flags }: TeacherFlags): GazeFlags {
+  return flags;
+}
+
+/** Opens the readings of all splits; a test split without any is left out with a warning. @param flags checked */
 export async function openSplits(
   data: OpenedData,
   flags: TeacherFlags,
   session: Session,
   output: Output,
 ): Promise<GazeSplits> {
-  if (flags.val_share !== undefined && flags.val_split !== undefined)
-    throw usageError('--val_share and --val_split exclude each other: both say which films validate');
   const films = flags.val_share === undefined ? trainingSplits(data) : { train: trainingSplit(data) };
   const readingsOf = await gazeOf(data, flags, session, output);
   const say: Say = (split, { readings }, count, of = 'films') => {
@@ -126,17 +143,10 @@ async function gazeOf(
   session: Session,
   output: Output,
 ): Promise<ReadingsOf> {
-  const named = namedSources(flags);
-  if (data.name === 'sample') {
-    if (named.length > 0)
-      throw usageError(`--${named[0]} does not belong to --dataset sample, which brings readings of its own`);
-    return (dataset) => samplesGaze(dataset, session);
-  }
-  // The films are the data set's, whatever its folder is called.
-  const { data_dir: _, ...source } = flags;
+  if (data.isPhantom) return (dataset) => samplesGaze(dataset, session);
   const films = flags.film_size ? undefined : FilmFiles.of(data.name, data.splits.values());
   const lookup = films && measuring(films, flags.on_error, output);
-  const table = await openGaze(source, lookup, session);
+  const table = await openGaze(gazeFlagsOf(flags), lookup, session);
   sayFiltered(table, output);
   const { readings } = table;
   warnUnmatched(data, readings, output);

@@ -81,7 +81,7 @@ function refuseTwice(teachers: readonly GazeTeacher[]): void {
 
 /** Phantoms are drawn at the size of a network's input; the teachers' may be larger than the student's. */
 async function filmsFor({ data, dataFlags }: { readonly data: OpenedData; readonly dataFlags: DataFlags }) {
-  if (data.name !== 'sample') return undefined;
+  if (!data.isPhantom) return undefined;
   return trainingSplits(await openData(dataFlags, { imageSize: teacherSize, purpose: 'training' }));
 }
 

@@ -80,6 +80,13 @@ const withoutGradient: Notice = {
 /** What half an epoch tells. */
 export type AttentionRow = EpochHalf & LocAttentionScores;
 
+const thresholdPrefix = 'attention_t';
+
+/** The t of a column of `history.csv` that logs the published term besides; `undefined` for any other column. */
+export function thresholdOf(column: string): number | undefined {
+  return column.startsWith(thresholdPrefix) ? Number(column.slice(thresholdPrefix.length)) : undefined;
+}
+
 /** The columns of a run's `history.csv`. */
 export function attentionColumns({
   log_thresholds = [],
@@ -97,7 +104,7 @@ export function attentionColumns({
     { key: 'emptyRegions', name: 'empty_regions', whole: true },
     ...log_thresholds.map((t) => ({
       key: `attention@${t}` as const,
-      name: `attention_t${t}`,
+      name: `${thresholdPrefix}${t}`,
       nullable: true,
     })),
   ];
@@ -129,7 +136,6 @@ export async function trainAttention(
   const begun = performance.now();
   const speakers = { session, output: new Output(session, flags.json ?? false) };
   checkAttentionFlags(flags);
-  bootstrapOf(flags.bootstrap);
   const device = await gpuDevice(flags.gpu);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const data = await openAttentionData(flags);
@@ -183,6 +189,7 @@ function sayAttentionData(data: AttentionData, output: Output): void {
 interface Learned {
   readonly result: TrainResult;
   readonly lungs: readonly FoundLungs[];
+  readonly notices: readonly Notice[];
 }
 
 interface Learning extends Speakers {
@@ -195,7 +202,8 @@ interface Learning extends Speakers {
 
 async function learn({ flags, data, folder, model, regions, ...speakers }: Learning): Promise<Learned> {
   const { session, output } = speakers;
-  if (flags.attention === 'published') output.say(withoutGradient.message);
+  const ofTerm = flags.attention === 'published' ? [withoutGradient] : [];
+  for (const { message } of ofTerm) output.say(message);
   const preparing = preparation(session, output);
   using lungs = await lungsAtHand(flags, data, model.device, speakers);
   const run = model.fit({
@@ -213,7 +221,8 @@ async function learn({ flags, data, folder, model, regions, ...speakers }: Learn
       ? `best epoch ${bestEpoch}, ${flags.select} ${best.toFixed(3)} on validation`
       : 'no epoch was better than 0: the last weights are evaluated';
   output.say(`Trained ${epochsDone} epochs; ${kept}`);
-  return { result, lungs: lungs.found };
+  const ofFilms = lungs.leftOut.map(({ kind, message }) => ({ code: kind, message }));
+  return { result, lungs: lungs.found, notices: [...ofTerm, ...ofFilms] };
 }
 
 interface Finished extends Speakers, Learned {
@@ -254,8 +263,7 @@ async function finish(run: Finished): Promise<EvaluatedSplit[]> {
     {
       title: `${flags.attention === 'none' ? 'Cross-entropy' : 'loc-attention'} on ${flags.dataset}`,
       description: descriptionOf(run),
-      ...{ options: run.options, history: folder.history },
-      notices: flags.attention === 'published' ? [withoutGradient] : [],
+      ...{ options: run.options, history: folder.history, notices: run.notices },
       bestEpoch: bestEpoch > 0 ? bestEpoch : null,
       trainingPrecision: await resolvePrecision(flags.precision, model.device),
       device: model.device,

@@ -38,7 +38,7 @@ import {
   recordOf,
   type TeacherFlags,
 } from './teacher-flags.js';
-import { type GazeSplits, openSplits } from './teacher-gaze.js';
+import { checkReadingFlags, type GazeSplits, openSplits } from './teacher-gaze.js';
 import { gazePictures } from './teacher-pictures.js';
 import { bootstrapOf } from './train-flags.js';
 import { notClinical, preparation, resumable, sayLeftOut } from './train-run.js';
@@ -119,6 +119,7 @@ async function trainTeacher(flags: TeacherFlags, session: Session): Promise<void
   const init = initOf(flags);
   const wanted = existing(flags);
   const bootstrap = bootstrapOf(flags.bootstrap);
+  checkReadingFlags(flags);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   const dataFlags = absoluteDataFlags(pickDataFlags(flags));
   const skipMissing = flags.on_error === 'skip';
@@ -296,7 +297,7 @@ async function writeResults(
       { name: 'Duration', value: duration(seconds) },
       { name: 'Versions', value: `Node ${environment.node}, LibTorch ${environment.libtorch}` },
     ],
-    ...{ options, notices: data.name === 'sample' ? [simulated] : [], bestEpoch, history: folder.history },
+    ...{ options, notices: data.isPhantom ? [simulated] : [], bestEpoch, history: folder.history },
     ...{ evaluations, pictures },
   });
 }

@@ -40,7 +40,7 @@ export interface EpochHalf {
   readonly epoch: number;
   /** Which half. */
   readonly phase: 'train' | 'val';
-  /** Unweighted mean of the batches' losses. */
+  /** Mean objective: of batches or of samples, as the system's scoring has it. */
   readonly loss: number;
 }
 

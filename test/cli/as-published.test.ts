@@ -54,3 +54,16 @@ t.test('flags given besides win and are named; random weights are warned of', as
     "the published runs begin with torchvision's ImageNet weights (--weights resnet50-11ad3fa6.pth), not with random ones",
   ]);
 });
+
+t.test('shares of the teachers are the published ones where each is one in their number', async (t) => {
+  const shares = (given: string) => {
+    const argv = ['--as_published', '--weights', 'a.pth', '--features', 'gazelt', '--kd_shares', given];
+    return of('gazelt', ...argv).deviations;
+  };
+  t.same(shares('0.5,0.5'), []);
+  t.same(shares('1'), []);
+  for (const given of ['1,1', '0', '0.25', '0.7,0.3'])
+    t.same(shares(given), [
+      `--kd_shares is ${given} where the published runs have equal shares that sum to 1`,
+    ]);
+});

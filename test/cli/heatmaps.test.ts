@@ -239,12 +239,17 @@ t.test('EGD and REFLACX together: the readings of both, of one film too', async 
     code: 1,
     stderr: /ERR_DATASET: .*egd.* and .*same.* both have a reading called both/,
   });
+  // The smaller of the two is read first.
+  const gone = ['heatmaps', '--egd', 'no-egd', '--reflacx', 'no-reflacx', '--out_dir', 'none'];
+  t.match(await cli(gone, folder), { code: 1, stderr: /^ERR_FILE: .*no-reflacx/m });
 });
 
 t.test('flags that do not belong together', async (t) => {
   const folder = t.testdir({ 'gaze.csv': 'id,x,y,start,end\na,1,1,0,1\n', films: {} });
   const cases: readonly (readonly [string[], RegExp])[] = [
     [[], /Expected one of --egd FOLDER, .* but received none/],
+    [['--data_dir', 'gone'], /Expected one of --egd FOLDER/],
+    [['--siim', 'x', '--normalised', '--data_dir', 'gone'], /--normalised does not belong to --siim/],
     [['--egd', 'a', '--siim', 'b'], /or --egd and --reflacx, but received --egd and --siim/],
     [['--egd', 'a', '--reflacx', 'b', '--gaze', 'c'], /but received --egd and --reflacx and --gaze/],
     [['--egd', 'a', '--reflacx', 'b', '--normalised'], /--normalised does not belong to --egd and --reflacx/],

@@ -23,6 +23,7 @@ import {
 import { taskSources } from '../../lib/cli/reproduce/attention-tasks.js';
 import { InputCheck } from '../../lib/cli/reproduce/input-check.js';
 import { sameCourse } from '../../lib/cli/reproduce/shared-training.js';
+import { phantomNotice } from '../../lib/cli/say-data.js';
 import type { AttentionRow } from '../../lib/cli/train-attention.js';
 import { comparisonMarkdown } from '../../lib/report/comparison/write.js';
 import { cli, interrupted, linesOf } from '../support/cli.js';
@@ -60,7 +61,8 @@ function finished(name: string, validation: number, test: number): [string, Fini
 }
 
 const facts: AttentionFacts = {
-  ...{ classes: ['No Finding', 'Effusion'], sizes: { train: 8, validation: 20, test: 20 } },
+  ...{ isPhantom: false, classes: ['No Finding', 'Effusion'], sizes: { train: 8, validation: 20, test: 20 } },
+  leftOut: [],
   ...{ bootstrap: { resamples: 20 }, published: 'nih', options: {} },
 };
 
@@ -149,6 +151,13 @@ t.test('t and λ are chosen on validation, and once more on test', async (t) => 
     facts,
   );
   t.strictSame(soft.notices, [], 'the differentiable form has a gradient');
+  const noticesOf = (isPhantom: boolean) =>
+    attentionTable(
+      { ...progress, grid: { ...grid, dataset: 'sample' }, finished: runs },
+      { ...facts, isPhantom },
+    ).notices;
+  t.strictSame(noticesOf(false), [noGradientNotice], 'a folder, too, may be called sample');
+  t.strictSame(noticesOf(true), [noGradientNotice, phantomNotice.message]);
   t.strictSame(
     soft.rows.map(({ published }) => published != null),
     whole.rows.map((_, i) => i === 0),
@@ -190,6 +199,10 @@ t.test('the flags of each run are those that train takes', async (t) => {
     target: path.join('out', 'seed0', 'resnet18_sample_ne_la0.5_t0.1_soft_tau0.2'),
   });
   t.match(planAttention(place, adaptive as never), { flags: { isAdaptive: true } });
+  const few = { ...place, common: new Map([...place.common, ['bootstrap', ['--bootstrap', '19']]]) };
+  t.throws(() => planAttention(few, ce as never), {
+    message: /--bootstrap 0 or at least 20 but received 19/,
+  });
   t.match(attentionCommand().helpInformation(), /--lambdas <values>/);
 });
 
@@ -263,6 +276,16 @@ t.test('which data are the tasks', async (t) => {
     ['ne', 'np', 'nep'],
   );
   t.strictSame(await tasksOf({ dataset: 'folder', path: root, tasks: ['np'] }), [['np', 'np']]);
+  const ofFolder = async (name: string) => {
+    const flags = { ...common, dataset: 'folder', path: path.join(root, name), tasks: ['np'] };
+    return (await taskSources(flags as never))[0];
+  };
+  t.match(await ofFolder('sample'), { dataset: 'sample', isPhantom: false });
+  t.match(
+    await ofFolder('My films'),
+    { dataset: 'My-films', tokens: ['--dataset', 'My-films', '--path', path.join(root, 'My films')] },
+    'a name as train takes it',
+  );
   const refused = (flags: object, message: RegExp) =>
     t.rejects(tasksOf(flags), { code: 'ERR_INVALID_ARGUMENT', message });
   await refused({}, /Expected --dataset/);
@@ -434,8 +457,10 @@ t.test('the published term is trained once for every t that changes no rate', as
     ['history.csv', 'options.json'].map((file) => readFileSync(begun(file), 'utf8')),
     was,
   );
-  const { argv } = JSON.parse(readFileSync(begun('run.json'), 'utf8')).command.match(/^cxr-gaze (?<argv>.*)$/)
-    .groups as { argv: string };
+  const record = JSON.parse(readFileSync(begun('run.json'), 'utf8'));
+  const { argv } = record.command.match(/^cxr-gaze (?<argv>.*)$/).groups as { argv: string };
+  t.match(argv, / --thresh 0\.9 (?!.*--log_thresholds)/, 'the command that the run can be gone on with');
+  t.strictSame(record.options, JSON.parse(was[1] ?? ''), 'what was trained, not what was planned');
   const refused = await cli([...argv.split(' '), '--log_thresholds', '0.2', '--resume'], folder);
   t.match(refused, { code: 1, stderr: /ERR_RESUME: .*logThresholds: \[\] -> \[0\.2\]/ });
   t.equal(readFileSync(begun('options.json'), 'utf8'), was[1], 'what was refused is not recorded');
@@ -568,4 +593,25 @@ t.test('what a later run cannot open is told before the first one is trained', a
     /^ +masks of nf_e train: \S+00000001_000\.png\n +masks of nf_e val: \S+00000003_001\.png$/m,
   );
   t.notOk(existsSync(at('results')), 'cross-entropy, which needs none, is not trained either');
+
+  const skipped = await cli([...words, '--lambdas', '1', '--bootstrap', '0', '--on_error', 'skip'], folder);
+  t.equal(skipped.code, 0, skipped.stderr);
+  const out = at('results/reproduce/loc-attention_nf_e_ne');
+  const told = /1 of 6 masks of nf_e train are missing: \S+00000001_000\.png.*; these films are left out/;
+  const written = readFileSync(path.join(out, 'table.md'), 'utf8');
+  t.match(written, /images: train 5, validation 3, test 6/, 'what was learned from');
+  t.match(written, told);
+  const run = path.join(out, 'seed0/resnet18-w8_nf_e_ne_ce');
+  const { notices } = JSON.parse(readFileSync(path.join(run, 'metrics.json'), 'utf8')).run;
+  t.match(notices, [
+    { code: 'mask-missing', message: told },
+    { code: 'mask-missing', message: /nf_e val/ },
+  ]);
+  t.match(readFileSync(path.join(run, 'report.html'), 'utf8'), told, 'cross-entropy alone, too');
+
+  rmSync(at('nf_e/test'), { recursive: true });
+  t.match(await cli([...words, '--finding_boxes', 'none.csv', '--out_dir', 'other'], folder), {
+    code: 2,
+    stderr: /nf_e has no test split, so there is nothing to tabulate/,
+  });
 });

@@ -149,6 +149,16 @@ t.test('what cannot be meant is refused', async (t) => {
     [['train', 'teacher', ...table, ...gaze, '--rand_init'], /one of --global .* and --focal/],
     [['train', 'teacher', '--focal', ...table, ...gaze], /--weights FILE or --rand_init/],
     [['train', 'teacher', '--focal', ...table, '--rand_init'], /one of --egd FOLDER/],
+    // Before any film is looked at.
+    [['train', 'teacher', '--focal', '--csv', 'none.csv', '--rand_init'], /one of --egd FOLDER/],
+    [
+      ['train', 'teacher', '--focal', '--csv', 'none.csv', ...gaze, '--chest_box', '--rand_init'],
+      /--chest_box does not belong to --gaze/,
+    ],
+    [
+      [...train, '--csv', 'none.csv', '--val_share', '0.1', '--val_split', 'val'],
+      /--val_share and --val_split exclude each other/,
+    ],
     [
       ['train', 'teacher', '--focal', '--dataset', 'sample', '--siim', 'x.json', '--rand_init'],
       /--siim does not belong to --dataset sample/,

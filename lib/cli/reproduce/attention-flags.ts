@@ -78,6 +78,7 @@ export function attentionCommand(): Command {
     "loc-attention's tables: backbones and weights of cross-entropy, task by task",
   );
   addGrid(command);
+  addTable(command);
   for (const made of addAttentionOptions(new Command()).options) {
     // The default is each run's own.
     if (handedDown.includes(made.attributeName())) command.addOption(made.default(undefined));
@@ -85,23 +86,18 @@ export function attentionCommand(): Command {
   return command.addHelpText('after', help);
 }
 
+/** What the table has rows of, and what is averaged and chosen in them. */
 function addGrid(command: Command): void {
   const backbones: Architecture[] = ['pvt_v2_b2_li', 'vgg16', 'resnet50'];
   const lambdas: Lambda[] = [1, 0.75, 0.5, 0.25, 'adaptive'];
+  const thresholds = [0.1, 0.3, 0.5, 0.7, 0.9];
   const share = asNumber({ min: 0, max: 1 });
   const asLambda = (text: string): Lambda => (text === 'adaptive' ? text : share(text));
-  const forms = asChoice(['published', 'differentiable'] as const);
-  const datasets = asChoice(attentionDatasets);
-  const published = asChoice([...publishedAttentionDatasets, 'none'] as const);
+  const [datasets, tasks] = [asChoice(attentionDatasets), asList(asChoice(localisationTasks))];
   command
     .addOption(option(grid, '--dataset <name>', `which data: ${attentionDatasets.join(', ')}`, datasets))
     .addOption(
-      option(
-        grid,
-        '--tasks <names>',
-        'with commas between (default: all that the data have)',
-        asList(asChoice(localisationTasks)),
-      ),
+      option(grid, '--tasks <names>', 'with commas between (default: all that the data have)', tasks),
     )
     .addOption(
       option(grid, '--backbones <names>', 'pvt, vgg, resnet or architectures', asList(asBackbone), backbones),
@@ -109,18 +105,16 @@ function addGrid(command: Command): void {
     .addOption(
       option(grid, '--lambdas <values>', 'weights of cross-entropy, or adaptive', asList(asLambda), lambdas),
     )
-    .addOption(
-      option(
-        grid,
-        '--thresholds <values>',
-        't: a map is hot above it',
-        asList(share),
-        [0.1, 0.3, 0.5, 0.7, 0.9],
-      ),
-    )
+    .addOption(option(grid, '--thresholds <values>', 't: a map is hot above it', asList(share), thresholds))
     .addOption(
       option(grid, '--seeds <values>', 'figures are means over them', asList(asInteger({ min: 0 })), [0]),
-    )
+    );
+}
+
+function addTable(command: Command): void {
+  const forms = asChoice(['published', 'differentiable'] as const);
+  const published = asChoice([...publishedAttentionDatasets, 'none'] as const);
+  command
     .addOption(
       option(
         grid,

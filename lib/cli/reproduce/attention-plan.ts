@@ -23,7 +23,7 @@ export interface AttentionGrid {
 
 /** One training. */
 export interface AttentionRun {
-  /** Of its folder. */
+  /** As messages and tables have it; the folder's name has no seed, which is that of the folder around it. */
   readonly name: string;
   readonly backbone: Architecture;
   readonly lambda: Lambda;
@@ -62,7 +62,7 @@ function stemOf(
   });
 }
 
-/** Predictions of a run on one split, as its `result.json` has them. */
+/** Predictions of a run on one split, as its `run.json` has them. */
 export interface StoredPredictions {
   readonly classes: readonly string[];
   readonly labels: readonly number[];

@@ -10,6 +10,7 @@ import {
   attentionName,
   attentionRecord,
   checkAttentionFlags,
+  idleFlags,
 } from '../attention-flags.js';
 import { addAttentionOptions } from '../attention-options.js';
 import type { EvaluatedSplit } from '../evaluation.js';
@@ -19,7 +20,7 @@ import { trainAttention } from '../train-attention.js';
 import type { AttentionRun, FinishedRun, StoredPredictions } from './attention-plan.js';
 import type { InputRecord } from './input-record.js';
 import { InputHashes } from './inputs.js';
-import { loggedBesides, recordedThresholds } from './shared-training.js';
+import { loggedBesides, loggedTokens, recordedThresholds } from './shared-training.js';
 import { refuseOtherOptions } from './state.js';
 
 const doneFile = 'run.json';
@@ -52,9 +53,6 @@ export interface PlannedAttention {
   readonly target: string;
 }
 
-/** Without an attention term these would be without effect, which `train` refuses. */
-const ofTerm = ['regions', 'unet', 'tau', 'penalise_outside', 'cam_class'];
-
 /** Works out one run. @throws CxrGazeError `ERR_INVALID_ARGUMENT` where its flags do not go together */
 export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttention {
   const { common, folder, attention } = place;
@@ -69,10 +67,10 @@ export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttent
           ...(attention === 'published' ? loggedBesides(threshold, place.thresholds) : []),
         ];
   const results = path.join(folder, `seed${seed}`);
-  // Where films without a mask are left out, all runs of a table learn from the same ones.
-  const leavesOut = common.get('on_error')?.includes('skip') ?? false;
-  const useless = new Set(threshold !== null ? [] : leavesOut ? ofTerm : [...ofTerm, 'masks']);
-  const given = [...common].filter(([name]) => !useless.has(name));
+  // A flag for the runs with a term would be without effect here, which `train` refuses.
+  const on_error = common.get('on_error')?.includes('skip') ? 'skip' : 'throw';
+  const idle: readonly string[] = threshold === null ? idleFlags({ attention: 'none', on_error }) : [];
+  const given = [...common].filter(([name]) => !idle.includes(name));
   const argv = [
     ...[...place.data, '--backbone', backbone, ...term, '--seed', String(seed), '--results', results],
     ...(weights === undefined ? [] : ['--weights', weights]),
@@ -126,30 +124,34 @@ export async function trainRun(
     session,
   }: { readonly overwrite: boolean; readonly inputs: InputRecord; readonly session: Session },
 ): Promise<FinishedRun> {
-  const { run, target, argv } = plan;
+  const { run, target } = plan;
   const isThere = (await readdir(target).catch((): string[] => [])).length > 0;
   const existing = isThere ? (overwrite ? { overwrite } : { resume: true }) : {};
-  const flags = { ...(isThere && !overwrite ? await begunFlags(plan) : plan.flags), ...existing };
+  const { argv, flags } = isThere && !overwrite ? await asBegun(plan) : plan;
   if (!isThere || overwrite || !inputs.has(run.name))
-    await inputs.enter(run.name, await new InputHashes().of(plan.flags));
-  const [validation, test] = (await trainAttention(flags, command, session)).map(stored);
+    await inputs.enter(run.name, await new InputHashes().of(flags));
+  const evaluated = await trainAttention({ ...flags, ...existing }, command, session);
+  const [validation, test] = evaluated.map(stored);
   if (validation === undefined || test === undefined)
     throw new CxrGazeError('ERR_DATASET', `${flags.dataset}: expected splits val and test, both with images`);
   const content = {
     ...{ format: 'cxr-gaze/attention-run', version: 1, run: run.name },
     command: `cxr-gaze ${command} ${argv.join(' ')}`,
-    ...{ options: attentionRecord(plan.flags, command), validation, test },
+    ...{ options: attentionRecord(flags, command), validation, test },
   };
   await writeFileAtomic(path.join(target, doneFile), `${JSON.stringify(content)}\n`);
   return { run, validation, test };
 }
 
 /** A run that goes on logs what it began with, though the table may have got another t meanwhile. */
-async function begunFlags({ flags, target }: PlannedAttention): Promise<AttentionFlags> {
-  const began = await recordedThresholds(target);
-  if (began === undefined) return flags;
-  const { log_thresholds: _, ...others } = flags;
-  return began.length === 0 ? others : { ...others, log_thresholds: began };
+async function asBegun(plan: PlannedAttention): Promise<PlannedAttention> {
+  const began = await recordedThresholds(plan.target);
+  if (began === undefined) return plan;
+  const argv = [...plan.argv];
+  const at = argv.indexOf('--log_thresholds');
+  if (at >= 0) argv.splice(at, 2);
+  argv.push(...loggedTokens(began));
+  return { ...plan, argv, flags: parse(argv) };
 }
 
 function stored({ evaluation, split }: EvaluatedSplit): StoredPredictions {

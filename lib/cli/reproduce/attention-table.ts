@@ -22,6 +22,7 @@ import {
   publishedAttentionTasks,
   publishedLambdas,
 } from '../../systems/loc-attention/published.js';
+import { phantomNotice } from '../say-data.js';
 import {
   type AttentionGrid,
   type AttentionRun,
@@ -45,9 +46,13 @@ export interface AttentionProgress {
 
 /** What the table says besides its figures. */
 export interface AttentionFacts {
+  /** Whether the films are the embedded sample's. */
+  readonly isPhantom: boolean;
   readonly classes: readonly string[];
-  /** Images by split. */
+  /** Images by split, without those that are left out for want of a mask. */
   readonly sizes: Readonly<Record<string, number>>;
+  /** Which ones that are, a sentence for each split. */
+  readonly leftOut: readonly string[];
   readonly bootstrap: BootstrapOptions | false;
   /** Whose published figures stand beside ours; `null` for none. */
   readonly published: PublishedAttentionDataset | null;
@@ -56,10 +61,7 @@ export interface AttentionFacts {
 
 /** Said above every table of the published loss (loc-attention.md section 4.5). */
 export const noGradientNotice =
-  'The published attention term is a count of pixels and has no gradient: it changes the logged loss and, through it, the learning-rate schedule, nothing else. Adam divides by the scale of the gradient, so a constant λ leaves the updates as they are. Differences between the columns λ are therefore mostly noise from run to run. Where another t would have changed neither rates nor the best epoch, one training stands for both.';
-
-const phantomNotice =
-  'The images are phantoms: drawings of a program, not radiographs of people. Nothing here says how well a method works on real ones.';
+  'The published attention term is a count of pixels and has no gradient: it changes the logged loss and, through it, the learning-rate schedule and, with --select loss, the choice of the best epoch, nothing else. Adam divides by the scale of the gradient, so a constant λ leaves the updates as they are. Differences between the columns λ are therefore mostly noise from run to run. Where another t would have changed neither rates nor the best epoch, one training stands for both.';
 
 const titles: Readonly<Record<DiagnosticFigureName, string>> = {
   accuracy: 'Acc / Rec',
@@ -108,7 +110,8 @@ export function attentionTable(progress: AttentionProgress, facts: AttentionFact
     ],
     notices: [
       ...(attention === 'published' ? [noGradientNotice] : []),
-      ...(dataset === 'sample' ? [phantomNotice] : []),
+      ...(facts.isPhantom ? [phantomNotice.message] : []),
+      ...facts.leftOut,
     ],
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
     options: facts.options,

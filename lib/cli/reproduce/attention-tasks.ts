@@ -5,12 +5,15 @@ import { nihTaskNames } from '../../data/nih-tasks.js';
 import { phantomTasks } from '../../data/phantom/tasks.js';
 import { type LocalisationTask, localisationTasks } from '../../losses/regions.js';
 import { usageError } from '../options.js';
+import { slug } from '../png.js';
 import type { ReproduceAttentionFlags } from './attention-flags.js';
 
 /** A task and its data as flags of `train loc-attention`. */
 export interface TaskSource {
   /** Name of the data set, of which files and tables bear the name. */
   readonly dataset: string;
+  /** Whether the films are the embedded sample's: a folder, too, may be called that. */
+  readonly isPhantom: boolean;
   /** Name of the task, or of the file of regions. */
   readonly task: string;
   /** Flags as tokens. */
@@ -51,8 +54,7 @@ export async function taskSources(flags: ReproduceAttentionFlags): Promise<TaskS
     const name = await firstFolder(root, names);
     if (name !== undefined)
       found.push({
-        dataset,
-        task,
+        ...{ dataset, isPhantom: false, task },
         tokens: ['--dataset', dataset, '--task', task, '--path', path.join(root, name)],
       });
     else if (tasks !== undefined)
@@ -73,22 +75,23 @@ function sampleSources({ tasks, path: folder }: ReproduceAttentionFlags): TaskSo
       `The sample has no task ${unknown}, as it has no such findings; it has ${phantomTasks.join(', ')}`,
     );
   return (tasks ?? phantomTasks).map((task) => ({
-    ...{ dataset: 'sample', task },
+    ...{ dataset: 'sample', isPhantom: true, task },
     tokens: ['--dataset', 'sample', '--task', task],
   }));
 }
 
 function folderSource(root: string, { tasks, regions }: ReproduceAttentionFlags): TaskSource {
-  const dataset = path.basename(root);
-  const common = ['--dataset', dataset, '--path', root];
+  const dataset = slug(path.basename(root));
+  const common = { dataset, isPhantom: false };
+  const tokens = ['--dataset', dataset, '--path', root];
   if (regions !== undefined && tasks !== undefined)
     throw usageError('--tasks and --regions exclude each other');
   // The file itself is among the flags that go to every run.
-  if (regions !== undefined) return { dataset, task: path.parse(regions).name, tokens: common };
+  if (regions !== undefined) return { ...common, task: path.parse(regions).name, tokens };
   const [task, ...others] = tasks ?? [];
   if (task === undefined || others.length > 0)
     throw usageError('Expected one of --tasks, or --regions FILE, with --dataset folder');
-  return { dataset, task, tokens: [...common, '--task', task] };
+  return { ...common, task, tokens: [...tokens, '--task', task] };
 }
 
 async function firstFolder(root: string, names: readonly string[]): Promise<string | undefined> {

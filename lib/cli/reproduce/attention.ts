@@ -5,6 +5,7 @@ import { makeFolder } from '../../checkpoints/atomic.js';
 import { dataThreads } from '../../data/resize.js';
 import { attentionDefaults } from '../../losses/attention-defaults.js';
 import { writeComparison } from '../../report/comparison/write.js';
+import { masksAtHand, withMasks } from '../../systems/loc-attention/masked-films.js';
 import { publishedAttentionDatasets } from '../../systems/loc-attention/published.js';
 import { type AttentionData, openAttentionData } from '../attention-data.js';
 import { trainingSplits } from '../datasets.js';
@@ -94,73 +95,82 @@ interface Opening {
 /** Everything of a task that can be judged before its first epoch. */
 async function prepare(
   flags: ReproduceAttentionFlags,
-  { dataset, task, tokens }: TaskSource,
+  source: TaskSource,
   common: ReadonlyMap<string, readonly string[]>,
   { hashes, check, ...speakers }: Opening,
 ): Promise<TaskWork> {
-  const folder = path.resolve(flags.out_dir, `loc-attention_${dataset}_${task}`);
-  const {
-    backbones,
-    lambdas,
-    thresholds,
-    seeds,
-    attention,
-    tau = attentionDefaults.tau,
-    penalise_outside = 0,
-  } = flags;
-  const grid: AttentionGrid = {
-    ...{ dataset, task, backbones, lambdas, thresholds, seeds, attention, tau },
-    penaliseOutside: penalise_outside,
-  };
-  const isCached = dataset === 'sample' || common.has('cache_dir');
-  const place: RunPlace = {
-    ...{
-      folder,
-      data: tokens,
-      attention,
-      thresholds,
-      json: flags.json ?? false,
-      overwrite: flags.overwrite ?? false,
-    },
-    common: isCached
-      ? common
-      : new Map([...common, ['cache_dir', ['--cache_dir', path.join(folder, 'cache')]]]),
-    weightsOf: ({ backbone }) => flags.weights?.get(backbone),
-  };
+  const grid = gridOf(flags, source);
+  const place = placeOf(flags, source, common);
+  const { folder, overwrite } = place;
   const plans = attentionRuns(grid).map((run) => planAttention(place, run));
-  const finished = new Map<string, FinishedRun>();
   const inputs = await InputRecord.open(folder);
-  for (const plan of plans) {
-    const done = flags.overwrite ? undefined : await finishedRun(plan, { inputs, hashes });
-    if (done) finished.set(plan.run.name, done);
-  }
-  for (const plan of flags.overwrite ? [] : plans) {
-    const twin = finished.has(plan.run.name) ? undefined : await twinOf(plan, plans, finished);
-    if (twin) finished.set(plan.run.name, twin);
-  }
+  const finished = overwrite ? new Map<string, FinishedRun>() : await finishedOf(plans, { inputs, hashes });
   const [first] = plans as [PlannedAttention];
   const data = await openAttentionData(first.flags);
+  const facts = await factsOf(flags, data, first);
   await check.attention(
     plans.filter(({ run }) => !finished.has(run.name)),
     data,
   );
-  const facts = factsOf(flags, data, first);
-  return { folder, plans, finished, grid, facts, overwrite: place.overwrite, inputs, ...speakers };
+  return { folder, plans, finished, grid, facts, overwrite, inputs, ...speakers };
 }
 
-function factsOf(
+function gridOf(flags: ReproduceAttentionFlags, { dataset, task }: TaskSource): AttentionGrid {
+  const { backbones, lambdas, thresholds, seeds, attention } = flags;
+  return {
+    ...{ dataset, task, backbones, lambdas, thresholds, seeds, attention },
+    ...{ tau: flags.tau ?? attentionDefaults.tau, penaliseOutside: flags.penalise_outside ?? 0 },
+  };
+}
+
+function placeOf(
+  { attention, thresholds, weights, out_dir, json = false, overwrite = false }: ReproduceAttentionFlags,
+  { dataset, isPhantom, task, tokens }: TaskSource,
+  common: ReadonlyMap<string, readonly string[]>,
+): RunPlace {
+  const folder = path.resolve(out_dir, `loc-attention_${dataset}_${task}`);
+  const isCached = isPhantom || common.has('cache_dir');
+  return {
+    ...{ folder, data: tokens, attention, thresholds, json, overwrite },
+    common: isCached
+      ? common
+      : new Map([...common, ['cache_dir', ['--cache_dir', path.join(folder, 'cache')]]]),
+    weightsOf: ({ backbone }) => weights?.get(backbone),
+  };
+}
+
+/** The runs that are done, by name, with those that another's training serves. */
+async function finishedOf(
+  plans: readonly PlannedAttention[],
+  seen: { readonly inputs: InputRecord; readonly hashes: InputHashes },
+): Promise<Map<string, FinishedRun>> {
+  const finished = new Map<string, FinishedRun>();
+  for (const plan of plans) {
+    const done = await finishedRun(plan, seen);
+    if (done) finished.set(plan.run.name, done);
+  }
+  for (const plan of plans) {
+    const twin = finished.has(plan.run.name) ? undefined : await twinOf(plan, plans, finished);
+    if (twin) finished.set(plan.run.name, twin);
+  }
+  return finished;
+}
+
+async function factsOf(
   { weights, published, dataset, ...flags }: ReproduceAttentionFlags,
   data: AttentionData,
-  { flags: { bootstrap } }: PlannedAttention,
-): AttentionFacts {
-  const { train, validation } = trainingSplits(data);
+  { flags: { bootstrap, masks, on_error: onError } }: PlannedAttention,
+): Promise<AttentionFacts> {
   const [test] = data.tests;
   if (test === undefined) throw usageError(`${data.name} has no test split, so there is nothing to tabulate`);
+  const atHand = masks === undefined ? undefined : masksAtHand(masks);
+  const { train, validation, leftOut } = await withMasks({ masks: atHand, onError }, trainingSplits(data));
   const own = publishedAttentionDatasets.find((name) => name === dataset) ?? null;
   const named = { dataset, published, weights: Object.fromEntries(weights ?? []) };
   return {
-    classes: data.classes,
+    ...{ isPhantom: data.isPhantom, classes: data.classes },
     sizes: { train: train.length, validation: validation.length, test: test[1].length },
+    leftOut: leftOut.map(({ message }) => message),
     bootstrap: bootstrapOf(bootstrap),
     published: published === undefined ? own : published === 'none' ? null : published,
     options: {

@@ -15,6 +15,7 @@ import type { OptionValue } from '../../report/report-data.js';
 import { type PublishedRow, publishedFigures } from '../../systems/gazelt/published.js';
 import type { OpenedData } from '../datasets.js';
 import { usageError } from '../options.js';
+import { phantomNotice } from '../say-data.js';
 import type { PlannedRow } from './plan.js';
 import { type Conditions, tableRows } from './rows.js';
 
@@ -97,7 +98,7 @@ export function comparisonOf(
       `Head, Medium, Tail and both averages are mean class accuracies on ${grouped}; bAcc is balanced accuracy on ${imbalanced}.`,
       'The published tables call two different means “Avg”; here each stands in a column of its own.',
     ],
-    notices: data.name === 'sample' ? [phantoms] : [],
+    notices: data.isPhantom ? [phantomNotice.message] : [],
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
     options,
     columns: longTailedColumns,
@@ -119,6 +120,3 @@ function shown({ name, status, note, figures, resampled = null }: RowOutcome) {
 function notYet(name: PublishedRow): RowOutcome {
   return { name, status: 'not-trained', note: 'not trained yet', figures: null };
 }
-
-const phantoms =
-  'The images are phantoms: drawings of a program, not radiographs of people. Nothing here says how well a method works on real ones.';

@@ -74,14 +74,25 @@ Examples:
     cxr-gaze reproduce gazelt --dataset sample --conditions equal --rows softmax,rw-ldam-drw,crt --rand_init \\
       --model_name resnet18 --image_size 128 --max_epochs 8 --batch_size 16 --lr 1e-3`;
 
+const heading = 'Table:';
+
 /** The command. */
 export function reproduceCommand(session: Session): Command {
   const command = new Command('reproduce').description(
     'train the rows of a published table and write it anew',
   );
   const sub = command.command('gazelt').description('the long-tailed table of GazeLT: 18 methods');
-  const heading = 'Table:';
-  addDataOptions(sub)
+  addTable(addDataOptions(sub));
+  addHandedDown(sub);
+  sub
+    .addHelpText('after', help)
+    .action((flags: ReproduceFlags, made: Command) => reproduce(flags, commonFlags(made), session));
+  command.addCommand(locAttentionCommand(session));
+  return command;
+}
+
+function addTable(command: Command): void {
+  command
     .addOption(
       option(
         heading,
@@ -121,16 +132,14 @@ export function reproduceCommand(session: Session): Command {
     )
     .addOption(option(heading, '--overwrite', 'train the chosen rows again, also those that are finished'))
     .addOption(option(heading, '--json', 'for programs: one JSON object a line on standard output'));
+}
+
+function addHandedDown(command: Command): void {
   for (const made of addTrainOptions(new Command(), 'gazelt').options) {
-    if (made.attributeName() === 'teachers') sub.addOption(made);
+    if (made.attributeName() === 'teachers') command.addOption(made);
     // The default is each row's own.
-    if (handedDown.includes(made.attributeName())) sub.addOption(made.default(undefined));
+    if (handedDown.includes(made.attributeName())) command.addOption(made.default(undefined));
   }
-  sub
-    .addHelpText('after', help)
-    .action((flags: ReproduceFlags, made: Command) => reproduce(flags, commonFlags(made), session));
-  command.addCommand(locAttentionCommand(session));
-  return command;
 }
 
 function asRows(text: string): PublishedRow[] {
@@ -174,15 +183,45 @@ async function prepare(
   session: Session,
   output: Output,
 ): Promise<Work> {
-  const opened = new Map<number, OpenedData>();
   const chosen = chosenRows(flags);
   const { conditions, base_row: base, features_dir: features } = flags;
   const featuresDir = features === undefined ? undefined : path.resolve(features);
   const teachers = flags.teachers?.map((one) => path.resolve(one));
-  const planned = (folder: string, common: readonly string[]) =>
-    chosen.map((name) => planRow(name, { conditions, common, folder, featuresDir, teachers, base }));
+  const own = { conditions, featuresDir, teachers, base };
   // The folder's name needs the data's name, and phantoms are drawn at the network's size: a first plan tells the size.
-  const draft = planned('.', given);
+  const draft = chosen.map((name) => planRow(name, { ...own, common: given, folder: '.' }));
+  const opened = await openSizes(draft, dataFlags);
+  const data = [...opened.values()][0] as OpenedData;
+  const folder = path.resolve(flags.out_dir, `${data.name}_${flags.conditions}`);
+  const options = { ...own, folder, common: [...given, ...ownDefaults(flags, data, folder, given)] };
+  const plans = chosen.map((name) => planRow(name, options));
+  warnOfFlags(given, plans, output);
+  const [{ flags: ofFirst }] = plans as [PlannedRow];
+  sayData(data, trainingSplits(data).train, ofFirst, output);
+  const facts: TableFacts = {
+    ...{ data, conditions, splits: tableSplits(data), seed: ofFirst.seed },
+    published: publishedFor(flags),
+    chosen: new Set(chosen),
+    options: { command: 'reproduce gazelt', ...flags, ...dataFlags } as unknown as TableFacts['options'],
+  };
+  return {
+    ...{ facts, dataFlags, folder, plans, base, session, output },
+    others: publishedRows
+      .filter((name) => !chosen.includes(name))
+      .flatMap((name) => planQuietly(name, options)),
+    // A base that was added for others' sake is not trained again because these are.
+    again: new Set(flags.overwrite ? (flags.rows ?? chosen) : []),
+    dataOf: (plan) => opened.get(sizeOf(plan, dataFlags)) ?? data,
+    inputs: await InputRecord.open(folder),
+  };
+}
+
+/** The data by the size that they are drawn at; of all rows that can be trained, of the first one where none can. */
+async function openSizes(
+  draft: readonly PlannedRow[],
+  dataFlags: DataFlags,
+): Promise<ReadonlyMap<number, OpenedData>> {
+  const opened = new Map<number, OpenedData>();
   const trainable = draft.filter(
     ({ row, flags: own }) => !row.features || own.features_dir !== undefined || own.teachers !== undefined,
   );
@@ -194,34 +233,16 @@ async function prepare(
     const skipMissing = on_error === 'skip';
     opened.set(key, await openData(dataFlags, { imageSize, purpose: 'training', needs, skipMissing }));
   }
-  const data = [...opened.values()][0] as OpenedData;
-  const folder = path.resolve(flags.out_dir, `${data.name}_${flags.conditions}`);
-  const common = [...given, ...ownDefaults(flags, data, folder, given)];
-  const plans = planned(folder, common);
+  return opened;
+}
+
+/** Flags that no row has a use for, and what the others set aside of published settings. */
+function warnOfFlags(given: readonly string[], plans: readonly PlannedRow[], output: Output): void {
+  const rows = plans.map(({ name }) => name).join(', ');
   for (const name of idleFlags(given, plans))
-    output.warn(
-      'without-effect',
-      `--${name} is without effect: none of the rows ${chosen.join(', ')} has a use for it`,
-    );
+    output.warn('without-effect', `--${name} is without effect: none of the rows ${rows} has a use for it`);
   for (const deviation of new Set(plans.flatMap(({ deviations }) => deviations)))
     output.warn('not-as-published', deviation);
-  sayData(data, trainingSplits(data).train, (plans[0] as PlannedRow).flags, output);
-  const facts: TableFacts = {
-    ...{ data, conditions, splits: tableSplits(data), seed: (plans[0] as PlannedRow).flags.seed },
-    published: publishedFor(flags),
-    chosen: new Set(chosen),
-    options: { command: 'reproduce gazelt', ...flags, ...dataFlags } as unknown as TableFacts['options'],
-  };
-  return {
-    ...{ facts, dataFlags, folder, plans, base, session, output },
-    others: publishedRows
-      .filter((name) => !chosen.includes(name))
-      .flatMap((name) => planQuietly(name, { conditions, common, folder, featuresDir, teachers, base })),
-    // A base that was added for others' sake is not trained again because these are.
-    again: new Set(flags.overwrite ? (flags.rows ?? chosen) : []),
-    dataOf: (plan) => opened.get(sizeOf(plan, dataFlags)) ?? data,
-    inputs: await InputRecord.open(folder),
-  };
 }
 
 // A command may be one of several that each train some of the rows with the same flags: a warning, not an error.

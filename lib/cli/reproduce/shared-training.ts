@@ -12,21 +12,25 @@ import { attentionSettings } from '../../systems/loc-attention/settings.js';
 import { PlateauSchedule } from '../../training/plateau-schedule.js';
 import { type AttentionFlags, attentionOptions } from '../attention-flags.js';
 import { mostLoggedThresholds } from '../attention-options.js';
-import { type AttentionRow, attentionColumns } from '../train-attention.js';
+import { type AttentionRow, attentionColumns, thresholdOf } from '../train-attention.js';
 import type { FinishedRun } from './attention-plan.js';
 import type { PlannedAttention } from './attention-run.js';
 
-/** The thresholds at which a run logs its term besides its own, so that it may serve them: as tokens. */
+/** Thresholds at which a run logs its term besides its own, as tokens. */
+export function loggedTokens(thresholds: readonly number[]): string[] {
+  return thresholds.length === 0 ? [] : ['--log_thresholds', thresholds.join(',')];
+}
+
+/** The thresholds that a run logs so that it may serve them, as tokens. */
 export function loggedBesides(own: number, thresholds: readonly number[]): string[] {
-  const others = thresholds.filter((t) => t !== own).slice(0, mostLoggedThresholds);
-  return others.length === 0 ? [] : ['--log_thresholds', others.join(',')];
+  return loggedTokens(thresholds.filter((t) => t !== own).slice(0, mostLoggedThresholds));
 }
 
 const historyOf = (target: string) => path.join(target, 'history.csv');
 
 /**
- * The thresholds that the run in a folder logs, by its history: `options.json` tells what was asked for last, which training may
- * have refused.
+ * The thresholds that the run in a folder logs, by its history: what its columns are, it says itself, also in folders of earlier
+ * versions.
  *
  * @returns `undefined` where no epoch has begun
  */
@@ -34,10 +38,7 @@ export async function recordedThresholds(target: string): Promise<readonly numbe
   const content = await readFile(historyOf(target), 'utf8').catch(() => undefined);
   if (content === undefined) return undefined;
   const [header = ''] = content.split(/\r?\n/, 1);
-  return header.split(',').flatMap((name) => {
-    const logged = /^attention_t(.+)$/.exec(name)?.[1];
-    return logged === undefined ? [] : [Number(logged)];
-  });
+  return header.split(',').flatMap((name) => thresholdOf(name) ?? []);
 }
 
 /** The history of the run in a folder; `undefined` where none can be read. */
