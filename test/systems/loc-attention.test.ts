@@ -15,6 +15,7 @@ import { LungSegmenter } from '../../lib/systems/segmenter/segmenter.js';
 import { noGrad } from '../../lib/tensor/context.js';
 import { memoryStats } from '../../lib/tensor/create.js';
 import { tidy } from '../../lib/tensor/tidy.js';
+import { type EarlyStopping, PlateauSchedule } from '../../lib/training/plateau-schedule.js';
 import type { TrainEvent, TrainResult } from '../../lib/training/trainer.js';
 import { outcomeOf } from '../support/runs.js';
 import { oneThread, temporaryFolder, tinyClasses, tinyDataset } from '../support/tiny.js';
@@ -167,6 +168,27 @@ t.test('the best epoch is the one with the lowest loss, where that is what choos
   const { schedule } = (await run.result) as TrainResult;
   t.equal(schedule.best, Math.min(...losses));
   t.equal(schedule.bestEpoch, losses.indexOf(schedule.best) + 1);
+});
+
+t.test('a run ends by its own count of epochs that were no better', async (t) => {
+  // As if these had been the accuracies of its epochs.
+  const accuracies = [0.5, 0.4, 0.6, 0.3, 0.2, 0.9];
+  const { finish } = PlateauSchedule.prototype;
+  const epochsOf = async (earlyStopping?: EarlyStopping) => {
+    let epoch = 0;
+    const heard = t.capture(PlateauSchedule.prototype, 'finish', function (this: PlateauSchedule, _, loss) {
+      return finish.call(this, accuracies[epoch++] as number, loss);
+    });
+    using model = await create();
+    const course = { attention: 'none', maxEpochs: 6, patience: 2 } as const;
+    const run = model.fit(options({ ...course, ...(earlyStopping && { earlyStopping }) }));
+    const { schedule } = (await run.result) as TrainResult;
+    heard.restore();
+    return [schedule.epochsDone, schedule.bestEpoch];
+  };
+  t.same(await epochsOf('cumulative'), [4, 3], 'in all');
+  t.same(await epochsOf('reset'), [5, 3], 'in a row');
+  t.same(await epochsOf(), [5, 3]);
 });
 
 t.test('a run that is resumed in mid-epoch is the unbroken one, λ and logged thresholds too', async (t) => {
