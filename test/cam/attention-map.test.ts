@@ -1,5 +1,10 @@
 import t from 'tap';
-import { attentionMap, gradientCamMethods } from '../../lib/cam/attention-map.js';
+import {
+  attentionMap,
+  type CamActivations,
+  camActivations,
+  gradientCamMethods,
+} from '../../lib/cam/attention-map.js';
 import { camFromActivation } from '../../lib/cam/from-activation.js';
 import { scoreCam } from '../../lib/cam/score-cam.js';
 import { localisationLoss, softAttention } from '../../lib/losses/localisation.js';
@@ -100,7 +105,12 @@ t.test('several layers are averaged, classes may be a tensor', async (t) => {
 });
 
 /** a + o of the differentiable map, and its gradient along a direction in the space of some parameters. */
-async function slope(network: Model, layer: string, names: readonly string[]): Promise<[number, number]> {
+async function slope(
+  network: Model,
+  layer: string,
+  names: readonly string[],
+  activations?: CamActivations,
+): Promise<[number, number]> {
   const values = new Map(
     await tidy(async () => {
       const state = await network.stateDict();
@@ -118,6 +128,7 @@ async function slope(network: Model, layer: string, names: readonly string[]): P
       layer,
       classes,
       differentiable: true,
+      ...(activations && { activations }),
     });
     const terms = softAttention(maps, boxes, labelTensor([0, 0]), { regions: ['lower'], tau: 0.3 });
     return terms.attention.add(terms.outside).sum().add(logits.square().mean());
@@ -189,6 +200,21 @@ t.test(
     }
   },
 );
+
+t.test("maps of VGG's last convolution after its ReLU have exact gradients, too", async (t) => {
+  using vgg = createModel({ architecture: 'vgg16', classes: 4, width: 8, dropout: 0, seed: 1 });
+  vgg.to({ dtype: 'float64' }).train();
+  const names = ['features.24.weight', 'features.28.bias', 'classifier.3.weight', 'classifier.6.weight'];
+  const slopes: number[] = [];
+  for (const activations of camActivations) {
+    const [exact, numeric] = await slope(vgg, 'features.28', names, activations);
+    const what = `${activations}: ${exact} against ${numeric}`;
+    t.ok(Math.abs(exact - numeric) <= 1e-5 * (1 + Math.abs(numeric)), what);
+    t.ok(Math.abs(exact) > 1e-4, 'it is not zero for want of a path');
+    slopes.push(exact);
+  }
+  t.not(slopes[0], slopes[1]);
+});
 
 t.test('a map of zeros is cold everywhere, and has no gradient', async (t) => {
   // What comes of a ReLU is not negative: with a head of -1 nothing speaks for any class.

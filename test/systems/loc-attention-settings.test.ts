@@ -8,7 +8,8 @@ import {
 } from '../../lib/systems/loc-attention/settings.js';
 
 t.test('defaults of each form of the term', (t) => {
-  const common = { adaptive: false, threshold: 0.3, tau: 0.1, penaliseOutside: 0, select: 'accuracy' };
+  const common = { adaptive: false, threshold: 0.3, tau: 0.1, penaliseOutside: 0 };
+  const usual = { ...common, activations: 'before_relu', select: 'accuracy' };
   const rows: [AttentionTermOptions, Partial<AttentionSettings>][] = [
     [{ lambda: 0.5 }, { attention: 'published', camClass: 'predicted', follow: 'loss', lambda: 0.5 }],
     [
@@ -26,7 +27,7 @@ t.test('defaults of each form of the term', (t) => {
     ],
   ];
   for (const [given, expected] of rows)
-    t.match(attentionSettings(given), { ...common, ...expected }, JSON.stringify(given));
+    t.match(attentionSettings(given), { ...usual, ...expected }, JSON.stringify(given));
   t.match(attentionSettings({ adaptive: true, lambda: 0.5 }), { adaptive: true, lambda: null });
   t.match(attentionSettings({ attention: 'none' }), { attention: 'none', lambda: null });
   t.end();

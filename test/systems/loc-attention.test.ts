@@ -229,6 +229,18 @@ t.test('a run that is resumed in mid-epoch is the unbroken one, λ and logged th
   t.same(await headOf(loaded), await headOf(second));
 });
 
+t.test("which of VGG's activations a run looks at is recorded, unless it is the default", async (t) => {
+  const checkpoints = path.join(temporaryFolder(t), 'run');
+  using model = await create({ architecture: 'vgg16', width: 8 });
+  await eventsOf(model, { lambda: 0.5, activations: 'after_relu', checkpoints });
+  await t.rejects(eventsOf(model, { lambda: 0.5, checkpoints, resume: true }), {
+    code: 'ERR_RESUME',
+    message: /differ: activations: "after_relu" -> undefined/,
+  });
+  const events = await eventsOf(model, { lambda: 0.5, activations: 'after_relu', checkpoints, resume: true });
+  t.equal(rowsOf(events).length, 0, 'it was finished');
+});
+
 t.test('logits that are no numbers end the run with the name of the batch', async (t) => {
   using model = await create();
   const state = await model.network.stateDict();
@@ -372,6 +384,9 @@ t.test('what cannot be meant is refused at once, by name', async (t) => {
     [{ attention: 'none', threshold: 0.5 }, /no options\.threshold/],
     [{ attention: 'none', regions }, /options\.regions/],
     [{ lambda: 0.5, threshold: 2 }, /options\.threshold/],
+    [{ lambda: 0.5, activations: 'after_relu' }, /nothing but for VGG's.*resnet18.*options\.activations/],
+    [{ lambda: 0.5, activations: 'after' }, /one of .*options\.activations/],
+    [{ attention: 'none', activations: 'after_relu' }, /no options\.activations/],
     [{ lambda: 0.5, regions: { upper: 'upper', lower: 'lower' } }, /options\.regions\['left'\]/],
     [{ lambda: 0.5, regions: { upper: 'uper', lower: 'lower', left: null } }, /nearest: 'upper'/],
     [{ lambda: 0.5, regions: { upper: null, lower: null, left: null } }, /at least one class/],
