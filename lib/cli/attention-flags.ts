@@ -1,5 +1,6 @@
 /** What the flags of `train loc-attention` mean to the library. */
 import path from 'node:path';
+import { type CamActivations, takesActivations } from '../cam/attention-map.js';
 import { type LocalisationTask, type RegionTable, readRegionTable, regionTable } from '../losses/regions.js';
 import { type Architecture, backboneName } from '../models/model.js';
 import { attentionRunName, crossEntropyRunName } from '../report/loc-attention-name.js';
@@ -47,6 +48,7 @@ export interface AttentionFlags {
   readonly tau?: number;
   readonly penalise_outside?: number;
   readonly cam_class?: 'predicted' | 'label';
+  readonly activations?: CamActivations;
   readonly log_thresholds?: readonly number[];
   readonly rw_method: '' | 'sklearn' | 'cb';
   readonly max_epochs: number;
@@ -92,6 +94,8 @@ function checkTerm(flags: AttentionFlags): void {
     throw usageError('Expected --task NAME, or --regions FILE for classes of your own');
   for (const [name, value] of Object.entries(idleFlags(flags)))
     if (value !== undefined) throw usageError(`--${name} is without effect with --attention ${attention}`);
+  if (flags.activations !== undefined && !takesActivations(flags.backbone as Architecture))
+    throw usageError(`--activations is without effect with --backbone ${flags.backbone}`);
   // λ that an adaptive run ignores goes into its name, as the original has it.
   attentionSettings(attentionOptions(flags));
 }
@@ -101,10 +105,12 @@ function idleFlags(flags: AttentionFlags): Readonly<Record<string, unknown>> {
   const soft = { tau, penalise_outside };
   if (attention === 'differentiable') return {};
   if (attention === 'published') return soft;
-  const { lamda, isAdaptive, thresh, cam_class, log_thresholds, regions, unet, on_error } = flags;
+  const { lamda, isAdaptive, thresh, cam_class, activations, log_thresholds, regions, unet, on_error } =
+    flags;
   // Films without a mask are left out as with a term, so that the runs compare.
   const masks = on_error === 'skip' ? undefined : flags.masks;
-  return { ...soft, lamda, isAdaptive, thresh, cam_class, log_thresholds, regions, unet, masks };
+  const map = { cam_class, activations, log_thresholds };
+  return { ...soft, ...map, lamda, isAdaptive, thresh, regions, unet, masks };
 }
 
 function checkSource({ path: folder, dataset, unet, masks, attention, ...flags }: AttentionFlags): void {
@@ -139,7 +145,7 @@ export function attentionInit(flags: AttentionFlags): Init {
 /** The attention term as the library takes it. */
 export function attentionOptions(flags: AttentionFlags): AttentionTermOptions {
   const { attention, lamda, isAdaptive, thresh, tau, penalise_outside, cam_class, log_thresholds } = flags;
-  const { select, follow } = flags;
+  const { activations, select, follow } = flags;
   return {
     ...{ attention, select },
     ...(lamda === undefined ? {} : { lambda: lamda }),
@@ -148,6 +154,7 @@ export function attentionOptions(flags: AttentionFlags): AttentionTermOptions {
     ...(tau === undefined ? {} : { tau }),
     ...(penalise_outside === undefined ? {} : { penaliseOutside: penalise_outside }),
     ...(cam_class === undefined ? {} : { camClass: cam_class }),
+    ...(activations === undefined ? {} : { activations }),
     ...(log_thresholds === undefined ? {} : { logThresholds: log_thresholds }),
     ...(follow === undefined ? {} : { follow }),
   };

@@ -30,10 +30,16 @@ t.test('flags of training reach the fit', (t) => {
   });
   const given = [
     ...['--early_stopping', 'cumulative', '--patience', '3', '--follow', 'loss', '--select', 'auroc'],
-    ...['--lr', '1e-3', '--rw_method', 'cb'],
+    ...['--lr', '1e-3', '--rw_method', 'cb', '--activations', 'after_relu'],
   ];
   t.match(attentionFit(flagsOf(...given)), {
-    ...{ earlyStopping: 'cumulative', patience: 3, follow: 'loss', select: 'auroc' },
+    ...{
+      earlyStopping: 'cumulative',
+      patience: 3,
+      follow: 'loss',
+      select: 'auroc',
+      activations: 'after_relu',
+    },
     ...{ learningRate: 1e-3, weighting: 'class-balanced' },
   });
   t.end();

@@ -413,6 +413,14 @@ t.test('what cannot be meant is refused before anything begins', async (t) => {
       [...program, '--lamda', '0.5', '--tau', '1', '--task', 'ne'],
       /--tau is without effect with --attention published/,
     ],
+    [
+      [...program, ...soft, '--task', 'ne', '--activations', 'after_relu'],
+      /--activations is without effect with --backbone resnet18/,
+    ],
+    [
+      [...program, '--attention', 'none', '--backbone', 'vgg', '--activations', 'after_relu'],
+      /--activations is without effect with --attention none/,
+    ],
     [[...program, '--lamda', '0.5', '--task', 'ne'], /--unet PATH.*--masks FOLDER/],
     [[...program, ...soft, '--task', 'ne', '--unet', 'u'], /exclude each other/],
     [[...program, '--attention', 'none', '--masks', 'masks'], /--masks is without effect/],

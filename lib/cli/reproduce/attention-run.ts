@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
+import { takesActivations } from '../../cam/attention-map.js';
 import { writeFileAtomic } from '../../checkpoints/atomic.js';
 import { readJson } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
@@ -53,7 +54,7 @@ export interface PlannedAttention {
 }
 
 /** Without an attention term these would be without effect, which `train` refuses. */
-const ofTerm = ['regions', 'unet', 'tau', 'penalise_outside', 'cam_class'];
+const ofTerm = ['regions', 'unet', 'tau', 'penalise_outside', 'cam_class', 'activations'];
 
 /** Works out one run. @throws CxrGazeError `ERR_INVALID_ARGUMENT` where its flags do not go together */
 export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttention {
@@ -71,7 +72,8 @@ export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttent
   const results = path.join(folder, `seed${seed}`);
   // Where films without a mask are left out, all runs of a table learn from the same ones.
   const leavesOut = common.get('on_error')?.includes('skip') ?? false;
-  const useless = new Set(threshold !== null ? [] : leavesOut ? ofTerm : [...ofTerm, 'masks']);
+  const ofNetwork = takesActivations(backbone) ? [] : ['activations'];
+  const useless = new Set(threshold !== null ? ofNetwork : leavesOut ? ofTerm : [...ofTerm, 'masks']);
   const given = [...common].filter(([name]) => !useless.has(name));
   const argv = [
     ...[...place.data, '--backbone', backbone, ...term, '--seed', String(seed), '--results', results],
