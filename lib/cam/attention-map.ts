@@ -137,7 +137,8 @@ export function targetOf(
   layers: readonly string[] | undefined,
 ): { readonly bag: OptionBag; readonly inputs: readonly Tensor[] } {
   const { classes, activations } = target;
-  const rectified = activations !== undefined && isRectified(model, activations, layers);
+  const rectified =
+    activations !== undefined && isRectified(requireNetwork(model).architecture, activations, layers);
   if (classes instanceof Tensor) return { bag: { rectified }, inputs: [classes] };
   return {
     bag: { rectified, ...(classes === undefined ? {} : { classes: classesOf(classes) }) },
@@ -145,11 +146,20 @@ export function targetOf(
   };
 }
 
-function isRectified(model: Model, activations: unknown, layers: readonly string[] | undefined): boolean {
+/** @internal Whether an architecture has {@link CamTarget.activations} to choose from: its last feature map is before a ReLU. */
+export function takesActivations(architecture: string): boolean {
+  return architecture.startsWith('vgg');
+}
+
+/**
+ * @internal Whether maps are made of rectified values.
+ *
+ * @throws CxrGazeError `ERR_INVALID_ARGUMENT` where there is nothing to choose from
+ */
+export function isRectified(architecture: string, activations: unknown, layers?: readonly string[]): boolean {
   const chosen = oneOf('options.activations', activations, camActivations);
-  const { architecture } = requireNetwork(model);
   const isConvolution = (layer: string): boolean => layer === 'features.28';
-  if (architecture.startsWith('vgg') && (layers === undefined || layers.every(isConvolution)))
+  if (takesActivations(architecture) && (layers === undefined || layers.every(isConvolution)))
     return chosen === 'after_relu';
   throw invalidArgument(
     'options.activations',

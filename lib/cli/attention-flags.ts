@@ -1,5 +1,6 @@
 /** What the flags of `train loc-attention` mean to the library. */
 import path from 'node:path';
+import { type CamActivations, takesActivations } from '../cam/attention-map.js';
 import { type LocalisationTask, type RegionTable, readRegionTable, regionTable } from '../losses/regions.js';
 import { type Architecture, backboneName } from '../models/model.js';
 import { attentionRunName, crossEntropyRunName } from '../report/loc-attention-name.js';
@@ -47,6 +48,7 @@ export interface AttentionFlags {
   readonly tau?: number;
   readonly penalise_outside?: number;
   readonly cam_class?: 'predicted' | 'label';
+  readonly activations?: CamActivations;
   readonly log_thresholds?: readonly number[];
   readonly rw_method: '' | 'sklearn' | 'cb';
   readonly max_epochs: number;
@@ -94,13 +96,16 @@ function checkTerm(flags: AttentionFlags): void {
   for (const name of idleFlags(flags))
     if (flags[name] !== undefined)
       throw usageError(`--${name} is without effect with --attention ${attention}`);
+  if (flags.activations !== undefined && !takesActivations(flags.backbone as Architecture))
+    throw usageError(`--activations is without effect with --backbone ${flags.backbone}`);
   // λ that an adaptive run ignores goes into its name, as the original has it.
   attentionSettings(attentionOptions(flags));
 }
 
 const ofSoftTerm = ['tau', 'penalise_outside'] as const;
 const ofTerm = [
-  ...(['lamda', 'isAdaptive', 'thresh', 'cam_class', 'log_thresholds', 'regions', 'unet'] as const),
+  ...(['lamda', 'isAdaptive', 'thresh', 'cam_class', 'activations', 'log_thresholds'] as const),
+  ...(['regions', 'unet'] as const),
   ...ofSoftTerm,
 ] as const;
 
@@ -152,7 +157,7 @@ export function attentionInit(flags: AttentionFlags): Init {
 /** The attention term as the library takes it. */
 export function attentionOptions(flags: AttentionFlags): AttentionTermOptions {
   const { attention, lamda, isAdaptive, thresh, tau, penalise_outside, cam_class, log_thresholds } = flags;
-  const { select, follow } = flags;
+  const { activations, select, follow } = flags;
   return {
     ...{ attention, select },
     ...(lamda === undefined ? {} : { lambda: lamda }),
@@ -161,6 +166,7 @@ export function attentionOptions(flags: AttentionFlags): AttentionTermOptions {
     ...(tau === undefined ? {} : { tau }),
     ...(penalise_outside === undefined ? {} : { penaliseOutside: penalise_outside }),
     ...(cam_class === undefined ? {} : { camClass: cam_class }),
+    ...(activations === undefined ? {} : { activations }),
     ...(log_thresholds === undefined ? {} : { logThresholds: log_thresholds }),
     ...(follow === undefined ? {} : { follow }),
   };

@@ -1,5 +1,6 @@
 /** The flags of `train loc-attention` as `--help` shows them: the original's names, and ours. */
 import type { Command } from 'commander';
+import { camActivations } from '../cam/attention-map.js';
 import { attentionDefaults, tauRange } from '../losses/attention-defaults.js';
 import { localisationTasks } from '../losses/regions.js';
 import { type Architecture, architectures } from '../models/model.js';
@@ -222,6 +223,14 @@ function addHeat(command: Command): void {
         '--cam_class <which>',
         "whose map: predicted (published's default) or label (differentiable's)",
         asChoice(camClasses),
+      ),
+    )
+    .addOption(
+      option(
+        objective,
+        '--activations <which>',
+        `VGG16's map: of the values ${camActivations.join(' or ')} of its last convolution (default: before_relu)`,
+        asChoice(camActivations),
       ),
     );
 }

@@ -112,7 +112,9 @@ function addMixing(command: Command): void {
   command
     .addOption(option(objective, '--mixup', 'MixUp'))
     .addOption(option(objective, '--bal_mixup', 'Balanced-MixUp: class-balanced partners'))
-    .addOption(option(objective, '--mixup_alpha <alpha>', 'of both', asNumber({ above: 0 }), 0.2))
+    .addOption(
+      option(objective, '--mixup_alpha <alpha>', 'of both; 0 and below mix nothing', asNumber(), 0.2),
+    )
     .addOption(
       option(
         objective,

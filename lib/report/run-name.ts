@@ -44,7 +44,7 @@ const keys = [
  */
 export function runName(options: RunNameOptions): string {
   knownKeys('options', options, keys);
-  const alpha = pythonFloat(number('mixupAlpha', options.mixupAlpha ?? 0.2, { above: 0 }));
+  const alpha = pythonFloat(number('mixupAlpha', options.mixupAlpha ?? 0.2));
   const decoupling = oneOf('decouplingMethod', options.decouplingMethod ?? '', ['', 'cRT', 'tau_norm']);
   const rw = oneOf('rwMethod', options.rwMethod ?? '', ['', 'sklearn', 'cb']);
   const loss = oneOf('loss', options.loss ?? 'ce', ['ce', 'focal', 'ldam']);

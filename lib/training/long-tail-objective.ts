@@ -18,7 +18,7 @@ import type { ClassificationResult, InputBatch, ObjectivePhase } from './batch.j
 export interface MixingOptions {
   /** MixUp (Zhang et al., ICLR 2018) or Balanced-MixUp (Galdran et al., MICCAI 2021), which needs balanced batches. */
   readonly kind: 'mixup' | 'balanced-mixup';
-  /** α of the Beta distribution; 0.2 in the benchmark. */
+  /** α of the Beta distribution; 0.2 in the benchmark. 0 and below mix nothing. */
   readonly alpha: number;
   /** Balanced-MixUp's distribution: Beta(α, 1) as its authors (default), or Beta(α, α) as the benchmark. */
   readonly distribution?: 'alpha-one' | 'symmetric' | undefined;

@@ -1,8 +1,13 @@
 import t from 'tap';
-import { attentionMap, gradientCamMethods } from '../../lib/cam/attention-map.js';
+import {
+  attentionMap,
+  type CamActivations,
+  camActivations,
+  gradientCamMethods,
+} from '../../lib/cam/attention-map.js';
 import { camFromActivation } from '../../lib/cam/from-activation.js';
 import { scoreCam } from '../../lib/cam/score-cam.js';
-import { softAttention } from '../../lib/losses/localisation.js';
+import { localisationLoss, softAttention } from '../../lib/losses/localisation.js';
 import { createModel, type Model } from '../../lib/models/model.js';
 import { autocast, noGrad } from '../../lib/tensor/context.js';
 import { full, gradients, memoryStats, tensor } from '../../lib/tensor/create.js';
@@ -100,7 +105,12 @@ t.test('several layers are averaged, classes may be a tensor', async (t) => {
 });
 
 /** a + o of the differentiable map, and its gradient along a direction in the space of some parameters. */
-async function slope(network: Model, layer: string, names: readonly string[]): Promise<[number, number]> {
+async function slope(
+  network: Model,
+  layer: string,
+  names: readonly string[],
+  activations?: CamActivations,
+): Promise<[number, number]> {
   const values = new Map(
     await tidy(async () => {
       const state = await network.stateDict();
@@ -118,6 +128,7 @@ async function slope(network: Model, layer: string, names: readonly string[]): P
       layer,
       classes,
       differentiable: true,
+      ...(activations && { activations }),
     });
     const terms = softAttention(maps, boxes, labelTensor([0, 0]), { regions: ['lower'], tau: 0.3 });
     return terms.attention.add(terms.outside).sum().add(logits.square().mean());
@@ -189,6 +200,60 @@ t.test(
     }
   },
 );
+
+t.test("maps of VGG's last convolution after its ReLU have exact gradients, too", async (t) => {
+  using vgg = createModel({ architecture: 'vgg16', classes: 4, width: 8, dropout: 0, seed: 1 });
+  vgg.to({ dtype: 'float64' }).train();
+  const names = ['features.24.weight', 'features.28.bias', 'classifier.3.weight', 'classifier.6.weight'];
+  const slopes: number[] = [];
+  for (const activations of camActivations) {
+    const [exact, numeric] = await slope(vgg, 'features.28', names, activations);
+    const what = `${activations}: ${exact} against ${numeric}`;
+    t.ok(Math.abs(exact - numeric) <= 1e-5 * (1 + Math.abs(numeric)), what);
+    t.ok(Math.abs(exact) > 1e-4, 'it is not zero for want of a path');
+    slopes.push(exact);
+  }
+  t.not(slopes[0], slopes[1]);
+});
+
+t.test('a map of zeros is cold everywhere, and has no gradient', async (t) => {
+  // What comes of a ReLU is not negative: with a head of -1 nothing speaks for any class.
+  using network = createModel({ architecture: 'resnet18', classes: 2, width: 8, seed: 1 });
+  const boxes = Int32Array.of(4, 4, 20, 24, 6, 8, 20, 20);
+  const [threshold, tau] = [0.3, 0.1];
+  for (const mode of ['train', 'eval'] as const) {
+    await tidy(async () => {
+      network[mode]();
+      const parameters = await network.parameters();
+      const head = parameters.get('fc.weight') as Tensor;
+      const { shape } = await head.ready();
+      noGrad(() => head.copy_(full(shape, -1)));
+      const labels = labelTensor([1, 1]);
+      const { maps, raw, logits } = attentionMap(network, place(small, 'float32'), {
+        ...{ classes: labels, differentiable: true },
+      });
+      const terms = softAttention(maps, boxes, labels, { regions: [null, 'lower'], threshold, tau });
+      localisationLoss(logits.mean(), terms, { lambda: 0, penaliseOutside: 1 }).backward();
+      t.ok(
+        (await read((raw as Tensor).detach())).every((value) => value === 0),
+        mode,
+      );
+      const cold = 1 - 1 / (1 + Math.exp(threshold / tau));
+      t.ok(
+        (await read(terms.attention)).every((a) => Math.abs(a - cold) < 1e-6),
+        `a is ${cold}`,
+      );
+      for (const name of ['conv1.weight', 'layer4.1.conv2.weight', 'fc.weight']) {
+        const gradient = await read((parameters.get(name) as Tensor).grad());
+        t.ok(
+          gradient.every((value) => value === 0),
+          name,
+        );
+      }
+      for (const parameter of parameters.values()) parameter.zeroGrad_();
+    });
+  }
+});
 
 t.test("each of PVT's layers can be explained, whatever the order of its axes", async (t) => {
   using pvt = createModel({ architecture: 'pvt_v2_b0', classes: 4, seed: 1 }).eval();

@@ -157,6 +157,13 @@ t.test(
       ...{ attention: 'published', regions: at('places.json'), rw_method: 'sklearn', masks: at('masks') },
     });
     t.match(read('results', name, 'report.html'), /The published attention term has no gradient/);
+    // The log has the best threshold of each half: the one of validation is applied to the test images.
+    const bests = [...read('results', `${name}.txt`).matchAll(/^Best Threshold: (\S+)$/gm)].map(([, value]) =>
+      Number(value),
+    );
+    const applied = JSON.parse(read('results', name, 'validation-threshold.json'));
+    t.match(applied, { split: 'test', threshold: bests[0], sensitivity: Number, specificity: Number });
+    t.match(ended.stdout, /test at validation's best threshold 0\.\d{3}: sensitivity \S+, specificity \S+$/m);
     const history = read('results', name, 'history.csv');
     const [header, trained] = history.split('\n').map((line) => line.split(','));
     const of = (column: string) => Number(trained?.[header?.indexOf(column) as number]);
@@ -359,6 +366,7 @@ t.test('train baseline --path is the cross-entropy baseline, with names that tel
   const ended = await cli(started, folder);
   t.equal(ended.code, 0, ended.stderr);
   const name = 'resnet18-w8_NIH_nofind_effusion_ce';
+  t.match(read('results', `${name}.txt`), /^Metrics of unseen test data: $/m);
   t.notMatch(read('results', `${name}.txt`), /Specificity/);
   const { splits } = JSON.parse(read('results', name, 'metrics.json'));
   t.match(splits.test.intervals, { unit: 'patient', units: 2 });
@@ -371,6 +379,24 @@ t.test('train baseline --path is the cross-entropy baseline, with names that tel
   t.match(await cli(['train', 'baseline', '--nclass', '2'], folder), { code: 2, stderr: /without --path/ });
   const three = started.map((token, i) => (started[i - 1] === '--nclass' ? '3' : token));
   t.match(await cli(three, folder), { code: 2, stderr: /--nclass says 3 classes but the data have 2/ });
+});
+
+t.test("the log of PVT's baseline has the heading of its own program", async (t) => {
+  const pvt = ['--backbone', 'pvt_v2_b0', '--image_size', '64', '--rand_init', '--gpu', 'cpu'];
+  const started = [
+    'train',
+    'loc-attention',
+    '--dataset',
+    'nih',
+    '--path',
+    data,
+    '--attention',
+    'none',
+    ...pvt,
+  ];
+  const ended = await cli([...started, '--task', 'ne', ...short], folder);
+  t.equal(ended.code, 0, ended.stderr);
+  t.match(read('results', 'pvt_v2_b0_nih_ne_ce.txt'), /^Performances of unseen test data: $/m);
 });
 
 t.test('what cannot be meant is refused before anything begins', async (t) => {
@@ -386,6 +412,14 @@ t.test('what cannot be meant is refused before anything begins', async (t) => {
     [
       [...program, '--lamda', '0.5', '--tau', '1', '--task', 'ne'],
       /--tau is without effect with --attention published/,
+    ],
+    [
+      [...program, ...soft, '--task', 'ne', '--activations', 'after_relu'],
+      /--activations is without effect with --backbone resnet18/,
+    ],
+    [
+      [...program, '--attention', 'none', '--backbone', 'vgg', '--activations', 'after_relu'],
+      /--activations is without effect with --attention none/,
     ],
     [[...program, '--lamda', '0.5', '--task', 'ne'], /--unet PATH.*--masks FOLDER/],
     [[...program, ...soft, '--task', 'ne', '--unet', 'u'], /exclude each other/],

@@ -13,8 +13,15 @@ import {
 } from '../../lib/cli/options.js';
 import { slug } from '../../lib/cli/png.js';
 import { duration, Progress } from '../../lib/cli/progress.js';
+import { parseTrain } from '../../lib/cli/reproduce/plan.js';
 import { Output, type Session } from '../../lib/cli/session.js';
-import { bootstrapOf, checkTrainFlags, type TrainFlags, thresholdsOf } from '../../lib/cli/train-flags.js';
+import {
+  bootstrapOf,
+  checkTrainFlags,
+  fitOptions,
+  type TrainFlags,
+  thresholdsOf,
+} from '../../lib/cli/train-flags.js';
 
 t.test('flags may be written with dashes or underscores; values stay as they are', async (t) => {
   t.same(normaliseFlags(['train', '--data-dir', 'a-b', '--rw_method=x-y', '--n_TTA', '2', '-h']), [
@@ -49,6 +56,17 @@ t.test('values are read with their ranges', async (t) => {
   t.throws(() => asDevice('gpu'), { message: /'cpu', 'cuda' or 'cuda:N'/ });
   const twice = collect(asText);
   t.same(twice('b', twice('a', undefined)), ['a', 'b']);
+});
+
+t.test('α of MixUp may be 0 and below, as in the library', async (t) => {
+  for (const [text, alpha] of [
+    ['0', 0],
+    ['-1', -1],
+  ] as const) {
+    const { flags } = parseTrain('baseline', ['--mixup', '--mixup_alpha', text]);
+    t.equal(flags.mixup_alpha, alpha);
+    t.match(fitOptions(flags), { mixing: { kind: 'mixup', alpha } });
+  }
 });
 
 t.test('a data flag that would be without effect is refused', async (t) => {

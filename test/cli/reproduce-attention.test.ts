@@ -204,6 +204,27 @@ t.test('the flags of each run are those that train takes', async (t) => {
     message: /--bootstrap 0 or at least 20 but received 19/,
   });
   t.match(attentionCommand().helpInformation(), /--lambdas <values>/);
+
+  // VGG alone has activations to choose from, and only where there is a map.
+  const chosen = new Map([...place.common, ['activations', ['--activations', 'after_relu']]]);
+  const mixed = attentionRuns({ ...grid, backbones: ['resnet18', 'vgg16'], lambdas: [1, 0.5], seeds: [0] });
+  t.same(
+    mixed.map((run) => planAttention({ ...place, common: chosen }, run).flags.activations),
+    [undefined, undefined, undefined, undefined, 'after_relu', 'after_relu'],
+  );
+  const resnet = [
+    'reproduce',
+    'loc-attention',
+    '--dataset',
+    'sample',
+    '--backbones',
+    'resnet18',
+    '--rand_init',
+  ];
+  t.match(await cli([...resnet, '--activations', 'after_relu'], t.testdir()), {
+    code: 2,
+    stderr: /--activations is without effect with --backbones resnet18/,
+  });
 });
 
 /** Epochs on validation: cross-entropy falls, and attention at t 0.1 and 0.3 is as told. */

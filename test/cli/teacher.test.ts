@@ -1,8 +1,10 @@
 /** From films and fixations to a student that learned from a teacher, by the built command line. */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { Command } from 'commander';
 import t from 'tap';
 import { choiceOf } from '../../lib/cli/features.js';
+import { addTeacherTraining, fitFlags, type TeacherFlags } from '../../lib/cli/teacher-flags.js';
 import { NIH_CXR_LT_CLASSES } from '../../lib/data/nih-cxr-lt.js';
 import { cli, linesOf } from '../support/cli.js';
 
@@ -178,6 +180,17 @@ t.test('what cannot be meant is refused', async (t) => {
   const nothing = await cli(['features', '--nih'], folder);
   t.equal(nothing.code, 0, 'as the original');
   t.match(nothing.stdout, /Nothing to do/);
+});
+
+t.test('--as_published cuts the windows as published', (t) => {
+  const windowsOf = (...argv: string[]) => {
+    const command = new Command();
+    addTeacherTraining(command);
+    return fitFlags(command.parse(argv, { from: 'user' }).opts<TeacherFlags>()).windows;
+  };
+  t.equal(windowsOf(), 'half-open');
+  t.equal(windowsOf('--as_published'), 'as-published');
+  t.end();
 });
 
 t.test('where several are named, the first of the original counts', (t) => {

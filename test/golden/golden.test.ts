@@ -5,22 +5,23 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { childEnv } from '../support/child.js';
+import { findCaseFiles } from './case.js';
+import { caseFolders, longCases, shortCases } from './folders.js';
 import { tableFile } from './kinds/split.js';
 
 const program = join(dirname(fileURLToPath(import.meta.url)), 'run.js');
 
-function golden(folder?: string): Promise<{ code: number; output: string }> {
-  const { CXR_GAZE_GOLDEN: _, ...env } = childEnv();
-  const own = folder === undefined ? env : { ...env, CXR_GAZE_GOLDEN: folder };
+function golden(folder: string): Promise<{ code: number; output: string }> {
+  const env = { ...childEnv(), CXR_GAZE_GOLDEN: folder };
   return new Promise((resolve) => {
-    execFile(process.execPath, [program], { env: own }, (error, stdout, stderr) => {
+    execFile(process.execPath, [program], { env }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), output: stdout + stderr });
     });
   });
 }
 
-t.test("the project's own copy passes", async (t) => {
-  const { code, output } = await golden();
+t.test("the project's short cases pass", async (t) => {
+  const { code, output } = await golden(shortCases);
   const lines = output.trimEnd().split('\n');
   // NIH's table is not shipped. Nothing else may be left out.
   const table = 'Data_Entry_2017_v2020.csv';
@@ -34,6 +35,13 @@ t.test("the project's own copy passes", async (t) => {
     new RegExp(`\n[1-9]\\d* passed, 0 failed, ${Number(absent)} skipped$`),
   );
   t.equal(code, 0, 'exit status');
+});
+
+t.test('unless a folder is named, the long cases are compared, too', (t) => {
+  t.same(caseFolders(undefined), [shortCases, longCases]);
+  t.same(caseFolders('elsewhere'), ['elsewhere']);
+  for (const folder of caseFolders(undefined)) t.ok(findCaseFiles(folder).length > 0, folder);
+  t.end();
 });
 
 t.test('what is unknown of a built system fails, other systems are skipped', async (t) => {

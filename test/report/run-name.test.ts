@@ -46,6 +46,12 @@ t.test('everything at once, in the order of the original', async (t) => {
   );
 });
 
+t.test('α of 0 and below, with which MixUp mixes nothing, is in the name as it was given', async (t) => {
+  t.equal(runName({ dataset: 'x', mixup: true, mixupAlpha: 0 }), 'x_resnet50_mixup-0.0_ce_lr-0.0001_bs-256');
+  t.match(runName({ dataset: 'x', balMixup: true, mixupAlpha: -0.5 }), /_bal-mixup--0\.5_/);
+  t.throws(() => runName({ dataset: 'x', mixupAlpha: Number.NaN }), { code: 'ERR_INVALID_ARGUMENT' });
+});
+
 t.test('bad options', async (t) => {
   const code = { code: 'ERR_INVALID_ARGUMENT' };
   t.throws(() => runName({ dataset: '' }), code);

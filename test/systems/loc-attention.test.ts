@@ -15,6 +15,7 @@ import { LungSegmenter } from '../../lib/systems/segmenter/segmenter.js';
 import { noGrad } from '../../lib/tensor/context.js';
 import { memoryStats } from '../../lib/tensor/create.js';
 import { tidy } from '../../lib/tensor/tidy.js';
+import { type EarlyStopping, PlateauSchedule } from '../../lib/training/plateau-schedule.js';
 import type { TrainEvent, TrainResult } from '../../lib/training/trainer.js';
 import { outcomeOf } from '../support/runs.js';
 import { oneThread, temporaryFolder, tinyClasses, tinyDataset } from '../support/tiny.js';
@@ -169,6 +170,27 @@ t.test('the best epoch is the one with the lowest loss, where that is what choos
   t.equal(schedule.bestEpoch, losses.indexOf(schedule.best) + 1);
 });
 
+t.test('a run ends by its own count of epochs that were no better', async (t) => {
+  // As if these had been the accuracies of its epochs.
+  const accuracies = [0.5, 0.4, 0.6, 0.3, 0.2, 0.9];
+  const { finish } = PlateauSchedule.prototype;
+  const epochsOf = async (earlyStopping?: EarlyStopping) => {
+    let epoch = 0;
+    const heard = t.capture(PlateauSchedule.prototype, 'finish', function (this: PlateauSchedule, _, loss) {
+      return finish.call(this, accuracies[epoch++] as number, loss);
+    });
+    using model = await create();
+    const course = { attention: 'none', maxEpochs: 6, patience: 2 } as const;
+    const run = model.fit(options({ ...course, ...(earlyStopping && { earlyStopping }) }));
+    const { schedule } = (await run.result) as TrainResult;
+    heard.restore();
+    return [schedule.epochsDone, schedule.bestEpoch];
+  };
+  t.same(await epochsOf('cumulative'), [4, 3], 'in all');
+  t.same(await epochsOf('reset'), [5, 3], 'in a row');
+  t.same(await epochsOf(), [5, 3]);
+});
+
 t.test('a run that is resumed in mid-epoch is the unbroken one, λ and logged thresholds too', async (t) => {
   const folder = temporaryFolder(t);
   const of = (run: string) => ({
@@ -205,6 +227,18 @@ t.test('a run that is resumed in mid-epoch is the unbroken one, λ and logged th
   using loaded = await LocAttention.load(saved);
   t.match(loaded.card, { ...card, imageSize: size, trainCounts: null });
   t.same(await headOf(loaded), await headOf(second));
+});
+
+t.test("which of VGG's activations a run looks at is recorded, unless it is the default", async (t) => {
+  const checkpoints = path.join(temporaryFolder(t), 'run');
+  using model = await create({ architecture: 'vgg16', width: 8 });
+  await eventsOf(model, { lambda: 0.5, activations: 'after_relu', checkpoints });
+  await t.rejects(eventsOf(model, { lambda: 0.5, checkpoints, resume: true }), {
+    code: 'ERR_RESUME',
+    message: /differ: activations: "after_relu" -> undefined/,
+  });
+  const events = await eventsOf(model, { lambda: 0.5, activations: 'after_relu', checkpoints, resume: true });
+  t.equal(rowsOf(events).length, 0, 'it was finished');
 });
 
 t.test('logits that are no numbers end the run with the name of the batch', async (t) => {
@@ -350,6 +384,9 @@ t.test('what cannot be meant is refused at once, by name', async (t) => {
     [{ attention: 'none', threshold: 0.5 }, /no options\.threshold/],
     [{ attention: 'none', regions }, /options\.regions/],
     [{ lambda: 0.5, threshold: 2 }, /options\.threshold/],
+    [{ lambda: 0.5, activations: 'after_relu' }, /nothing but for VGG's.*resnet18.*options\.activations/],
+    [{ lambda: 0.5, activations: 'after' }, /one of .*options\.activations/],
+    [{ attention: 'none', activations: 'after_relu' }, /no options\.activations/],
     [{ lambda: 0.5, regions: { upper: 'upper', lower: 'lower' } }, /options\.regions\['left'\]/],
     [{ lambda: 0.5, regions: { upper: 'uper', lower: 'lower', left: null } }, /nearest: 'upper'/],
     [{ lambda: 0.5, regions: { upper: null, lower: null, left: null } }, /at least one class/],

@@ -5,14 +5,15 @@ import t from 'tap';
 import { readNpy } from '../../lib/checkpoints/npy.js';
 import { drawAugmentation } from '../../lib/data/augmentation.js';
 import type { Sample } from '../../lib/data/dataset.js';
-import { prepareImages } from '../../lib/data/prepare.js';
+import { type PreparedImages, prepareImages } from '../../lib/data/prepare.js';
 import type { Reading } from '../../lib/gaze/reading.js';
+import type { WindowConvention } from '../../lib/gaze/windows.js';
 import { teacherSize } from '../../lib/models/teacher.js';
 import type { GazeDataset } from '../../lib/systems/gazelt/gaze-dataset.js';
 import { GazeTeacher, type TeacherEvent } from '../../lib/systems/gazelt/teacher.js';
 import type { PredictedReading } from '../../lib/systems/gazelt/teacher-evaluate.js';
 import type { SkippedFilm } from '../../lib/systems/gazelt/teacher-files.js';
-import { batchTargets } from '../../lib/systems/gazelt/teacher-targets.js';
+import { batchTargets, type WindowTargets } from '../../lib/systems/gazelt/teacher-targets.js';
 import { weightsHash } from '../../lib/systems/gazelt/teacher-vectors.js';
 import { noGrad } from '../../lib/tensor/context.js';
 import { memoryStats, tensor } from '../../lib/tensor/create.js';
@@ -63,15 +64,23 @@ async function asArray(values: Tensor): Promise<NdArray> {
   return (await values.toNdarray()) as NdArray;
 }
 
-/** The four losses of a fresh teacher in evaluation mode, by the plain twin. */
-async function lossesBefore(teacher: GazeTeacher): Promise<number[]> {
-  using images = await prepareImages(train.images, { width: teacherSize, height: teacherSize });
-  const targets = await batchTargets(train.readings, { branch: 'focal', windows: 'half-open' });
-  t.same(
-    targets.map(({ rows }) => [...rows]),
-    [[0, 1], [1], [0, 1], [0, 1]],
-    'the empty window of the first reading takes no part',
-  );
+/** The four losses of a fresh teacher in evaluation mode, by the plain twin; and which readings each window has. */
+async function lossesBefore(
+  teacher: GazeTeacher,
+  { images: films, readings }: GazeDataset,
+  windows: WindowConvention,
+): Promise<{ losses: number[]; rows: number[][] }> {
+  using images = await prepareImages(films, { width: teacherSize, height: teacherSize });
+  const targets = await batchTargets(readings, { branch: 'focal', windows });
+  const losses = await lossesOf(teacher, images, targets);
+  return { losses, rows: targets.map(({ rows }) => [...rows]) };
+}
+
+async function lossesOf(
+  teacher: GazeTeacher,
+  images: PreparedImages,
+  targets: readonly WindowTargets[],
+): Promise<number[]> {
   return tidy(async () => {
     const films = Array.from({ length: 2 }, (_, i) => {
       const { source, offset } = images.locate(i);
@@ -86,7 +95,7 @@ async function lossesBefore(teacher: GazeTeacher): Promise<number[]> {
     const maps = noGrad(() => teacher.network.maps(input, { evaluation: true }));
     return Promise.all(
       maps.map(async (map, k) => {
-        const { rows, maps: heat } = targets[k] as (typeof targets)[number];
+        const { rows, maps: heat } = targets[k] as WindowTargets;
         const chosen = map.indexSelect(0, tensor(rows, [rows.length], { dtype: 'int64' }));
         const target = tensor(heat, [rows.length, 1, teacherSize, teacherSize]);
         return attention(await asArray(chosen), await asArray(target), 'sum');
@@ -99,7 +108,8 @@ t.test('a teacher learns from readings, and ends with its best epoch', async (t)
   const checkpoints = path.join(temporaryFolder(t), 'run');
   // Without stochastic depth the first loss can be computed by hand.
   using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random', seed: 3, dropPath: 0 });
-  const expected = await lossesBefore(teacher);
+  const { losses: expected, rows } = await lossesBefore(teacher, train, 'half-open');
+  t.same(rows, [[0, 1], [1], [0, 1], [0, 1]], 'the empty window of the first reading takes no part');
   const lost = path.join(checkpoints, 'lost.png');
   const { images, readings } = withLostFilm(train, lost);
   const options = {
@@ -159,6 +169,32 @@ t.test('a teacher learns from readings, and ends with its best epoch', async (t)
   using loaded = await GazeTeacher.load(checkpoints);
   t.equal(await loaded.fingerprint(), await teacher.fingerprint());
   t.match([loaded.card.dropPath, loaded.network.options.dropPath, usual.card.dropPath], [0, 0, 0.1]);
+});
+
+t.test('a teacher learns from the windows that it is told to', async (t) => {
+  // As published windows begin at 0 and stamps on a boundary are in two: one second later it is not what half-open ones are.
+  const later = ({ images, readings }: GazeDataset): GazeDataset => ({
+    images,
+    readings: readings.map(({ fixations, ...reading }) => ({
+      ...reading,
+      fixations: fixations.map(({ start, end, ...place }) => ({ ...place, start: start + 1, end: end + 1 })),
+    })),
+  });
+  using teacher = await GazeTeacher.create({ branch: 'focal', init: 'random', seed: 3, dropPath: 0 });
+  const gaze = later(train);
+  const [published, halfOpen] = [
+    (await lossesBefore(teacher, gaze, 'as-published')).losses,
+    (await lossesBefore(teacher, gaze, 'half-open')).losses,
+  ] as const;
+  const options = { train: gaze, validation: later(validation), windows: 'as-published' } as const;
+  const rows: TeacherRow[] = [];
+  for await (const event of teacher.fit({ ...options, maxEpochs: 1, batchSize: 2, precision: 'float32' }))
+    if (event.type === 'epoch') rows.push(event);
+  const found = [0, 1, 2, 3].map((k) => (rows[0]?.[`attentionLoss${k}` as 'attentionLoss0'] ?? 0) * pixels);
+  const apart = (losses: readonly number[]) =>
+    Math.max(...found.map((loss, k) => Math.abs(loss / (losses[k] as number) - 1)));
+  t.ok(apart(published) < 1e-4, `${found} is ${published}`);
+  t.ok(apart(halfOpen) > 1e-2, `and not ${halfOpen}`);
 });
 
 const noFile = { kind: 'file', path: '/no/such/film.png' } as const;

@@ -41,6 +41,7 @@ const handedDown = [
     'tau',
     'penalise_outside',
     'cam_class',
+    'activations',
     'rw_method',
     'max_epochs',
     'batch',

@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
+import { takesActivations } from '../../cam/attention-map.js';
 import { writeFileAtomic } from '../../checkpoints/atomic.js';
 import { readJson } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
@@ -67,9 +68,10 @@ export function planAttention(place: RunPlace, run: AttentionRun): PlannedAttent
           ...(attention === 'published' ? loggedBesides(threshold, place.thresholds) : []),
         ];
   const results = path.join(folder, `seed${seed}`);
-  // A flag for the runs with a term would be without effect here, which `train` refuses.
+  // Flags for other runs of the table would be without effect here, which `train` refuses.
   const on_error = common.get('on_error')?.includes('skip') ? 'skip' : 'throw';
-  const idle: readonly string[] = threshold === null ? idleFlags({ attention: 'none', on_error }) : [];
+  const withoutTerm: readonly string[] = idleFlags({ attention: 'none', on_error });
+  const idle = threshold === null ? withoutTerm : takesActivations(backbone) ? [] : ['activations'];
   const given = [...common].filter(([name]) => !idle.includes(name));
   const argv = [
     ...[...place.data, '--backbone', backbone, ...term, '--seed', String(seed), '--results', results],

@@ -1,6 +1,7 @@
 /** `cxr-gaze reproduce loc-attention`: trains the runs of loc-attention's tables, task by task, and writes the tables. */
 import path from 'node:path';
 import type { Command } from 'commander';
+import { takesActivations } from '../../cam/attention-map.js';
 import { makeFolder } from '../../checkpoints/atomic.js';
 import { dataThreads } from '../../data/resize.js';
 import { attentionDefaults } from '../../losses/attention-defaults.js';
@@ -63,6 +64,7 @@ async function reproduceAttention(
 ): Promise<void> {
   const output = new Output(session, flags.json ?? false);
   checkInit(flags);
+  checkActivations(flags);
   if (flags.workers !== undefined) dataThreads(flags.workers);
   // What is wrong with a later task shall not be found out after a week of the first one.
   const tasks: TaskWork[] = [];
@@ -83,6 +85,11 @@ function checkInit({ weights, rand_init, backbones }: ReproduceAttentionFlags): 
   throw usageError(
     `Expected --weights ${without.map((name) => `${name}=FILE`).join(',')} or --rand_init: initial weights are never assumed`,
   );
+}
+
+function checkActivations({ activations, backbones }: ReproduceAttentionFlags): void {
+  if (activations !== undefined && !backbones.some(takesActivations))
+    throw usageError(`--activations is without effect with --backbones ${backbones.join(',')}`);
 }
 
 interface Opening {

@@ -1,3 +1,4 @@
+import { isRectified } from '../../cam/attention-map.js';
 import { type Dataset, requireDataset } from '../../data/dataset.js';
 import { DataLoader } from '../../data/loader.js';
 import type { PreparedImages } from '../../data/prepare.js';
@@ -102,6 +103,7 @@ export function checkedLocAttentionFit(
     sameClasses(options[half], card.classes);
   }
   const attention = attentionSettings(options);
+  if (options.activations !== undefined) isRectified(card.architecture, options.activations);
   const { weighting = null } = options;
   const settings: LocAttentionSettings = {
     ...courseOf(
@@ -145,7 +147,7 @@ export async function prepareLocAttentionFit(
   { options, settings, card }: CheckedLocAttentionFit,
 ): Promise<PreparedRun<LocAttentionTrainer>> {
   const datasets = [options.train, options.validation];
-  const recorded = { ...settings, boxes: await boxRecord(options) };
+  const recorded = { ...recordOf(settings), boxes: await boxRecord(options) };
   const masks = options.masks === undefined ? undefined : masksAtHand(options.masks);
   const rule = { masks, onError: options.onError };
   const masksOf = neededMasks(rule);
@@ -189,6 +191,11 @@ export async function prepareLocAttentionFit(
     };
     return new Trainer(trainerOptions);
   });
+}
+
+// The default goes without saying: runs that began before there was a choice go on.
+function recordOf({ activations, ...others }: LocAttentionSettings): CourseSettings {
+  return activations === 'before_relu' ? others : { ...others, activations };
 }
 
 /** Prepared images of both halves. */

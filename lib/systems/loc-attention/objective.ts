@@ -85,9 +85,13 @@ function look(
   model: Model,
   { images, labels }: InputBatch,
   phase: ObjectivePhase['phase'],
-  { attention, camClass }: AttentionSettings,
+  { attention, camClass, activations }: AttentionSettings,
 ): Pick<AttentionMap, 'logits' | 'maps'> {
-  const given = camClass === 'label' ? { classes: labels } : {};
+  const given = {
+    ...(camClass === 'label' ? { classes: labels } : {}),
+    // Networks that have no choice are told nothing.
+    ...(activations === 'after_relu' ? { activations } : {}),
+  };
   if (attention === 'differentiable') return attentionMap(model, images, { ...given, differentiable: true });
   // In validation the one pass is both.
   if (phase === 'val') return attentionMap(model, images, given);

@@ -1,3 +1,4 @@
+import { type CamActivations, type CamTarget, camActivations } from '../../cam/attention-map.js';
 import type { Json } from '../../checkpoints/folder.js';
 import { CxrGazeError } from '../../errors.js';
 import { attentionDefaults, tauRange } from '../../losses/attention-defaults.js';
@@ -19,7 +20,7 @@ export const selections = ['accuracy', 'balancedAccuracy', 'auroc', 'loss', 'cro
 export const followedLosses = ['loss', 'crossEntropy'] as const;
 
 /** What of a fit says how the loss looks at where the network looks, and what is made of it. */
-export interface AttentionTermOptions {
+export interface AttentionTermOptions extends Pick<CamTarget, 'activations'> {
   /**
    * The attention term. `published`: the original's count of hot pixels, which **has no gradient**: it changes the logged loss
    * and through it the rate, and the weights learn from cross-entropy alone. `differentiable`: a soft count with a gradient, so
@@ -58,7 +59,7 @@ export interface AttentionTermOptions {
 /** Names of {@link AttentionTermOptions}. */
 export const attentionKeys: readonly (keyof AttentionTermOptions)[] = [
   ...(['attention', 'lambda', 'adaptive', 'threshold', 'tau', 'penaliseOutside', 'camClass'] as const),
-  ...(['select', 'follow', 'validationAttention', 'logThresholds'] as const),
+  ...(['activations', 'select', 'follow', 'validationAttention', 'logThresholds'] as const),
 ];
 
 /** {@link AttentionTermOptions} with every value there: recorded with a run, and compared on resume. */
@@ -72,6 +73,7 @@ export type AttentionSettings = {
   readonly tau: number;
   readonly penaliseOutside: number;
   readonly camClass: (typeof camClasses)[number];
+  readonly activations: CamActivations;
   readonly select: (typeof selections)[number];
   readonly follow: (typeof followedLosses)[number];
   readonly validationAttention: boolean;
@@ -99,6 +101,7 @@ export function attentionSettings(options: AttentionTermOptions): AttentionSetti
     tau: number('options.tau', options.tau ?? attentionDefaults.tau, tauRange),
     penaliseOutside: number('options.penaliseOutside', options.penaliseOutside ?? 0, { min: 0 }),
     camClass: oneOf('options.camClass', options.camClass ?? (isSoft ? 'label' : 'predicted'), camClasses),
+    activations: oneOf('options.activations', options.activations ?? 'before_relu', camActivations),
     select: oneOf('options.select', options.select ?? 'accuracy', selections),
     follow: oneOf('options.follow', options.follow ?? followed, followedLosses),
     validationAttention,
@@ -125,7 +128,8 @@ export function attentionSettings(options: AttentionTermOptions): AttentionSetti
 
 const softOnly = ['tau', 'penaliseOutside'] as const;
 const termOnly = [
-  ...(['lambda', 'adaptive', 'threshold', 'camClass', 'validationAttention', 'logThresholds'] as const),
+  ...(['lambda', 'adaptive', 'threshold', 'camClass', 'activations'] as const),
+  ...(['validationAttention', 'logThresholds'] as const),
   ...softOnly,
 ];
 

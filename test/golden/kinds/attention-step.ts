@@ -1,3 +1,4 @@
+import { camActivations } from '../../../lib/cam/attention-map.js';
 import { crossEntropy } from '../../../lib/losses/cross-entropy.js';
 import { type LocalisationTask, localisationTasks, regionTable } from '../../../lib/losses/regions.js';
 import { type Architecture, architectures, createModel, type Model } from '../../../lib/models/model.js';
@@ -105,7 +106,6 @@ function objectiveOf(config: Bag, inputs: Bag): ReturnType<typeof locAttentionOb
   if (Object.keys(others).length > 0) throw new Error(`unknown keys ${Object.keys(others)} of cam`);
   choice('cam.method', method, ['gradcam']);
   choice('cam.mode', mode, ['eval']);
-  choice('cam.activations', activations, ['before_relu']);
   choice('cam.weights', weights, [
     "after this step's forward pass (running statistics updated), before the optimizer",
   ]);
@@ -113,6 +113,7 @@ function objectiveOf(config: Bag, inputs: Bag): ReturnType<typeof locAttentionOb
     lambda: number('lambda', config.lambda),
     threshold: number('threshold', config.threshold),
     camClass: choice('cam.class', camClass, ['predicted', 'label']),
+    activations: choice('cam.activations', activations, camActivations),
   });
   const boxes = filled('boxes', inputs.boxes, 'label').data as Int32Array;
   return locAttentionObjective(settings, {

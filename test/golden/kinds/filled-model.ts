@@ -14,12 +14,10 @@ const kept = new Map<string, Promise<Model>>();
  * same one if they are described alike: it must not be changed.
  */
 export function filledModel(config: Readonly<Record<string, unknown>>): Promise<Model> {
-  const architecture = choice<Architecture>('model', config.model as Architecture, architectures);
-  const classes = number('num_classes', config.num_classes);
-  choice('weights', config.weights, ['load_filled']);
+  const { architecture, classes } = optionsOf(config);
   choice('mode', config.mode, ['eval']);
   const name = `${architecture} ${classes}`;
-  const model = kept.get(name) ?? make(architecture, classes);
+  const model = kept.get(name) ?? make({ architecture, classes });
   kept.delete(name);
   kept.set(name, model);
   const [oldest] = kept.keys();
@@ -30,8 +28,26 @@ export function filledModel(config: Readonly<Record<string, unknown>>): Promise<
   return model;
 }
 
-async function make(architecture: Architecture, classes: number): Promise<Model> {
-  const model = createModel({ architecture, classes });
+/**
+ * The same classifier in training mode, for one case alone: a pass moves its running statistics. Without dropout, whose draws
+ * no two libraries share, unless the case names a probability.
+ */
+export async function trainingModel(config: Readonly<Record<string, unknown>>): Promise<Model> {
+  choice('mode', config.mode, ['train']);
+  const model = await make({ ...optionsOf(config), dropout: number('dropout', config.dropout ?? 0) });
+  return model.train();
+}
+
+function optionsOf(config: Readonly<Record<string, unknown>>) {
+  choice('weights', config.weights, ['load_filled']);
+  return {
+    architecture: choice<Architecture>('model', config.model as Architecture, architectures),
+    classes: number('num_classes', config.num_classes),
+  };
+}
+
+async function make(options: Parameters<typeof createModel>[0]): Promise<Model> {
+  const model = createModel(options);
   await fillModel(model);
   return model.eval();
 }
