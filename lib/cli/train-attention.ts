@@ -222,7 +222,26 @@ async function learn({ flags, data, folder, model, regions, ...speakers }: Learn
       : 'no epoch was better than 0: the last weights are evaluated';
   output.say(`Trained ${epochsDone} epochs; ${kept}`);
   const ofFilms = lungs.leftOut.map(({ kind, message }) => ({ code: kind, message }));
-  return { result, lungs: lungs.found, notices: [...ofTerm, ...ofFilms] };
+  const ofRegions = emptyRegions(folder.history, data);
+  for (const { code, message } of ofRegions) output.warn(code, message);
+  return { result, lungs: lungs.found, notices: [...ofTerm, ...ofFilms, ...ofRegions] };
+}
+
+/** Of images whose region has no pixel, in the last epoch: whose region it is may change with what is predicted. */
+function emptyRegions(history: readonly AttentionRow[], data: AttentionData): Notice[] {
+  const { train, validation } = trainingSplits(data);
+  const told = (
+    [
+      ['training', 'train', train],
+      ['validation', 'val', validation],
+    ] as const
+  ).flatMap(([name, phase, { length }]) => {
+    const empty = history.findLast((row) => row.phase === phase)?.emptyRegions ?? 0;
+    return empty > 0 ? [`${empty} of ${length} ${name} images`] : [];
+  });
+  if (told.length === 0) return [];
+  const message = `The region of ${told.join(' and ')} is empty: there the attention term is 0, whatever is looked at`;
+  return [{ code: 'empty-region', message }];
 }
 
 interface Finished extends Speakers, Learned {

@@ -142,6 +142,20 @@ t.test(
   },
 );
 
+t.test('a region without a pixel is counted and told', async (t) => {
+  // Where no lung is found the box is the whole image, and nothing lies outside.
+  writeFileSync(at('beside.json'), JSON.stringify({ '1Effusion': 'outside', '0NoFinding': null }));
+  const ended = await cli([...program, ...soft, '--regions', 'beside.json', '--json'], folder);
+  t.equal(ended.code, 0, ended.stderr);
+  const message = 'The region of 1 of 4 validation images is empty: there the attention term is 0';
+  t.match(ended.stderr, message);
+  const epochs = linesOf(ended).filter(({ type }) => type === 'epoch');
+  t.match(epochs, [{ emptyRegions: 0 }, { emptyRegions: 1 }]);
+  const run = path.join('results', 'resnet18-w8_nih_beside_la0.5_t0.3_soft_mu1.0');
+  t.match(read(run, 'report.html'), message);
+  t.match(read(run, 'metrics.json'), message);
+});
+
 t.test(
   'the published form, with regions and class weights of its own, and once more with --resume',
   async (t) => {

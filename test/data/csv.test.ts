@@ -52,7 +52,7 @@ t.test('columns by name', async (t) => {
   t.throws(() => table.column('x'), { code: 'ERR_TABLE', message: /more than one column 'x'/ });
   t.throws(() => table.column('nowhere near'), {
     code: 'ERR_TABLE',
-    message: /no column 'nowhere near' Its columns/,
+    message: /no column 'nowhere near'\. Its columns/,
   });
   t.throws(() => table.cell(1, 0), { code: 'ERR_INVALID_ARGUMENT' });
   const error = table.error(0, 'x', 'is odd', { found: 3 });

@@ -12,7 +12,6 @@ import { allPvtSizes } from './backbones.js';
 import { checking, type Tally } from './check.js';
 import { flatExplanations } from './explained.js';
 import { millionsOfGazeRows } from './gaze-rows.js';
-import { longGoldenCases } from './golden-cases.js';
 import { unbrokenCheckpoints } from './kills.js';
 import { flatFootprint } from './leak.js';
 import { allLocAttentionSteps } from './loc-attention-steps.js';
@@ -38,7 +37,6 @@ const suites: Readonly<Record<string, () => Promise<void>>> = {
   leak: () => flatFootprint(Number(values.steps), check),
   explained: () => flatExplanations(1000, 2000, check),
   teachers: () => allTeacherSteps(check),
-  golden: () => longGoldenCases(check),
   kills: () => unbrokenCheckpoints(Number(values.kills), check),
   'loc-attention': () => allLocAttentionSteps(check),
   'gaze-rows': () => millionsOfGazeRows(3_000_000, check),
