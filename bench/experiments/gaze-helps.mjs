@@ -15,7 +15,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { groupsFromCounts, phantomSplits, readNpy, rng, writeNpy } from '../../dist/lib/index.js';
 import { extractVectors, runStudent, studentResult } from './students.mjs';
-import { budget, run, say, settingsFrom, table, write } from './support.mjs';
+import { budget, drawnPatients, meanOf, middle, run, say, settingsFrom, table, write } from './support.mjs';
 
 const settings = settingsFrom({
   out: 'runs/gaze-helps',
@@ -124,22 +124,15 @@ function scores({ evaluated }, weights) {
 
 /** How often each film counts in a resample of the patients of each split. */
 function resampled({ evaluated }, r) {
-  const weights = {};
-  for (const split of ['balanced-test', 'test']) {
-    const { patients } = evaluated[split];
-    const names = [...new Set(patients)];
-    const random = rng(0, 'bootstrap', split, r);
-    const times = new Map();
-    for (let i = 0; i < names.length; i++) {
-      const name = names[random.integer(names.length)];
-      times.set(name, (times.get(name) ?? 0) + 1);
-    }
-    weights[split] = patients.map((patient) => times.get(patient) ?? 0);
-  }
-  return weights;
+  const splitsTested = ['balanced-test', 'test'];
+  return Object.fromEntries(
+    splitsTested.map((split) => [
+      split,
+      drawnPatients(evaluated[split].patients, rng(0, 'bootstrap', split, r)),
+    ]),
+  );
 }
 
-const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const percent = (value) => (100 * value).toFixed(1);
 
 function summarise() {
@@ -207,11 +200,9 @@ function difference({ arm, measure, m, plain, draws }) {
   const paired = (scored) => scored.gazelt.map((row, i) => row[m] - scored[arm][i][m]);
   const bySeed = paired(plain);
   const resampledMeans = draws.map((draw) => meanOf(paired(draw))).filter((value) => !Number.isNaN(value));
-  resampledMeans.sort((a, b) => a - b);
-  const at = (q) => resampledMeans[Math.round(q * (resampledMeans.length - 1))];
   return {
     ...{ arm, measure, bySeed, mean: meanOf(bySeed), low: Math.min(...bySeed), high: Math.max(...bySeed) },
-    interval: { low: at(0.025), high: at(0.975) },
+    interval: middle(resampledMeans),
   };
 }
 

@@ -30,7 +30,19 @@ import {
   regionTable,
   rng,
 } from '../../dist/lib/index.js';
-import { budget, hasCheckpoint, readJson, run, say, settingsFrom, table, write } from './support.mjs';
+import {
+  budget,
+  drawnPatients,
+  hasCheckpoint,
+  meanOf,
+  middle,
+  readJson,
+  run,
+  say,
+  settingsFrom,
+  table,
+  write,
+} from './support.mjs';
 
 const settings = settingsFrom({
   out: 'runs/moves-attention',
@@ -133,7 +145,6 @@ async function runOne(architecture, arm, seed) {
   }
 }
 
-const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const three = (value) => (Number.isFinite(value) ? value.toFixed(3) : '-');
 
 /** Scores of maps that no network made, film by film of those with a finding. */
@@ -190,14 +201,10 @@ function localised({ images }, which, weights) {
 
 /** How often each film counts in a resample of the patients. */
 function resampled({ images }, r) {
-  const names = [...new Set(images.map(({ patient }) => patient))];
-  const random = rng(0, 'bootstrap', r);
-  const times = new Map();
-  for (let i = 0; i < names.length; i++) {
-    const name = names[random.integer(names.length)];
-    times.set(name, (times.get(name) ?? 0) + 1);
-  }
-  return images.map(({ patient }) => times.get(patient) ?? 0);
+  return drawnPatients(
+    images.map(({ patient }) => patient),
+    rng(0, 'bootstrap', r),
+  );
 }
 
 function summariseOne(architecture) {
@@ -249,9 +256,7 @@ function difference({ arm, which, of }) {
   const parts = measures.map((m) => {
     const values = bySeed(m);
     const resampledMeans = draws.map((weights) => meanOf(bySeed(m, weights))).filter(Number.isFinite);
-    resampledMeans.sort((a, b) => a - b);
-    const at = (q) => resampledMeans[Math.round(q * (resampledMeans.length - 1))];
-    return [m, { bySeed: values, mean: meanOf(values), interval: { low: at(0.025), high: at(0.975) } }];
+    return [m, { bySeed: values, mean: meanOf(values), interval: middle(resampledMeans) }];
   });
   return { arm, which, ...Object.fromEntries(parts) };
 }

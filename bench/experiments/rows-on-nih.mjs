@@ -12,7 +12,7 @@
 import path from 'node:path';
 import { groupsFromCounts, openTable, rng } from '../../dist/lib/index.js';
 import { extractVectors, runStudent, studentResult } from './students.mjs';
-import { budget, run, say, settingsFrom, table, write } from './support.mjs';
+import { budget, meanOf, middle, run, say, settingsFrom, table, write } from './support.mjs';
 
 const settings = settingsFrom({
   out: 'runs/nih',
@@ -66,7 +66,6 @@ async function films() {
   return { classes, train, validation, test, dropped, unlabelled: all.skipped.emptyLabel };
 }
 
-const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const percent = (value) => (100 * value).toFixed(1);
 
 /** For each film of the test split, in how many of the seeds it was classified correctly, as a share. */
@@ -84,13 +83,12 @@ function accuracy(byClass) {
   const random = rng(0, 'within class');
   const draws = Array.from({ length: settings.resamples }, () =>
     meanOf(byClass.map((values) => meanOf(values.map(() => values[random.integer(values.length)])))),
-  ).sort((a, b) => a - b);
-  const at = (q) => draws[Math.round(q * (draws.length - 1))];
-  return { films, mean, interval: [at(0.025), at(0.975)] };
+  );
+  return { films, mean, interval: middle(draws) };
 }
 
 const shown = ({ mean, interval }) =>
-  interval === null ? 'n/a' : `${percent(mean)} (${percent(interval[0])} to ${percent(interval[1])})`;
+  interval === null ? 'n/a' : `${percent(mean)} (${percent(interval.low)} to ${percent(interval.high)})`;
 
 function summarise({ classes, train, test, dropped, unlabelled }) {
   const seeds = settings.seeds.filter((seed) => arms.every((arm) => studentResult(folderOf(arm, seed))));

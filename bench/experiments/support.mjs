@@ -56,6 +56,31 @@ export function write(file, content) {
   renameSync(`${file}.tmp`, file);
 }
 
+/**
+ * How often each sample counts where patients are drawn with replacement.
+ *
+ * @param {readonly string[]} patients one a sample
+ * @param {{ integer(below: number): number }} random
+ */
+export function drawnPatients(patients, random) {
+  const names = [...new Set(patients)];
+  const times = new Map();
+  for (let i = 0; i < names.length; i++) {
+    const name = names[random.integer(names.length)];
+    times.set(name, (times.get(name) ?? 0) + 1);
+  }
+  return patients.map((patient) => times.get(patient) ?? 0);
+}
+
+export const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The middle 95 % of some resamples. */
+export function middle(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (q) => sorted[Math.round(q * (sorted.length - 1))];
+  return { low: at(0.025), high: at(0.975) };
+}
+
 /** A markdown table. */
 export function table(header, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;

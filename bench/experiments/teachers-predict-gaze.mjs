@@ -7,11 +7,23 @@
  *
  * One folder a run; stopped after `--minutes` (exit code 3), the same command goes on. At the end of each run
  * `results.json` and `results.md` hold what there is. Shown: the mean CC over the windows is above the baseline's, and the
- * paired interval excludes 0.
+ * paired interval excludes 0; told for each seed, and for the mean over the seeds of each reading.
  */
 import path from 'node:path';
-import { firstReadings, GazeTeacher, phantomGaze, phantomSplits } from '../../dist/lib/index.js';
-import { budget, hasCheckpoint, readJson, run, say, settingsFrom, table, write } from './support.mjs';
+import { firstReadings, GazeTeacher, phantomGaze, phantomSplits, rng } from '../../dist/lib/index.js';
+import {
+  budget,
+  drawnPatients,
+  hasCheckpoint,
+  meanOf,
+  middle,
+  readJson,
+  run,
+  say,
+  settingsFrom,
+  table,
+  write,
+} from './support.mjs';
 
 const settings = settingsFrom({
   out: 'runs/teachers-predict-gaze',
@@ -75,18 +87,35 @@ async function runOne(branch, seed, { train, validation, test }) {
       );
     }
     const { schedule } = await fit.result;
-    const bootstrap = { resamples: settings.bootstrap };
-    const evaluation = await teacher.evaluate(test, { baseline: train.readings, bootstrap, signal });
-    const hash = await teacher.fingerprint();
     write(path.join(folder, 'result.json'), {
-      branch,
-      seed,
-      settings,
-      schedule,
-      teacher: hash,
-      history,
-      evaluation,
+      ...{ branch, seed, settings, schedule, history, teacher: await teacher.fingerprint() },
+      ...(await judged(teacher, { train, test })),
     });
+  } finally {
+    teacher.dispose();
+  }
+}
+
+/** The evaluation, and of each reading the CC of its windows by teacher and centre bias. */
+async function judged(teacher, { train, test }) {
+  const bootstrap = { resamples: settings.bootstrap };
+  const each = [];
+  const onReading = ({ index, scores }) => {
+    const { patient } = test.images.sample(index);
+    const of = (predictor) => scores.map((window) => window?.[predictor].cc ?? null);
+    each.push({ patient, teacher: of('teacher'), centreBias: of('centreBias') });
+  };
+  const evaluation = await teacher.evaluate(test, { baseline: train.readings, bootstrap, signal, onReading });
+  return { evaluation, each };
+}
+
+/** Results of earlier versions of this script have no scores of single readings. */
+async function judgeAgain(folder, data) {
+  const teacher = await GazeTeacher.load(folder);
+  try {
+    const result = readJson(path.join(folder, 'result.json'));
+    if ((await teacher.fingerprint()) !== result.teacher) throw new Error(`${folder}: another teacher`);
+    write(path.join(folder, 'result.json'), { ...result, ...(await judged(teacher, data)) });
   } finally {
     teacher.dispose();
   }
@@ -95,6 +124,25 @@ async function runOne(branch, seed, { train, validation, test }) {
 const three = (value) => (value === null || value === undefined ? '-' : value.toFixed(3));
 const range = ({ mean, interval }) =>
   `${three(mean)}${interval ? ` (${three(interval.low)} to ${three(interval.high)})` : ''}`;
+
+/** CC above the centre bias, mean over windows and seeds of each reading: whether it is, resampling patients. */
+function overSeeds(branch, results) {
+  const mine = results.filter((one) => one.branch === branch && one.each);
+  if (mine.length < 2) return [];
+  const above = ({ teacher, centreBias }) =>
+    meanOf(teacher.flatMap((value, w) => (value === null ? [] : [value - centreBias[w]])));
+  const [{ each }] = mine;
+  const values = each.map((_, i) => meanOf(mine.map((one) => above(one.each[i]))));
+  const patients = each.map(({ patient }) => patient);
+  const draws = Array.from({ length: settings.bootstrap }, (_, r) => {
+    const weights = drawnPatients(patients, rng(0, 'bootstrap', r));
+    const sum = values.reduce((total, value, i) => total + weights[i] * value, 0);
+    return sum / weights.reduce((total, weight) => total + weight, 0);
+  });
+  const difference = { mean: meanOf(values), interval: middle(draws) };
+  const shown = difference.interval.low > 0;
+  return [{ branch, seed: `mean of ${mine.length}`, readings: values.length, difference, shown }];
+}
 
 function summarise() {
   const results = [];
@@ -118,6 +166,7 @@ function summarise() {
     const shown = cc.mean > 0 && cc.interval !== null && cc.interval.low > 0;
     return { branch, seed, readings: evaluation.readings, difference: cc, shown };
   });
+  verdicts.push(...settings.branches.flatMap((branch) => overSeeds(branch, results)));
   const header = ['teacher', 'seed', 'window', 'readings', 'CC: teacher / centre bias / uniform'];
   const lines = [
     table([...header, 'KL', 'NSS', 'CC above centre bias'], rows),
@@ -136,9 +185,12 @@ await run(async () => {
   let data;
   for (const seed of settings.seeds) {
     for (const branch of settings.branches) {
-      if (readJson(path.join(settings.out, `${branch}-seed${seed}`, 'result.json'))) continue;
+      const folder = path.join(settings.out, `${branch}-seed${seed}`);
+      const result = readJson(path.join(folder, 'result.json'));
+      if (result?.each) continue;
       data ??= await readings();
-      await runOne(branch, seed, data);
+      if (result) await judgeAgain(folder, data);
+      else await runOne(branch, seed, data);
       summarise();
     }
   }
