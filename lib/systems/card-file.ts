@@ -2,7 +2,7 @@ import path from 'node:path';
 import { readJson } from '../checkpoints/folder.js';
 import { CxrGazeError } from '../errors.js';
 import { stateFile } from '../training/checkpoint.js';
-import { object, oneOf } from '../validate.js';
+import { oneOf, record } from '../validate.js';
 
 /** A card as a file holds it: what a saved system is, not checked but for the system. */
 export type StoredCard<System extends string> = Readonly<Record<string, unknown>> & {
@@ -27,8 +27,7 @@ export async function readCardFile<System extends string, Card>(
   const name = path.join(folder, file);
   const document = await readJson(name);
   try {
-    const held: unknown = file === stateFile ? document.card : document;
-    const card = object('the card', held as Readonly<Record<string, unknown>>);
+    const card = record('the card', file === stateFile ? document.card : document);
     // First of all: the card of another system has other members.
     return check({ ...card, system: oneOf('system', card.system, systems) });
   } catch (cause) {
